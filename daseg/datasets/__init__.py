@@ -1,0 +1,35 @@
+"""Data sets, samplers and transforms: from files to batches."""
+
+from daseg.datasets.base import SampleIndex, SegDataset
+from daseg.datasets.camvid import CamVid
+from daseg.datasets.cityscapes import Cityscapes
+from daseg.datasets.collate import collate
+from daseg.datasets.folder import FolderDataset
+from daseg.datasets.gta5 import GTA5
+from daseg.datasets.loading import LoadLabel, PackSample
+from daseg.datasets.mixed import MixedDataset
+from daseg.datasets.samplers import EndlessSampler
+from daseg.datasets.scan import Layout, Sample, ScanError
+from daseg.datasets.synthia import SYNTHIA
+from daseg.datasets.transforms import PhotoMetricDistortion, RandomCrop, ResizePIL
+
+__all__ = [
+    "GTA5",
+    "SYNTHIA",
+    "CamVid",
+    "Cityscapes",
+    "EndlessSampler",
+    "FolderDataset",
+    "Layout",
+    "LoadLabel",
+    "MixedDataset",
+    "PackSample",
+    "PhotoMetricDistortion",
+    "RandomCrop",
+    "ResizePIL",
+    "Sample",
+    "SampleIndex",
+    "ScanError",
+    "SegDataset",
+    "collate",
+]

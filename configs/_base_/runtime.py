@@ -1,0 +1,17 @@
+"""What every run shares: hooks, logging, seeds."""
+
+default_scope = 'daseg'
+randomness = dict(seed=0)
+env_cfg = dict(cudnn_benchmark=True)
+log_level = 'INFO'
+log_processor = dict(by_epoch=False, window_size=50)
+
+default_hooks = dict(
+    runtime_info=dict(type='TrainLogHook', interval=10),
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=3))
+custom_hooks = [dict(type='RecordDataHook')]
+
+visualizer = dict(
+    type='Visualizer',
+    vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')])

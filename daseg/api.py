@@ -1,0 +1,146 @@
+"""daseg from Python: build a trained segmentor and run it on images."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import cv2
+import numpy as np
+import torch
+from mmengine import Config
+
+from daseg.datasets.pipeline import Pipeline
+from daseg.segmentor import Segmentor, build_segmentor
+from daseg.utils.colors import default_palette
+from daseg.utils.errors import DataError
+from daseg.utils.labels import CITYSCAPES_CLASSES, CITYSCAPES_PALETTE
+
+
+def init_segmentor(
+    config: str | Path,
+    checkpoint: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    *,
+    tta: bool = False,
+    cfg_options: dict[str, Any] | None = None,
+) -> Segmentor:
+    """Build the segmentor of a config, in eval mode.
+
+    Args:
+        config: The config file.
+        checkpoint: Its weights; without them the network has its initial ones.
+        device: Where it runs.
+        tta: Predict with the config's test-time augmentation.
+        cfg_options: Overrides by dotted key.
+
+    Returns:
+        The segmentor, with ``classes`` and ``palette`` of the config's test data set where the
+        config has one.
+
+    Raises:
+        ConfigError: The config is wrong.
+        CheckpointError: The checkpoint cannot be read or does not fit.
+    """
+    from daseg.engine.checkpoint import load_segmentor
+    from daseg.engine.config import load_config
+    from daseg.engine.evaluate import use_tta, without_initial_weights
+
+    cfg = load_config(config, cfg_options)
+    if checkpoint is not None:
+        without_initial_weights(cfg)
+    if tta:
+        use_tta(cfg)
+    segmentor = build_segmentor(cfg)
+    meta = {} if checkpoint is None else load_segmentor(segmentor, checkpoint)
+    segmentor.classes, segmentor.palette = _classes(meta, segmentor.num_classes)
+    segmentor.preprocess = test_resizing(cfg)
+    return segmentor.to(device).eval()
+
+
+def _classes(meta: dict[str, Any], count: int) -> tuple[tuple[str, ...], list[list[int]]]:
+    """Names and colours: of the checkpoint's data set, else Cityscapes', else numbered."""
+    known = meta.get("dataset_meta") or {}
+    if len(known.get("classes", ())) == count:
+        return tuple(known["classes"]), known.get("palette") or default_palette(count)
+    if count == len(CITYSCAPES_CLASSES):
+        return CITYSCAPES_CLASSES, CITYSCAPES_PALETTE
+    return tuple(f"class {index}" for index in range(count)), default_palette(count)
+
+
+def test_resizing(cfg: Config) -> Callable[[np.ndarray], np.ndarray] | None:
+    """What the config's test pipeline does to an image between loading and packing it.
+
+    Returns:
+        A function of an RGB image (H,W,3), or None where the config does not test or does nothing.
+    """
+    loader = cfg.get("test_dataloader") or cfg.get("val_dataloader") or {}
+    steps = loader.get("dataset", {}).get("pipeline", [])
+    ends = ("LoadImageFromFile", "LoadLabel", "PackSample")
+    pipeline = Pipeline([step for step in steps if step["type"] not in ends])
+    if not pipeline.transforms:
+        return None
+
+    def resize_as_in_testing(pixels: np.ndarray) -> np.ndarray:
+        shape = pixels.shape[:2]
+        bgr = np.ascontiguousarray(pixels[..., ::-1])
+        results = pipeline(dict(img=bgr, img_shape=shape, ori_shape=shape))
+        return results["img"][..., ::-1]
+
+    return resize_as_in_testing
+
+
+@overload
+def predict(
+    segmentor: Segmentor,
+    image: np.ndarray | str | Path,
+    *,
+    return_prob: Literal[False] = ...,
+) -> np.ndarray: ...
+@overload
+def predict(
+    segmentor: Segmentor,
+    image: np.ndarray | str | Path,
+    *,
+    return_prob: Literal[True],
+) -> tuple[np.ndarray, np.ndarray]: ...
+def predict(
+    segmentor: Segmentor,
+    image: np.ndarray | str | Path,
+    *,
+    return_prob: bool = False,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """Segment one image, resized first as the config's test pipeline does.
+
+    Args:
+        segmentor: From `init_segmentor`.
+        image: Path of an image file, or an array (H,W,3), RGB, uint8 or float 0..255.
+        return_prob: Also return the probabilities.
+
+    Returns:
+        The class map (H,W), uint8, at the image's size; with ``return_prob`` also the
+        probabilities (K,H,W), float32.
+
+    Raises:
+        DataError: The file cannot be read, or the array is not an RGB image.
+    """
+    pixels = read_rgb(image) if isinstance(image, (str, Path)) else image
+    if pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise DataError(f"expected an image of shape (H,W,3), got {pixels.shape}")
+    seen = pixels if segmentor.preprocess is None else segmentor.preprocess(pixels)
+    tensor = torch.from_numpy(np.ascontiguousarray(seen)).permute(2, 0, 1)[None]
+    prob = segmentor.predict(tensor, (pixels.shape[0], pixels.shape[1]))[0]
+    classes = prob.argmax(0).byte().cpu().numpy()
+    return (classes, prob.float().cpu().numpy()) if return_prob else classes
+
+
+def read_rgb(path: str | Path) -> np.ndarray:
+    """Read an image file as RGB (H,W,3) uint8.
+
+    Raises:
+        DataError: It is missing or not an image.
+    """
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if pixels is None:
+        state = "is not a readable image" if Path(path).is_file() else "does not exist"
+        raise DataError(f"{path} {state}")
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)

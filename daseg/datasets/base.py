@@ -1,0 +1,225 @@
+"""What all data sets share: finding files, choosing a subset, reading one sample."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from mmengine.logging import print_log
+from torch.utils.data import Dataset
+
+from daseg.datasets.label_reader import LabelReader
+from daseg.datasets.pipeline import Pipeline
+from daseg.datasets.rng import isolated_rng
+from daseg.datasets.scan import Layout, Sample, ScanError, find_files, read_list
+from daseg.utils.errors import ConfigError, DataError
+from daseg.utils.files import atomic_write_text
+from daseg.utils.labels import IGNORE
+
+DEFAULT_PIPELINE = (
+    dict(type="LoadImageFromFile"),
+    dict(type="LoadLabel"),
+    dict(type="PackSample"),
+)
+
+
+class SampleIndex(NamedTuple):
+    """Which sample, and for which place of the endless stream of samples its random draws are."""
+
+    index: int  # type: ignore[assignment]  # tuples have a method of this name, not needed here
+    position: int
+
+
+def sample_index(index: int | SampleIndex, length: int) -> SampleIndex:
+    """A plain index, counted from the end if negative, is its own place in the stream."""
+    if isinstance(index, SampleIndex):
+        return index
+    if not -length <= index < length:
+        raise IndexError(f"sample {index} of {length}")
+    return SampleIndex(index % length, index % length)
+
+
+class SegDataset(Dataset[dict[str, Any]]):
+    """Images with labels in files; the base of every data set of daseg.
+
+    All files are looked for here, once; a missing one is an error before anything is read.
+
+    Args:
+        root: Folder of the data set.
+        layout: Where the files lie below it.
+        reader: Maps the ids of the label files to train ids.
+        classes: Name of each train id.
+        palette: RGB colour of each train id.
+        pipeline: Transforms, or their configs, in mmcv's style (keys ``img_path``, ``img`` in BGR,
+            ``gt_seg_map``); the last one is `PackSample`. None: images and labels as they are.
+        list_file: Names of the images to use, one a line, below the image folder, with or without
+            suffix. A relative path is looked for in ``root``, then in the working directory.
+        num_samples: Use only so many of them, chosen at random by ``subset_seed``. Subsets of one
+            seed are nested: the 100 lie inside the 500.
+        subset_seed: Seed of that choice.
+        labels: False: label files are neither looked for nor opened, and samples have no label.
+        label_root: Root of the labels where it is not ``root``: translated images keep the
+            labels of the original, pseudo-labels lie in a folder of their own.
+        label_encoding: What the label files hold: the data set's own label ids, or train ids
+            (0..K-1 and 255), as pseudo-labels do.
+        on_missing: What to do where an image, or its label, does not exist: "error", or "skip" it
+            with a warning that counts them.
+        seed: Seed of the augmentation. None: the sampler's.
+
+    Raises:
+        DataError: A folder or file is missing; the message names it.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        layout: Layout,
+        reader: LabelReader,
+        classes: Sequence[str],
+        palette: Sequence[Sequence[int]],
+        pipeline: Sequence[Any] | None = None,
+        list_file: str | Path | None = None,
+        num_samples: int | None = None,
+        subset_seed: int = 0,
+        labels: bool = True,
+        label_root: str | Path | None = None,
+        label_encoding: Literal["ids", "train_ids"] = "ids",
+        on_missing: Literal["error", "skip"] = "error",
+        seed: int | None = None,
+    ) -> None:
+        self.root = Path(root).expanduser()
+        self.layout, self.labels, self.seed = layout, labels, seed
+        self.metainfo = dict(classes=tuple(classes), palette=[list(c) for c in palette])
+        self.label_root = Path(label_root).expanduser() if label_root else self.root
+        self.reader = _reader(reader, label_encoding, len(classes))
+        self.subset_seed = subset_seed
+        self.pipeline = Pipeline(DEFAULT_PIPELINE if pipeline is None else pipeline)
+        if on_missing not in ("error", "skip"):
+            raise ConfigError(f"on_missing is 'error' or 'skip', not {on_missing!r}")
+        found = self._scan(list_file, on_missing)
+        self.num_found = len(found)
+        self.samples = self._subset(found, num_samples)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} images at {self.root})"
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each sample: its path below the image folder, without suffix."""
+        return [sample.name for sample in self.samples]
+
+    def __getitem__(self, index: int | SampleIndex) -> dict[str, Any]:
+        """Run the pipeline on one sample.
+
+        Args:
+            index: Which sample; a `SampleIndex` also says which place in the stream its random
+                draws are for. A plain number is its own place.
+
+        Returns:
+            What the pipeline makes; with `PackSample` last: ``image`` (3, H, W) uint8 RGB,
+            ``label`` (H, W) int64, ``meta``.
+
+        Raises:
+            DataError: A file cannot be read, or its label does not fit.
+        """
+        at, position = sample_index(index, len(self))
+        with isolated_rng(self.seed or 0, position):
+            return self.pipeline(self.describe(at))
+
+    def describe(self, index: int) -> dict[str, Any]:
+        """What the pipeline starts from: paths, name, and how to read the label."""
+        sample = self.samples[index]
+        return dict(
+            img_path=str(sample.image),
+            seg_map_path=None if sample.label is None else str(sample.label),
+            name=sample.name,
+            label_reader=self.reader,
+        )
+
+    def inherit_seed(self, seed: int) -> None:
+        """Take the sampler's seed for the augmentation, where the data set was given none."""
+        if self.seed is None:
+            self.seed = seed
+
+    def write_list(self, path: str | Path) -> None:
+        """Write the names of the samples to a file that ``list_file`` can read."""
+        atomic_write_text(path, "\n".join(self.list_lines()) + "\n")
+
+    def list_lines(self) -> list[str]:
+        """The lines of `write_list`: a heading, and the names."""
+        subset = f", subset_seed {self.subset_seed}" if len(self) < self.num_found else ""
+        heading = f"# {type(self).__name__} at {self.root}: {len(self)} of {self.num_found} images"
+        return [heading + subset, *self.names]
+
+    def _scan(self, list_file: str | Path | None, on_missing: str) -> list[Sample]:
+        who, layout = type(self).__name__, self.layout
+        if not self.root.is_dir():
+            raise DataError(f"{who}: its root {self.root} does not exist; say root=FOLDER")
+        images = find_files(self.root / layout.image_dir, layout.image_suffixes, who)
+        found: dict[str, Path | None] = dict(images)
+        if list_file is not None:
+            path = self.root / list_file
+            path = path if path.exists() else Path(list_file)
+            found = {name: images.get(name) for name in read_list(path, layout.image_suffixes)}
+        folder, suffix = self.label_root / layout.label_dir, layout.label_suffix
+        labels = find_files(folder, [suffix], f"{who}'s labels") if self.labels else {}
+        problems = _missing(found, labels if self.labels else None, self.root / layout.image_dir)
+        if problems:
+            self._complain(problems, len(found), images, on_missing)
+        return [
+            Sample(image, labels.get(name), name)
+            for name, image in found.items()
+            if image is not None and name not in problems
+        ]
+
+    def _complain(
+        self, problems: dict[str, str], total: int, images: dict[str, Path], on_missing: str
+    ) -> None:
+        who = type(self).__name__
+        lines = list(problems.values())
+        if on_missing == "error" or len(lines) == total:
+            raise ScanError(
+                f"{who} at {self.root}: {len(lines)} of {total} samples lack a file (a name looks "
+                f"like {next(iter(images))!r}; on_missing='skip' leaves them out):",
+                lines,
+            )
+        message = f"{who} at {self.root}: left out {len(lines)} of {total} samples: {lines[0]}, ..."
+        print_log(message, logger="current", level=logging.WARNING)
+
+    def _subset(self, samples: list[Sample], num_samples: int | None) -> list[Sample]:
+        if num_samples is None:
+            return samples
+        if not 0 < num_samples <= len(samples):
+            raise ConfigError(
+                f"{type(self).__name__}: num_samples={num_samples}, but there are "
+                f"{len(samples)} images at {self.root}"
+            )
+        # RandomState: numpy promises that its stream never changes, so a subset stays the same.
+        order = np.random.RandomState(self.subset_seed).permutation(len(samples))
+        return [samples[i] for i in sorted(order[:num_samples])]
+
+
+def _reader(reader: LabelReader, encoding: str, num_classes: int) -> LabelReader:
+    if encoding == "ids":
+        return reader
+    if encoding == "train_ids":
+        return LabelReader({i: i for i in range(num_classes)}, (IGNORE,), reader.channel)
+    raise ConfigError(f"label_encoding is 'ids' or 'train_ids', not {encoding!r}")
+
+
+def _missing(
+    images: dict[str, Path | None], labels: dict[str, Path] | None, folder: Path
+) -> dict[str, str]:
+    """What is wrong, by name, for every sample that lacks its image or its label."""
+    problems = {}
+    for name, image in images.items():
+        if image is None:
+            problems[name] = f"listed, but no such image: {folder / name}"
+        elif labels is not None and name not in labels:
+            problems[name] = f"image without label: {image}"
+    return problems

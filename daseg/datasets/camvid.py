@@ -1,0 +1,34 @@
+"""CamVid."""
+
+from pathlib import Path
+from typing import Any
+
+from daseg.datasets.base import SegDataset
+from daseg.datasets.label_reader import LabelReader
+from daseg.datasets.scan import Layout
+from daseg.registry import DATASETS
+from daseg.utils import labels
+
+
+@DATASETS.register_module()
+class CamVid(SegDataset):
+    """701 dash-cam photographs of Cambridge, 480x360, 11 classes; by day, and one drive at dusk.
+
+    Brostow, Fauqueur, Cipolla, "Semantic object classes in video: A high-definition ground truth
+    database", PRL 2009, with the 11 classes of Badrinarayanan et al., "SegNet", TPAMI 2017.
+    ``images/<sequence>/<name>.jpg``, ``labels/<sequence>/<name>.png`` (ids 0..10, 11 void).
+
+    Args:
+        root: Folder that holds ``images``, ``labels`` and ``lists``.
+        options: Those of `SegDataset`; ``list_file='lists/day_train.txt'`` chooses a split.
+    """
+
+    def __init__(self, root: str | Path, **options: Any) -> None:
+        super().__init__(
+            root,
+            layout=Layout("images", "labels", image_suffix=".jpg", label_suffix=".png"),
+            reader=LabelReader({i: i for i in range(len(labels.CAMVID_CLASSES))}, ignored=(11,)),
+            classes=labels.CAMVID_CLASSES,
+            palette=labels.CAMVID_PALETTE,
+            **options,
+        )

@@ -1,0 +1,56 @@
+"""From samples to a batch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine import registry as mm
+
+from daseg.registry import FUNCTIONS
+from daseg.utils.errors import DataError
+
+
+# mmengine's runner looks the name up among its own functions, not among daseg's.
+@mm.FUNCTIONS.register_module()
+@FUNCTIONS.register_module()
+def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Stack samples to a batch.
+
+    Args:
+        samples: What `PackSample` makes: ``image`` (3, H, W), ``label`` (H, W) or none, ``meta``.
+
+    Returns:
+        ``image`` (N, 3, H, W) uint8, ``label`` (N, H, W) int64 where the samples have one,
+        ``meta``: list of N dicts.
+
+    Raises:
+        DataError: The sizes differ, or only some samples have a label.
+    """
+    batch: dict[str, Any] = {}
+    for key in samples[0]:
+        values = [sample.get(key) for sample in samples]
+        batch[key] = _stack(key, values, samples) if torch.is_tensor(values[0]) else values
+    return batch
+
+
+def _stack(key: str, values: list[Any], samples: Sequence[dict[str, Any]]) -> torch.Tensor:
+    first = values[0]
+    for value, sample in zip(values, samples, strict=True):
+        names = f"{_path(samples[0])} and {_path(sample)}"
+        if value is None:
+            raise DataError(f"a batch mixes samples with and without {key}: {names}")
+        if value.shape != first.shape:
+            raise DataError(
+                f"a batch needs {key}s of one size, but {names} give {_size(first)} and "
+                f"{_size(value)}: use batch_size=1, or end the pipeline with a crop or resize to a "
+                "fixed size (RandomCrop, Resize without keep_ratio)"
+            )
+    return torch.stack(values)
+
+
+def _path(sample: dict[str, Any]) -> str:
+    return str(sample.get("meta", {}).get("image_path", "an unnamed sample"))
+
+
+def _size(value: torch.Tensor) -> str:
+    return "x".join(str(n) for n in value.shape[-2:]) + " (height x width)"

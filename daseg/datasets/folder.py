@@ -1,0 +1,75 @@
+"""Any folder of images beside a folder of labels."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from daseg.datasets.base import SegDataset
+from daseg.datasets.label_reader import LabelReader
+from daseg.datasets.scan import Layout
+from daseg.registry import DATASETS
+from daseg.utils.colors import default_palette
+from daseg.utils.errors import ConfigError
+from daseg.utils.labels import IGNORE
+
+
+@DATASETS.register_module()
+class FolderDataset(SegDataset):
+    """Your own data: a folder of images, a folder of labels of the same names, your own classes.
+
+    Args:
+        root: Folder that holds both.
+        classes: Name of each train id.
+        palette: RGB colour of each train id. None: colours are made up.
+        id_map: Train id of each label id in the files. None: the files hold train ids.
+        ignored_ids: Label ids that are legal but not learnt. Every other id is an error.
+        image_dir: Folder of the images, below ``root``; folders inside it are part of the names.
+        label_dir: Folder of the labels, below ``root``.
+        image_suffix: End of the image files, or several.
+        label_suffix: End of the label files: image ``<name><image_suffix>`` belongs to label
+            ``<name><label_suffix>``.
+        label_channel: For label files of several channels, the one that holds the ids (0 red).
+        options: Those of `SegDataset`.
+
+    Example:
+        >>> FolderDataset("floods", classes=["dry", "water"], id_map={0: 0, 255: 1}, ignored_ids=[])
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        classes: Sequence[str],
+        palette: Sequence[Sequence[int]] | None = None,
+        *,
+        id_map: Mapping[int, int] | None = None,
+        ignored_ids: Sequence[int] = (IGNORE,),
+        image_dir: str = "images",
+        label_dir: str = "labels",
+        image_suffix: str | Sequence[str] = (".png", ".jpg", ".jpeg"),
+        label_suffix: str = ".png",
+        label_channel: int | None = None,
+        **options: Any,
+    ) -> None:
+        colours = default_palette(len(classes)) if palette is None else palette
+        train_ids = {i: i for i in range(len(classes))} if id_map is None else dict(id_map)
+        _check(classes, colours, train_ids)
+        super().__init__(
+            root,
+            layout=Layout(image_dir, label_dir, image_suffix, label_suffix),
+            reader=LabelReader(train_ids, ignored_ids, label_channel),
+            classes=classes,
+            palette=colours,
+            **options,
+        )
+
+
+def _check(
+    classes: Sequence[str], palette: Sequence[Sequence[int]], train_ids: Mapping[int, int]
+) -> None:
+    if isinstance(classes, str):
+        raise ConfigError(f"classes is a list of names, not the text {classes!r}")
+    if len(palette) != len(classes):
+        raise ConfigError(f"{len(classes)} classes, but {len(palette)} colours in the palette")
+    beyond = {i: t for i, t in train_ids.items() if t != IGNORE and not 0 <= t < len(classes)}
+    if beyond:
+        raise ConfigError(f"id_map {beyond} points outside the {len(classes)} classes")

@@ -1,0 +1,119 @@
+"""The endless stream of training samples, computed from a position, not from what ran before."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dist import get_dist_info, sync_random_seed
+from torch.utils.data import Sampler
+
+from daseg.datasets.base import SampleIndex
+from daseg.registry import DATA_SAMPLERS
+from daseg.utils.errors import ConfigError
+from daseg.utils.seed import derive_seed
+
+
+@DATA_SAMPLERS.register_module()
+class EndlessSampler(Sampler[SampleIndex]):
+    """Yields samples for ever, each with its position in one stream that all processes share.
+
+    The stream is made of epochs of ``len(dataset)`` samples, each shuffled by (seed, epoch);
+    process r of W yields the positions r, r + W, r + 2W, ... Since an epoch's order follows from
+    its number, a resumed run starts at any position without reading what lies before.
+
+    A `MixedDataset` is drawn from by its weights: in each epoch a data set has the quota that its
+    weight gives it (by largest remainder), taken from that data set's own endless stream of
+    permutations, so that each of its images comes equally often.
+
+    Args:
+        dataset: Has a length; optionally ``sizes`` and ``weights`` of its parts, and
+            ``inherit_seed``.
+        shuffle: False: samples come in their order, over and over.
+        seed: Seed of the order. None: one is drawn, the same for all processes.
+        rank: This process; None: from the distributed environment.
+        world_size: Number of processes; None: from the distributed environment.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        shuffle: bool = True,
+        seed: int | None = None,
+        rank: int | None = None,
+        world_size: int | None = None,
+    ) -> None:
+        here, world = get_dist_info()
+        self.rank = here if rank is None else rank
+        self.world_size = world if world_size is None else world_size
+        if not 0 <= self.rank < self.world_size:
+            raise ConfigError(f"rank {self.rank} of {self.world_size} processes")
+        self.shuffle = shuffle
+        self.seed = int(sync_random_seed() if seed is None else seed)
+        self.sizes: list[int] = list(getattr(dataset, "sizes", [len(dataset)]))
+        self.quotas = quotas(sum(self.sizes), getattr(dataset, "weights", self.sizes))
+        self.position = 0
+        if hasattr(dataset, "inherit_seed"):
+            dataset.inherit_seed(self.seed)
+
+    def start_at(self, position: int) -> None:
+        """Let the next iteration begin at a position of the stream (samples of all processes)."""
+        self.position = position
+
+    def __len__(self) -> int:
+        """Samples in one epoch, of all processes together."""
+        return sum(self.sizes)
+
+    def __iter__(self) -> Iterator[SampleIndex]:
+        size, position = len(self), self.position
+        position += (self.rank - position) % self.world_size
+        epoch, order = -1, np.empty(0, np.int64)
+        while True:
+            if position // size != epoch:
+                epoch = position // size
+                order = self.order(epoch)
+            yield SampleIndex(int(order[position % size]), position)
+            position += self.world_size
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Indices of the samples of an epoch, in their order; (len,) integers."""
+        starts = np.cumsum([0, *self.sizes[:-1]])
+        chosen = [
+            start + self._draw(part, epoch * quota, quota)
+            for part, (start, quota) in enumerate(zip(starts, self.quotas, strict=True))
+        ]
+        order = np.concatenate(chosen)
+        return order[self._permutation(len(order), 0, epoch)] if self.shuffle else order
+
+    def _draw(self, part: int, begin: int, count: int) -> np.ndarray:
+        """Places begin .. begin + count of a data set's own stream of permutations."""
+        size = self.sizes[part]
+        first, last = begin // size, (begin + count - 1) // size
+        rounds = [
+            self._permutation(size, 1 + part, r) if self.shuffle else np.arange(size)
+            for r in range(first, last + 1)
+        ]
+        return np.concatenate(rounds)[begin - first * size :][:count]
+
+    def _permutation(self, size: int, *key: int) -> np.ndarray:
+        # RandomState: numpy promises that its stream never changes.
+        return np.random.RandomState(derive_seed(self.seed, *key)).permutation(size)
+
+
+def quotas(total: int, weights: Sequence[float]) -> list[int]:
+    """Share out ``total`` samples in proportion to weights, by the largest remainder.
+
+    Raises:
+        ConfigError: A weight is so small that its data set would never be drawn from.
+    """
+    exact = np.asarray(weights, np.float64) / np.sum(weights) * total
+    # Rounding first keeps 2.9999999996 from being counted as 2 and a large remainder.
+    exact = exact.round(6)
+    shares = np.floor(exact).astype(int)
+    by_remainder = np.argsort(shares - exact, kind="stable")
+    shares[by_remainder[: total - shares.sum()]] += 1
+    if shares.min() == 0:
+        raise ConfigError(
+            f"weights {list(weights)} share out an epoch of {total} samples as {shares.tolist()}: "
+            "a data set would never be drawn from; raise its weight or leave it out"
+        )
+    return [int(share) for share in shares]

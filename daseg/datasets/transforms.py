@@ -1,0 +1,203 @@
+"""Transforms that mmcv lacks; all draw from numpy's global generator, as mmcv's do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from PIL import Image
+
+from daseg.registry import TRANSFORMS
+from daseg.utils.errors import ConfigError
+from daseg.utils.labels import IGNORE
+
+
+@TRANSFORMS.register_module()
+class RandomCrop(BaseTransform):
+    """Cut out a random window; draw again, up to ``tries`` times, until its label is varied.
+
+    An image smaller than the window is first padded at its right and bottom. Conditions on the
+    label hold where there is one; if no try meets them, the last one is taken.
+
+    Args:
+        crop_size: (height, width) of the window, in this order (mmcv's ``scale`` is the other way).
+        cat_max_ratio: Largest share that one class may have of the labelled pixels, 0..1.
+        min_classes: Fewest distinct label values, "ignore" counted as one. Zheng and Yang
+            ("Rectifying Pseudo Label Learning", IJCV 2021) use 11.
+        tries: Number of windows drawn at most.
+        image_fill: RGB of padded pixels; the default is ImageNet's mean. Their label is 255.
+    """
+
+    def __init__(
+        self,
+        crop_size: tuple[int, int],
+        cat_max_ratio: float = 1.0,
+        min_classes: int = 0,
+        tries: int = 10,
+        image_fill: Sequence[int] = (124, 116, 104),
+    ) -> None:
+        if len(crop_size) != 2 or min(crop_size) <= 0:
+            raise ConfigError(f"RandomCrop: crop_size is (height, width), got {crop_size}")
+        if tries < 1 or not 0 < cat_max_ratio <= 1:
+            raise ConfigError("RandomCrop needs tries >= 1 and 0 < cat_max_ratio <= 1")
+        self.crop_size = (int(crop_size[0]), int(crop_size[1]))
+        self.cat_max_ratio, self.min_classes, self.tries = cat_max_ratio, min_classes, tries
+        self.image_fill = tuple(image_fill)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Crop ``img`` (H, W, 3) and ``gt_seg_map`` (H, W); set ``crop_box`` (y, x, h, w)."""
+        image, label = results["img"], results.get("gt_seg_map")
+        if label is not None and label.shape != image.shape[:2]:
+            raise ConfigError(
+                f"RandomCrop: the image is {image.shape[:2]}, its label {label.shape} (height, "
+                "width): LoadLabel belongs right after LoadImageFromFile"
+            )
+        image, label = self._pad(image, label)
+        y, x = self._window(image, label)
+        h, w = self.crop_size
+        results["img"] = image[y : y + h, x : x + w]
+        if label is not None:
+            results["gt_seg_map"] = label[y : y + h, x : x + w]
+        results["img_shape"] = self.crop_size
+        results["crop_box"] = (y, x, h, w)
+        return results
+
+    def _pad(
+        self, image: np.ndarray, label: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        bottom = max(0, self.crop_size[0] - image.shape[0])
+        right = max(0, self.crop_size[1] - image.shape[1])
+        if not bottom and not right:
+            return image, label
+        sides, kind = (0, bottom, 0, right), cv2.BORDER_CONSTANT
+        image = cv2.copyMakeBorder(image, *sides, kind, value=self.image_fill[::-1])
+        if label is not None:
+            label = cv2.copyMakeBorder(label, *sides, kind, value=IGNORE)
+        return image, label
+
+    def _window(self, image: np.ndarray, label: np.ndarray | None) -> tuple[int, int]:
+        h, w = self.crop_size
+        for _ in range(self.tries):
+            y = np.random.randint(image.shape[0] - h + 1)
+            x = np.random.randint(image.shape[1] - w + 1)
+            if label is None or self._is_varied(label[y : y + h, x : x + w]):
+                break
+        return y, x
+
+    def _is_varied(self, label: np.ndarray) -> bool:
+        if self.min_classes == 0 and self.cat_max_ratio == 1:
+            return True
+        counts = np.bincount(label.ravel(), minlength=IGNORE + 1)
+        if np.count_nonzero(counts) < self.min_classes:
+            return False
+        labelled = counts[:IGNORE]
+        share = labelled.max() / max(labelled.sum(), 1)
+        # A window without any labelled pixel teaches nothing, however small its largest share.
+        return self.cat_max_ratio == 1 or 0 < share <= self.cat_max_ratio
+
+    def __repr__(self) -> str:
+        return (
+            f"RandomCrop({self.crop_size}, cat_max_ratio={self.cat_max_ratio}, "
+            f"min_classes={self.min_classes}, tries={self.tries})"
+        )
+
+
+@TRANSFORMS.register_module()
+class ResizePIL(BaseTransform):
+    """Resize with PIL: the image by bicubic, the label by nearest neighbour.
+
+    The published protocols of the field were measured with PIL, whose filters widen when
+    shrinking (anti-aliasing); OpenCV's, and so mmcv's `Resize`, do not. Works inside mmcv's
+    `RandomResize` as ``resize_type='ResizePIL'``.
+
+    Args:
+        scale: (width, height), as in mmcv.
+        interpolation: Of the image: "nearest", "bilinear", "bicubic" or "lanczos".
+    """
+
+    def __init__(self, scale: tuple[int, int], interpolation: str = "bicubic") -> None:
+        names = {"nearest", "bilinear", "bicubic", "lanczos"}
+        if interpolation not in names:
+            raise ConfigError(f"ResizePIL: interpolation is one of {names}, not {interpolation!r}")
+        self.scale = scale
+        self.interpolation = Image.Resampling[interpolation.upper()]
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Resize ``img`` (H, W, 3) uint8 and ``gt_seg_map`` (H, W), where there is one."""
+        width, height = self.scale
+        image = results["img"]
+        results["scale"], results["keep_ratio"] = (width, height), False
+        results["scale_factor"] = (width / image.shape[1], height / image.shape[0])
+        results["img"] = _resize(image, self.scale, self.interpolation)
+        results["img_shape"] = (height, width)
+        if results.get("gt_seg_map") is not None:
+            label = results["gt_seg_map"]
+            results["gt_seg_map"] = _resize(label, self.scale, Image.Resampling.NEAREST)
+        return results
+
+    def __repr__(self) -> str:
+        return f"ResizePIL({self.scale}, {self.interpolation.name.lower()})"
+
+
+def _resize(array: np.ndarray, scale: tuple[int, int], filter_: Image.Resampling) -> np.ndarray:
+    # Channels are resized one by one, so their order (BGR here) does not matter.
+    return np.array(Image.fromarray(array).resize(scale, filter_))
+
+
+@TRANSFORMS.register_module()
+class PhotoMetricDistortion(BaseTransform):
+    """Change brightness, contrast, saturation and hue at random; each with probability 1/2.
+
+    Liu et al., "SSD: Single Shot MultiBox Detector", ECCV 2016 (its data augmentation). Contrast
+    comes before or after saturation and hue, by the toss of a coin. Labels are not touched.
+
+    Args:
+        brightness_delta: Largest change of brightness, in grey levels.
+        contrast_range: Smallest and largest factor of contrast.
+        saturation_range: Smallest and largest factor of saturation.
+        hue_delta: Largest turn of the hue, in degrees.
+    """
+
+    def __init__(
+        self,
+        brightness_delta: float = 32,
+        contrast_range: tuple[float, float] = (0.5, 1.5),
+        saturation_range: tuple[float, float] = (0.5, 1.5),
+        hue_delta: float = 18,
+    ) -> None:
+        self.brightness_delta = brightness_delta
+        self.contrast_range = contrast_range
+        self.saturation_range = saturation_range
+        self.hue_delta = hue_delta
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Distort ``img``, (H, W, 3) uint8 BGR."""
+        image = results["img"].astype(np.float32)
+        if _coin():
+            image += np.random.uniform(-self.brightness_delta, self.brightness_delta)
+        contrast = np.random.uniform(*self.contrast_range) if _coin() else 1.0
+        contrast_first = _coin()
+        saturation = np.random.uniform(*self.saturation_range) if _coin() else 1.0
+        hue = np.random.uniform(-self.hue_delta, self.hue_delta) if _coin() else 0.0
+        if contrast_first:
+            image *= contrast
+        image = _turn_colours(np.clip(image, 0, 255), saturation, hue)
+        if not contrast_first:
+            image *= contrast
+        results["img"] = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+        return results
+
+
+def _coin() -> bool:
+    return bool(np.random.randint(2))
+
+
+def _turn_colours(image: np.ndarray, saturation: float, hue: float) -> np.ndarray:
+    """Scale the saturation and turn the hue (degrees) of a float image 0..255 in BGR."""
+    if saturation == 1 and hue == 0:
+        return image
+    hsv = cv2.cvtColor(image / 255, cv2.COLOR_BGR2HSV)  # hue 0..360, saturation 0..1
+    hsv[..., 0] = (hsv[..., 0] + hue) % 360
+    hsv[..., 1] = np.clip(hsv[..., 1] * saturation, 0, 1)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR) * 255

@@ -1,0 +1,150 @@
+"""Checkpoints: written whole or not at all, read without running code, loaded strictly."""
+
+import os
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import get_state_dict
+from torch import nn
+
+from daseg.utils.errors import CheckpointError
+from daseg.utils.files import atomic_write
+
+SEGMENTOR = "segmentor."
+
+
+def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
+    """Write a checkpoint under its final name only when all of it is on the disk."""
+    with atomic_write(path) as temporary:
+        torch.save(checkpoint, temporary)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint to the CPU; a bare state dict comes back as ``dict(state_dict=...)``.
+
+    Raises:
+        CheckpointError: There is no such file, it is broken, or it holds more than tensors and
+            plain values (such a file could run code and is not loaded).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}{_checkpoints_beside(path)}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} holds more than tensors and plain values, so that loading it could run code; "
+            "it is not loaded. Convert it where you trust it: torch.save(torch.load(FILE, "
+            f"weights_only=False)['state_dict'], OUT). ({str(error).splitlines()[0]})"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{path} is not a readable checkpoint ({os.path.getsize(path)} bytes): "
+            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        ) from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a state dict")
+    return content if isinstance(content.get("state_dict"), dict) else {"state_dict": content}
+
+
+def _checkpoints_beside(path: Path) -> str:
+    found = sorted(p.name for p in path.parent.glob("*.pth")) if path.parent.is_dir() else []
+    return f" (there: {', '.join(found)})" if found else ""
+
+
+def latest_checkpoint(work_dir: str | Path) -> Path | None:
+    """The checkpoint of the highest iteration in a work dir, or None.
+
+    Found by its name, ``iter_N.pth``, not by a note that an interrupted run may not have written.
+    """
+    numbered = {
+        int(match[1]): path
+        for path in Path(work_dir).glob("iter_*.pth")
+        if (match := re.fullmatch(r"iter_(\d+)\.pth", path.name))
+    }
+    return numbered[max(numbered)] if numbered else None
+
+
+def model_state(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The state dict on the CPU, without the prefixes of distributed wrappers."""
+    return {name: value.cpu() for name, value in get_state_dict(model).items()}
+
+
+def segmentor_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The segmentor's part of a checkpoint of an adapter, or all of one of a segmentor."""
+    state = checkpoint["state_dict"]
+    own = {k.removeprefix(SEGMENTOR): v for k, v in state.items() if k.startswith(SEGMENTOR)}
+    return own or state
+
+
+def load_segmentor(segmentor: nn.Module, path: str | Path) -> dict[str, Any]:
+    """Load a segmentor's weights from a checkpoint, strictly; return the checkpoint's ``meta``.
+
+    Raises:
+        CheckpointError: The file cannot be read, or a key is missing, left over or of another
+            shape.
+    """
+    checkpoint = read_checkpoint(path)
+    load_strictly(segmentor, segmentor_weights(checkpoint), str(path))
+    return checkpoint.get("meta", {})
+
+
+def load_strictly(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
+    """Load a state dict of which every key must fit; say which do not."""
+    own = module.state_dict()
+    matching = own.keys() & state.keys()
+    if not matching:
+        raise CheckpointError(
+            f"{source}: not one of its {len(state)} keys is one of the model's (first: "
+            f"{_some(state)}; the model has {_some(own)}). A published file is converted first: "
+            "tools/convert_checkpoint.py"
+        )
+    problems = [
+        *(f"missing {key}" for key in own.keys() - state.keys()),
+        *(f"left over {key}" for key in state.keys() - own.keys()),
+        *(
+            f"{key} is {tuple(state[key].shape)}, the model's {tuple(own[key].shape)}"
+            for key in matching
+            if state[key].shape != own[key].shape
+        ),
+    ]
+    if problems:
+        raise CheckpointError(
+            f"{source} does not fit the model, {len(problems)} keys differ: "
+            f"{'; '.join(sorted(problems)[:5])}{' ...' if len(problems) > 5 else ''}. "
+            "Is it a checkpoint of this config?"
+        )
+    module.load_state_dict(state)
+
+
+def _some(keys: Any) -> str:
+    return ", ".join(list(keys)[:3])
+
+
+def pack_message_hub(state: dict[str, Any]) -> dict[str, Any]:
+    """Turn mmengine's message hub into tensors and plain values, which load without pickle."""
+    histories = {
+        name: dict(
+            values=torch.from_numpy(np.asarray(buffer._log_history, dtype=np.float64)),
+            counts=torch.from_numpy(np.asarray(buffer._count_history, dtype=np.int64)),
+            max_length=buffer.max_length,
+        )
+        for name, buffer in state["log_scalars"].items()
+    }
+    plain = (str, int, float, bool, type(None))
+    info = {k: v for k, v in state["runtime_info"].items() if isinstance(v, plain)}
+    return dict(log_scalars=histories, runtime_info=info, resumed_keys=dict(state["resumed_keys"]))
+
+
+def unpack_message_hub(packed: dict[str, Any]) -> dict[str, Any]:
+    """Undo `pack_message_hub`."""
+    buffers = {
+        name: HistoryBuffer(h["values"].tolist(), h["counts"].tolist(), h["max_length"])
+        for name, h in packed["log_scalars"].items()
+    }
+    return packed | {"log_scalars": buffers}

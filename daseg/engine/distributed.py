@@ -1,0 +1,90 @@
+"""Several processes: how they find each other, and how gradients are averaged."""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from mmengine.dist import is_distributed
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from daseg.registry import MODEL_WRAPPERS
+from daseg.utils.errors import ConfigError
+
+TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+SLURM = dict(RANK="SLURM_PROCID", WORLD_SIZE="SLURM_NTASKS", LOCAL_RANK="SLURM_LOCALID")
+
+
+def init_processes(launcher: str, timeout: int = 1800) -> None:
+    """Join the process group that ``torchrun`` or ``srun`` has started: NCCL on CUDA, else gloo.
+
+    mmengine's own start needs CUDA. A group that exists already is kept.
+
+    Args:
+        launcher: "pytorch" (torchrun) or "slurm".
+        timeout: Seconds after which a process that waits for the others gives up.
+
+    Raises:
+        ConfigError: The launcher's environment variables are missing.
+    """
+    if is_distributed():
+        return
+    if launcher == "slurm":
+        for name, source in SLURM.items():
+            if source in os.environ:
+                os.environ[name] = os.environ[source]
+        os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+        os.environ.setdefault("MASTER_PORT", "29500")
+    missing = [name for name in TORCHRUN if name not in os.environ]
+    if missing:
+        raise ConfigError(
+            f"--launcher {launcher} needs the environment variables {', '.join(missing)}: "
+            "start with tools/dist_train.sh CONFIG N, or under srun with tools/slurm_train.sh"
+        )
+    use_cuda = torch.cuda.is_available()
+    if use_cuda:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    dist.init_process_group("nccl" if use_cuda else "gloo", timeout=timedelta(seconds=timeout))
+
+
+@MODEL_WRAPPERS.register_module()
+class NetworkDDP(nn.Module):
+    """A domain adapter whose trainable networks each average their gradients over the processes.
+
+    Each network is wrapped by itself, since each has its own optimizer and backward pass; the
+    adapter's own ``train_step`` runs. Buffers (running statistics) follow rank 0's at each forward
+    pass, so that the checkpoint, which rank 0 writes, is the state of every rank.
+
+    Args:
+        module: A model with ``trainable_networks`` and ``wrap_networks``.
+    """
+
+    def __init__(self, module: Any) -> None:
+        super().__init__()
+        module.wrap_networks(_wrap)
+        self.module = module
+
+    def train_step(self, *args: Any, **kwargs: Any) -> Any:
+        """The adapter's train step."""
+        return self.module.train_step(*args, **kwargs)
+
+    def val_step(self, *args: Any, **kwargs: Any) -> Any:
+        """The adapter's validation step."""
+        return self.module.val_step(*args, **kwargs)
+
+    def test_step(self, *args: Any, **kwargs: Any) -> Any:
+        """The adapter's test step."""
+        return self.module.test_step(*args, **kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The adapter's forward pass."""
+        return self.module(*args, **kwargs)
+
+
+def _wrap(network: nn.Module) -> nn.Module:
+    if not any(p.requires_grad for p in network.parameters()):
+        return network
+    devices = [torch.cuda.current_device()] if next(network.parameters()).is_cuda else None
+    return DistributedDataParallel(network, device_ids=devices)

@@ -1,0 +1,124 @@
+"""Evaluate a checkpoint of a config: what ``tools/test.py`` does."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine import Config
+from mmengine.dist import is_main_process
+
+from daseg.engine.checkpoint import load_segmentor, read_checkpoint
+from daseg.engine.config import load_config
+from daseg.engine.runner import Runner
+from daseg.evaluation import IoUMetric, IoUResult
+from daseg.evaluation.protocol import write_card
+from daseg.segmentor import segmentor_config
+from daseg.utils.errors import ConfigError
+
+
+def evaluate(
+    config: str | Path,
+    checkpoint: str | Path,
+    *,
+    out: str | Path | None = None,
+    tta: bool = False,
+    seed_log: str | Path | None = None,
+    launcher: str = "none",
+    cfg_options: dict[str, Any] | None = None,
+) -> IoUResult:
+    """Evaluate a checkpoint on the config's test images; print and write the result.
+
+    Args:
+        config: The config file.
+        checkpoint: A checkpoint of a training, or of ``tools/convert_checkpoint.py``.
+        out: Folder for the table, the confusion matrix and the protocol card; default
+            ``<folder of the checkpoint>/test_<its name>``.
+        tta: Predict as the config's key ``tta`` says: several scales, flipped.
+        seed_log: Also write the result as AdaptSegNet's evaluation prints it, to this file.
+        launcher: "none", "pytorch" or "slurm".
+        cfg_options: Overrides by dotted key.
+
+    Raises:
+        ConfigError: The config is wrong, or says nothing about testing.
+        CheckpointError: The checkpoint cannot be read or does not fit.
+    """
+    cfg = load_config(config, cfg_options)
+    meta = read_checkpoint(checkpoint).get("meta", {})
+    checkpoint = Path(checkpoint)
+    out = Path(out) if out else checkpoint.parent / f"test_{checkpoint.stem}"
+    prepare(cfg, out, tta=tta, seed_log=seed_log, launcher=launcher)
+    runner = Runner.from_cfg(cfg)
+    load_segmentor(runner.bare_segmentor, checkpoint)
+    runner.test()
+    result = _iou_metric(runner).last_result
+    if is_main_process():
+        card = write_card(
+            out,
+            config=config,
+            config_text=cfg.pretty_text,
+            weights=checkpoint,
+            result=result,
+            iteration=meta.get("iter"),
+            initial_weights=meta.get("initial_weights"),
+            inference=segmentor_config(cfg).get("inference") or dict(type="WholeInference"),
+            tta=dict(cfg.tta) if tta else {},
+            seed=meta.get("seed"),
+            device=runner.bare_segmentor.device,
+        )
+        print("\n".join(["", *card.lines(), f"\nwritten to {out}"]))
+    return result
+
+
+def prepare(
+    cfg: Config,
+    out: Path,
+    *,
+    tta: bool = False,
+    seed_log: str | Path | None = None,
+    launcher: str = "none",
+) -> None:
+    """Reduce a config to its test: no training, no initial weights, results into ``out``."""
+    if cfg.get("test_dataloader") is None or cfg.get("test_evaluator") is None:
+        raise ConfigError(f"{cfg.filename} has no test_dataloader and test_evaluator")
+    for key in ("train", "val"):
+        for part in ("dataloader", "cfg", "evaluator"):
+            cfg.pop(f"{key}_{part}", None)
+    for key in ("optim_wrapper", "param_scheduler", "custom_hooks"):
+        cfg.pop(key, None)
+    cfg.work_dir, cfg.launcher = str(out), launcher
+    without_initial_weights(cfg)
+    if tta:
+        use_tta(cfg)
+    evaluators = cfg.test_evaluator
+    for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
+        if evaluator.type == "IoUMetric":
+            evaluator.out_dir = str(out)
+            evaluator.seed_log = str(seed_log) if seed_log else None
+
+
+def without_initial_weights(cfg: Config) -> None:
+    """Do not load the backbone's initial weights where a checkpoint is loaded afterwards."""
+    backbone = segmentor_config(cfg).get("backbone")
+    if isinstance(backbone, dict) and backbone.get("weights") is not None:
+        backbone["weights"] = None
+
+
+def use_tta(cfg: Config) -> None:
+    """Put the config's test-time augmentation around its inference."""
+    if "tta" not in cfg:
+        raise ConfigError(
+            f"--tta: {cfg.filename} has no key 'tta'; for example "
+            "tta = dict(type='MultiScaleFlip', scales=[0.75, 1.0, 1.25], flip=True)"
+        )
+    segmentor = segmentor_config(cfg)
+    tta = dict(cfg.tta)
+    if "inference" in segmentor:
+        tta.setdefault("inference", segmentor["inference"])
+    segmentor["inference"] = tta
+
+
+def _iou_metric(runner: Runner) -> IoUMetric:
+    metrics = runner.test_evaluator.metrics
+    found = [metric for metric in metrics if isinstance(metric, IoUMetric)]
+    if not found:
+        raise ConfigError("test_evaluator has no IoUMetric")
+    return found[0]

@@ -1,0 +1,81 @@
+"""The training loop: iterations over an endless, resumable stream of batches."""
+
+from typing import Any
+
+from mmengine.dist import get_rank
+from mmengine.runner import BaseLoop, Runner
+from torch.utils.data import DataLoader
+
+from daseg.registry import LOOPS
+from daseg.utils.errors import ConfigError
+from daseg.utils.seed import seed_everything
+
+
+@LOOPS.register_module()
+class IterTrainLoop(BaseLoop):
+    """Train for a number of iterations; start again where a checkpoint ended, exactly.
+
+    mmengine's own loop reads and throws away every batch up to the iteration it resumes at, and
+    starts the random numbers from the beginning. Here the sampler starts at its position, and
+    every iteration seeds its own random numbers (dropout and the like) from the run's seed, the
+    iteration and the rank, so that a resumed run equals an uninterrupted one.
+
+    Args:
+        runner: The runner.
+        dataloader: The dataloader or its config; its sampler needs ``start_at(position)``.
+        max_iters: Number of iterations.
+        val_interval: Iterations between validations; the last iteration always validates.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: DataLoader | dict[str, Any],
+        max_iters: int,
+        val_interval: int = 1000,
+    ) -> None:
+        super().__init__(runner, dataloader)
+        self.max_iters = max_iters
+        self.max_epochs = 1  # asked for by mmengine's hooks
+        self.epoch = self._epoch = 0
+        self._iter = 0  # set by Runner.resume
+        self.val_begin = 1
+        self.val_interval = val_interval
+        self.stop_training = False  # set by mmengine's EarlyStoppingHook
+        if not hasattr(self.dataloader.sampler, "start_at"):
+            raise ConfigError(
+                "train_dataloader.sampler: "
+                f"{type(self.dataloader.sampler).__name__} cannot start at a position, which an "
+                "exact resume needs: use dict(type='EndlessSampler')"
+            )
+
+    @property
+    def iter(self) -> int:
+        """Number of iterations done."""
+        return self._iter
+
+    def run(self) -> None:
+        """Train until ``max_iters``."""
+        runner = self.runner
+        runner.call_hook("before_train")
+        runner.call_hook("before_train_epoch")
+        world_batch = self.dataloader.batch_size * runner.world_size
+        self.dataloader.sampler.start_at(self._iter * world_batch)
+        batches = iter(self.dataloader)
+        while self._iter < self.max_iters and not self.stop_training:
+            runner.model.train()
+            self.run_iter(next(batches))
+            last = self._iter == self.max_iters
+            if runner.val_loop is not None and (last or self._iter % self.val_interval == 0):
+                runner.val_loop.run()
+        runner.call_hook("after_train_epoch")
+        runner.call_hook("after_train")
+
+    def run_iter(self, data_batch: dict[str, Any]) -> None:
+        """Make one train step, with the hooks around it."""
+        runner, place = self.runner, dict(batch_idx=self._iter, data_batch=data_batch)
+        runner.call_hook("before_train_iter", **place)
+        seed_everything(runner.seed, self._iter, get_rank())
+        outputs = runner.model.train_step(data_batch, optim_wrapper=runner.optim_wrapper)
+        runner.call_hook("after_train_iter", **place, outputs=outputs)
+        self._iter += 1

@@ -1,0 +1,185 @@
+"""One optimizer for each trainable network, with learning-rate groups and mixed precision."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.registry import OPTIMIZERS
+from torch import Tensor, nn
+
+from daseg.registry import (
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    OPTIM_WRAPPERS,
+    did_you_mean,
+)
+from daseg.utils.errors import ConfigError
+
+NETWORK_KEYS = ("optimizer", "lr_mult", "no_norm_decay")  # beside those of the optimizer wrapper
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class OptimizersByNetwork:
+    """Build one optimizer wrapper for each trainable network of a domain adapter::
+
+        optim_wrapper = dict(
+            constructor='OptimizersByNetwork',
+            segmentor=dict(
+                optimizer=dict(type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4),
+                lr_mult=dict(head=10, aux_head=10)))
+
+    The keys of a network are those of the optimizer wrapper (``type``, ``clip_grad``, ``dtype``),
+    and ``optimizer``; ``lr_mult``: learning-rate factor by child module, ``'backbone.layer4'``;
+    ``no_norm_decay``: True leaves biases and normalisation weights without weight decay. Parameters
+    that share their factors share a group, so that the optimizer runs fused.
+
+    Args:
+        optim_wrapper_cfg: Networks and their settings, as above.
+        paramwise_cfg: mmengine's own way of saying ``lr_mult``; not used here.
+    """
+
+    def __init__(
+        self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None
+    ) -> None:
+        if paramwise_cfg:
+            raise ConfigError(
+                "optim_wrapper.paramwise_cfg is not used: give the network's own key lr_mult, "
+                "for example optim_wrapper.segmentor.lr_mult=dict(head=10)"
+            )
+        self.networks = dict(optim_wrapper_cfg)
+
+    def __call__(self, model: nn.Module) -> OptimWrapperDict:
+        """Build the wrappers for the trainable networks of ``model``."""
+        networks: dict[str, nn.Module] = getattr(model, "module", model).trainable_networks()
+        if networks.keys() != self.networks.keys():
+            raise ConfigError(
+                f"optim_wrapper has settings for {sorted(self.networks)}, "
+                f"but the model's trainable networks are {sorted(networks)}"
+            )
+        return OptimWrapperDict(
+            **{name: build_optimizer(networks[name], cfg) for name, cfg in self.networks.items()}
+        )
+
+
+def build_optimizer(network: nn.Module, cfg: dict[str, Any]) -> OptimWrapper:
+    """Build the optimizer wrapper of one network from its settings in `OptimizersByNetwork`."""
+    settings = dict(type="OptimWrapper") | dict(cfg)
+    if "accumulative_counts" in settings:
+        raise ConfigError(
+            "optim_wrapper: accumulative_counts has no effect on daseg's train step: "
+            "set train_dataloader.batch_size instead"
+        )
+    optimizer = dict(settings.pop("optimizer"))
+    groups = parameter_groups(
+        getattr(network, "module", network),
+        lr=optimizer["lr"],
+        weight_decay=optimizer.get("weight_decay", 0.0),
+        lr_mult=settings.pop("lr_mult", {}),
+        no_norm_decay=settings.pop("no_norm_decay", False),
+    )
+    return OPTIM_WRAPPERS.build(
+        settings, optimizer=OPTIMIZERS.build(optimizer | {"params": groups})
+    )
+
+
+def parameter_groups(
+    network: nn.Module,
+    *,
+    lr: float,
+    weight_decay: float = 0.0,
+    lr_mult: dict[str, float] | None = None,
+    no_norm_decay: bool = False,
+) -> list[dict[str, Any]]:
+    """Group the trainable parameters by learning rate and weight decay.
+
+    The first group is the one at the base rate, whose rate the log shows.
+
+    Raises:
+        ConfigError: A key of ``lr_mult`` names no child with trainable parameters.
+    """
+    lr_mult = lr_mult or {}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {(1.0, 1.0): []}
+    unused = set(lr_mult)
+    for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        owners = [key for key in lr_mult if f"{name}.".startswith(f"{key}.")]
+        unused -= set(owners)
+        factor = lr_mult[max(owners, key=len)] if owners else 1.0
+        decays = not (no_norm_decay and parameter.ndim <= 1)
+        groups.setdefault((float(factor), float(decays)), []).append(parameter)
+    if unused:
+        word = min(unused)
+        children = [name for name, _ in network.named_children()]
+        raise ConfigError(
+            f"optim_wrapper: lr_mult names {word!r}, which has no trainable parameter"
+            f"{did_you_mean(word, children)} (children: {', '.join(children)})"
+        )
+    return [
+        dict(params=parameters, lr=lr * factor, weight_decay=weight_decay * decays)
+        for (factor, decays), parameters in groups.items()
+        if parameters
+    ]
+
+
+@OPTIM_WRAPPERS.register_module()
+class AmpOptimWrapper(OptimWrapper):
+    """Mixed precision on the device that the parameters are on, the CPU included.
+
+    mmengine's wrapper of this name refuses a CPU. bfloat16 needs no loss scaling; float16 has its
+    own gradient scaler here, so that an overflow of one network does not hold back another.
+
+    Args:
+        dtype: ``'bfloat16'`` or ``'float16'``; float16 needs CUDA.
+        optimizer: The optimizer.
+        clip_grad: Arguments of `torch.nn.utils.clip_grad_norm_`, as mmengine takes them.
+    """
+
+    def __init__(
+        self,
+        dtype: str = "bfloat16",
+        *,
+        optimizer: torch.optim.Optimizer,
+        clip_grad: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(optimizer, clip_grad=clip_grad)
+        if dtype not in ("bfloat16", "float16"):
+            raise ConfigError(f"AmpOptimWrapper: dtype is 'bfloat16' or 'float16', not {dtype!r}")
+        self.device_type = optimizer.param_groups[0]["params"][0].device.type
+        self.dtype = getattr(torch, dtype)
+        if dtype == "float16" and self.device_type != "cuda":
+            raise ConfigError(
+                "AmpOptimWrapper: float16 needs a CUDA device; use dtype='bfloat16' on the "
+                f"{self.device_type}"
+            )
+        self.scaler = torch.amp.GradScaler(self.device_type, enabled=dtype == "float16")
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Run the forward pass of ``model`` in mixed precision."""
+        with super().optim_context(model), torch.autocast(self.device_type, self.dtype):
+            yield
+
+    def backward(self, loss: Tensor, **kwargs: Any) -> None:
+        """Back-propagate the loss, scaled where the precision needs it."""
+        super().backward(self.scaler.scale(loss), **kwargs)
+
+    def step(self, **kwargs: Any) -> None:
+        """Clip and step; skip the step where a float16 gradient has overflowed."""
+        if self.clip_grad_kwargs:
+            self.scaler.unscale_(self.optimizer)
+            self._clip_grad()
+        self.scaler.step(self.optimizer, **kwargs)
+        self.scaler.update()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The optimizer's state, and the loss scale's under ``loss_scaler``."""
+        return super().state_dict() | {"loss_scaler": self.scaler.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        state_dict = dict(state_dict)
+        if "loss_scaler" in state_dict:
+            self.scaler.load_state_dict(state_dict.pop("loss_scaler"))
+        super().load_state_dict(state_dict)

@@ -1,0 +1,197 @@
+"""mmengine's runner, with what it gets wrong made right: checkpoints, resume, processes."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import mmengine
+import torch
+from mmengine.dist import master_only
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner as MMRunner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from daseg.engine.checkpoint import (
+    latest_checkpoint,
+    load_segmentor,
+    load_strictly,
+    model_state,
+    pack_message_hub,
+    read_checkpoint,
+    unpack_message_hub,
+    write_checkpoint,
+)
+from daseg.engine.distributed import NetworkDDP, init_processes
+from daseg.evaluation.protocol import versions
+from daseg.utils.errors import CheckpointError
+
+
+class Runner(MMRunner):
+    """Train, validate and test a config.
+
+    It differs from mmengine's runner in that checkpoints are written atomically and read with
+    ``weights_only=True``, weights are loaded strictly, and several processes work on a CPU too.
+    """
+
+    def setup_env(self, env_cfg: dict[str, Any]) -> None:
+        """Join the other processes first: mmengine's own start needs CUDA."""
+        if self.distributed:
+            init_processes(self.launcher, **env_cfg.get("dist_cfg", {}))
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """Move the model to its device; average gradients over the processes where there are."""
+        if not self.distributed or is_model_wrapper(model):
+            return super().wrap_model(model_wrapper_cfg, model)
+        return NetworkDDP(model.to(mmengine.device.get_device()))
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict[str, Any], *args: Any, **kwargs: Any
+    ) -> DataLoader:
+        """Build a loader; pinned memory is for GPUs, and torch warns about it without one."""
+        if isinstance(dataloader, dict) and not torch.cuda.is_available():
+            dataloader = {**dataloader, "pin_memory": False}
+        return MMRunner.build_dataloader(dataloader, *args, **kwargs)
+
+    def get_hooks_info(self) -> str:
+        """The hooks in the order in which they run: one line, where mmengine logs eighty."""
+        return ", ".join(type(hook).__name__ for hook in self.hooks)
+
+    @property
+    def bare_model(self) -> Any:
+        """The domain adapter, without the distributed wrapper."""
+        return self.model.module if is_model_wrapper(self.model) else self.model
+
+    @master_only
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict[str, Any] | None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: dict[str, Any] | None = None,
+        by_epoch: bool = True,
+        backend_args: dict[str, Any] | None = None,
+    ) -> None:
+        """Write a checkpoint of everything a resumed run needs; called by ``CheckpointHook``."""
+        checkpoint: dict[str, Any] = dict(
+            meta=(meta or {}) | self._provenance(),
+            state_dict=model_state(self.model),
+            message_hub=pack_message_hub(self.message_hub.state_dict()),
+        )
+        if save_optimizer:
+            checkpoint["optimizer"] = _to_cpu(self.optim_wrapper.state_dict())
+        if save_param_scheduler and self.param_schedulers is not None:
+            checkpoint["param_schedulers"] = _map_schedulers(
+                lambda scheduler: scheduler.state_dict(), self.param_schedulers
+            )
+        self.call_hook("before_save_checkpoint", checkpoint=checkpoint)
+        write_checkpoint(checkpoint, Path(out_dir) / filename)
+
+    def _provenance(self) -> dict[str, Any]:
+        meta = dict(iter=self.iter + 1, epoch=0, cfg=self.cfg.pretty_text, seed=self.seed)
+        meta |= dict(world_size=self.world_size, experiment_name=self.experiment_name)
+        meta |= dict(config_path=str(self.cfg.filename), time=time.strftime("%Y-%m-%d %H:%M:%S"))
+        start = getattr(self.bare_segmentor.backbone, "initial_weights", None)
+        meta["initial_weights"] = self._load_from or (start and f"{start.source} {start.sha256}")
+        return meta | {"versions": versions(), "dataset_meta": self._dataset_meta()}
+
+    def _dataset_meta(self) -> dict[str, Any]:
+        metainfo = getattr(self.train_dataloader.dataset, "metainfo", {})
+        return {key: _plain(value) for key, value in metainfo.items()}
+
+    def load_or_resume(self) -> None:
+        """Resume from the newest checkpoint of the work dir, or load initial weights, or neither."""
+        if self._has_loaded:
+            return
+        self._has_loaded = True
+        if self._resume:
+            newest = self._load_from or latest_checkpoint(self.work_dir)
+            if newest is not None:
+                self.resume(str(newest))
+                return
+            self.logger.warning(f"--resume: no iter_N.pth in {self.work_dir}; starting afresh")
+        elif self._load_from is not None:
+            load_segmentor(self.bare_segmentor, self._load_from)
+            self.logger.info(f"segmentor loaded from {self._load_from}")
+
+    @property
+    def bare_segmentor(self) -> Any:
+        """The segmentor, without wrappers."""
+        segmentor = self.bare_model.segmentor
+        return segmentor.module if is_model_wrapper(segmentor) else segmentor
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Restore weights, optimizers, schedules, iteration and log history of a checkpoint.
+
+        Raises:
+            CheckpointError: The file lacks the training state, or is of another model, seed or
+                number of processes, so that the run would not be the same one.
+        """
+        checkpoint = read_checkpoint(filename)
+        meta = checkpoint.get("meta", {})
+        if "optimizer" not in checkpoint or "message_hub" not in checkpoint:
+            raise CheckpointError(
+                f"{filename} holds weights only and cannot be resumed; "
+                "to start from its weights: --cfg-options load_from=FILE without --resume"
+            )
+        for key, now in (("seed", self.seed), ("world_size", self.world_size)):
+            if meta[key] != now:
+                raise CheckpointError(
+                    f"{filename} was trained with {key}={meta[key]}, this run has {now}: "
+                    "resume with the same, so that it is the same run"
+                )
+        load_strictly(_Bare(self.model), checkpoint["state_dict"], filename)
+        self.train_loop._iter = meta["iter"]
+        self.message_hub.load_state_dict(unpack_message_hub(checkpoint["message_hub"]))
+        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+        self.optim_wrapper.load_state_dict(checkpoint["optimizer"])
+        if self.param_schedulers is not None:
+            self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
+            _load_schedulers(self.param_schedulers, checkpoint["param_schedulers"])
+        self.logger.info(f"resumed from {filename} at iteration {meta['iter']}")
+
+
+class _Bare:
+    """A model's state dict without the prefixes of distributed wrappers, to load strictly into."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        return model_state(self.model)
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        mmengine.runner.checkpoint.load_state_dict(self.model, state, strict=True)
+
+
+def _to_cpu(state: Any) -> Any:
+    if isinstance(state, torch.Tensor):
+        return state.cpu()
+    if isinstance(state, dict):
+        return {key: _to_cpu(value) for key, value in state.items()}
+    return [_to_cpu(value) for value in state] if isinstance(state, list) else state
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _map_schedulers(function: Any, schedulers: Any) -> Any:
+    if isinstance(schedulers, dict):
+        return {name: _map_schedulers(function, own) for name, own in schedulers.items()}
+    return [function(scheduler) for scheduler in schedulers]
+
+
+def _load_schedulers(schedulers: Any, states: Any) -> None:
+    if isinstance(schedulers, dict):
+        for name, own in schedulers.items():
+            _load_schedulers(own, states[name])
+        return
+    for scheduler, state in zip(schedulers, states, strict=True):
+        scheduler.load_state_dict(state)

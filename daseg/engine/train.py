@@ -1,0 +1,71 @@
+"""Train a config from its file: what ``tools/train.py`` does."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine import Config
+
+from daseg.engine.checkpoint import latest_checkpoint
+from daseg.engine.config import load_config
+from daseg.engine.evaluate import without_initial_weights
+from daseg.engine.runner import Runner
+from daseg.utils.errors import ConfigError
+
+
+def train(
+    config: str | Path,
+    *,
+    work_dir: str | Path | None = None,
+    resume: bool = False,
+    amp: bool = False,
+    launcher: str = "none",
+    cfg_options: dict[str, Any] | None = None,
+    print_config: bool = False,
+) -> Runner | None:
+    """Train a config file; return the runner after training.
+
+    Args:
+        config: The config file.
+        work_dir: Where checkpoints and logs go; default ``work_dirs/<config name>``.
+        resume: Go on from the newest checkpoint of the work dir.
+        amp: Train in mixed precision (bfloat16).
+        launcher: "none", or what started the processes: "pytorch" (torchrun) or "slurm".
+        cfg_options: Overrides by dotted key.
+        print_config: Only print the config as it will be used.
+
+    Raises:
+        ConfigError: The config is wrong, or the work dir holds another run's checkpoints.
+    """
+    cfg = load_config(config, cfg_options)
+    cfg.work_dir = str(work_dir or cfg.get("work_dir") or f"work_dirs/{Path(config).stem}")
+    cfg.resume = resume
+    cfg.launcher = launcher
+    if amp:
+        use_amp(cfg)
+    if print_config:
+        print(cfg.pretty_text)
+        return None
+    _protect(cfg)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return runner
+
+
+def use_amp(cfg: Config) -> None:
+    """Switch every optimizer of a config to mixed precision."""
+    for settings in cfg.optim_wrapper.values():
+        if isinstance(settings, dict):
+            settings.type = "AmpOptimWrapper"
+
+
+def _protect(cfg: Config) -> None:
+    """Keep a finished or interrupted run from being overwritten by a new one."""
+    newest = latest_checkpoint(cfg.work_dir)
+    if newest is None:
+        return
+    if not cfg.resume:
+        raise ConfigError(
+            f"{cfg.work_dir} holds a run already ({newest.name}): go on with it with --resume, "
+            "or choose another --work-dir, or delete it"
+        )
+    without_initial_weights(cfg)

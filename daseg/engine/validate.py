@@ -1,0 +1,193 @@
+"""Check a whole config before anything is built or read: names, arguments, top-level keys."""
+
+import inspect
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from mmengine import registry as mm
+from torch.utils.data import DataLoader
+
+from daseg import registry as own
+from daseg.datasets.pipeline import Pipeline
+from daseg.engine.optim import NETWORK_KEYS
+from daseg.registry import all_names, did_you_mean, near, unknown_name
+from daseg.utils.errors import ConfigError
+
+# Keys that the runner reads, or a tool of daseg. Any other top-level key is a config's own helper.
+RUNNER_KEYS = frozenset(
+    "model work_dir train_dataloader val_dataloader test_dataloader train_cfg val_cfg test_cfg "
+    "optim_wrapper param_scheduler val_evaluator test_evaluator default_hooks custom_hooks "
+    "load_from resume launcher env_cfg log_processor log_level visualizer default_scope randomness "
+    "experiment_name model_wrapper_cfg custom_imports tta".split()
+)
+LOADER_KEYS = frozenset(inspect.signature(DataLoader.__init__).parameters) - {"self"}
+DEFAULT_HOOKS = "runtime_info timer sampler_seed logger param_scheduler checkpoint".split()
+
+# Which registry the value of a key is built by. A dict under another key may be any part.
+REGISTRY_OF_KEY: dict[str, mm.Registry] = dict(
+    model=own.MODELS,
+    segmentor=own.MODELS,
+    backbone=own.BACKBONES,
+    head=own.HEADS,
+    aux_head=own.HEADS,
+    objectives=own.OBJECTIVES,
+    loss=own.LOSSES,
+    inference=own.INFERENCES,
+    tta=own.INFERENCES,
+    dataset=own.DATASETS,
+    datasets=own.DATASETS,
+    pipeline=own.TRANSFORMS,
+    sampler=own.DATA_SAMPLERS,
+    collate_fn=own.FUNCTIONS,
+    train_cfg=own.LOOPS,
+    val_cfg=own.LOOPS,
+    test_cfg=own.LOOPS,
+    val_evaluator=own.METRICS,
+    test_evaluator=own.METRICS,
+    default_hooks=own.HOOKS,
+    custom_hooks=own.HOOKS,
+    optimizer=mm.OPTIMIZERS,
+    optim_wrapper=own.OPTIM_WRAPPERS,
+    param_scheduler=mm.PARAM_SCHEDULERS,
+    visualizer=mm.VISUALIZERS,
+    vis_backends=mm.VISBACKENDS,
+    log_processor=mm.LOG_PROCESSORS,
+)
+ALL_REGISTRIES = (*own.KINDS.values(), *dict.fromkeys(REGISTRY_OF_KEY.values()))
+
+
+def validate(cfg: dict[str, Any]) -> None:
+    """Raise one `ConfigError` that lists everything wrong with a config."""
+    problems = [
+        *_misspelt_keys(cfg),
+        *_loaders(cfg),
+        *_optimizers(cfg),
+        *_parts(cfg),
+    ]
+    # Transforms are cheap to build, and some hand their arguments on in ways only they know.
+    problems = problems or list(_pipelines(cfg))
+    if problems:
+        raise ConfigError("\n  ".join([f"{len(problems)} in the config:", *problems]))
+
+
+def _misspelt_keys(cfg: dict[str, Any]) -> Iterator[str]:
+    for key in cfg.keys() - RUNNER_KEYS:
+        if similar := near(key, RUNNER_KEYS - cfg.keys(), count=1):
+            yield f"{key}: not a key that anything reads; did you mean {similar[0]!r}?"
+    if "model" not in cfg:
+        yield "model: missing; there is nothing to train or test"
+    for name in cfg.get("default_hooks") or {}:
+        if name not in DEFAULT_HOOKS:
+            yield f"default_hooks.{name}: not a default hook{did_you_mean(name, DEFAULT_HOOKS)}"
+
+
+def _loaders(cfg: dict[str, Any]) -> Iterator[str]:
+    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        for key in (cfg.get(name) or {}).keys() - LOADER_KEYS:
+            hint = did_you_mean(key, LOADER_KEYS)
+            yield f"{name}.{key}: not an argument of a dataloader{hint}"
+
+
+def _optimizers(cfg: dict[str, Any]) -> Iterator[str]:
+    wrapper, schedule = cfg.get("optim_wrapper"), cfg.get("param_scheduler")
+    if not wrapper:
+        return
+    if "constructor" not in wrapper:
+        yield "optim_wrapper.constructor: missing; use 'OptimizersByNetwork'"
+        return
+    networks = {k: v for k, v in wrapper.items() if isinstance(v, dict)}
+    for name, network in networks.items():
+        if "optimizer" not in network:
+            yield f"optim_wrapper.{name}.optimizer: missing"
+        rest = {k: v for k, v in network.items() if k not in NETWORK_KEYS}
+        typed = {"type": "OptimWrapper"} | rest
+        yield from _part(typed, own.OPTIM_WRAPPERS, f"optim_wrapper.{name}", NETWORK_KEYS)
+    if isinstance(schedule, dict) and "type" not in schedule:
+        for name in schedule.keys() - networks.keys():
+            hint = did_you_mean(name, networks)
+            yield f"param_scheduler.{name}: optim_wrapper has no network of this name{hint}"
+
+
+def _parts(node: Any, path: str = "", key: str = "") -> Iterator[str]:
+    """Check every ``dict(type=...)`` below a node, with the registry that its key implies."""
+    if isinstance(node, dict):
+        if isinstance(node.get("type"), str) and not path.startswith("optim_wrapper."):
+            yield from _part(node, REGISTRY_OF_KEY.get(key), path)
+        for name, child in node.items():
+            inherits = key == "default_hooks"
+            yield from _parts(child, f"{path}.{name}".lstrip("."), key if inherits else name)
+    elif isinstance(node, (list, tuple)):
+        for index, child in enumerate(node):
+            yield from _parts(child, f"{path}.{index}", key)
+
+
+def _pipelines(node: Any, path: str = "") -> Iterator[str]:
+    """Build every pipeline of a config once; report those that cannot be built."""
+    if not isinstance(node, (dict, list, tuple)):
+        return
+    for key, child in node.items() if isinstance(node, dict) else enumerate(node):
+        place = f"{path}.{key}".lstrip(".")
+        if key == "pipeline":
+            try:
+                Pipeline(child)
+            except Exception as error:
+                yield f"{place}: {error}"
+        yield from _pipelines(child, place)
+
+
+def _part(
+    node: dict[str, Any], registry: mm.Registry | None, path: str, extra: tuple[str, ...] = ()
+) -> Iterator[str]:
+    name = node["type"]
+    found = _find(name, registry)
+    if found is None:
+        yield f"{path}: {_unknown(name, registry)}"
+        return
+    legal = accepted_arguments(found)
+    for key in node.keys() - {"type", "_scope_"} if legal is not None else ():
+        if key not in legal:  # type: ignore[operator]
+            hint = did_you_mean(key, {*legal, *extra})  # type: ignore[misc]
+            yield (
+                f"{path}.{key}: {name} has no argument {key!r}{hint or '; it has '}"
+                + ("" if hint else ", ".join(sorted(legal)) or "none")  # type: ignore[arg-type]
+                + " (where a base config states another type, add _delete_=True)"
+            )
+
+
+def _find(name: str, registry: mm.Registry | None) -> Any:
+    for candidate in (registry,) if registry is not None else ALL_REGISTRIES:
+        if name in all_names(candidate):
+            return candidate.get(name)
+    return None
+
+
+def _unknown(name: str, registry: mm.Registry | None) -> str:
+    if registry is not None:
+        return unknown_name(name, registry)
+    names = set().union(*(all_names(r) for r in ALL_REGISTRIES))
+    return f"nothing is registered as {name!r}{did_you_mean(name, names)}"
+
+
+@cache
+def accepted_arguments(part: Any) -> frozenset[str] | None:
+    """Names of the keyword arguments that a class or function takes; None where it takes any.
+
+    ``**kwargs`` of a constructor are taken to go to the constructor of the next base class.
+    """
+    names: set[str] = set()
+    for constructor in _constructors(part):
+        open_ended = False
+        for parameter in inspect.signature(constructor).parameters.values():
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                names.add(parameter.name)
+            open_ended = parameter.kind is parameter.VAR_KEYWORD
+        if not open_ended:
+            return frozenset(names - {"self"})
+    return None
+
+
+def _constructors(part: Any) -> list[Any]:
+    if not inspect.isclass(part):
+        return [part]
+    return [vars(base)["__init__"] for base in part.__mro__[:-1] if "__init__" in vars(base)]

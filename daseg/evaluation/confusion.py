@@ -1,0 +1,95 @@
+"""Confusion matrices: counted from class maps, and what follows from them."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Matrix = np.ndarray  # (K,K) int64, row = class of the label, column = class of the prediction
+
+
+def confusion_matrix(
+    pred: Tensor, label: Tensor, num_classes: int, ignore_index: int = 255
+) -> Matrix:
+    """Count how often pixels of each class are predicted as each class.
+
+    The counting runs on the tensors' device, in one pass, and only the counts leave it.
+
+    Args:
+        pred: Predicted classes, any shape, integers in 0..K-1.
+        label: Train ids in 0..K-1 or ``ignore_index``, same shape.
+        num_classes: K.
+        ignore_index: Label of the pixels that count nowhere.
+
+    Returns:
+        (K,K) int64 on the host; row = label, column = prediction.
+
+    Raises:
+        ValueError: The shapes differ, or a labelled pixel holds a label or a prediction that is
+            not in 0..K-1.
+    """
+    if pred.shape != label.shape:
+        raise ValueError(
+            f"the prediction is {_size(pred)} pixels (height x width), the label {_size(label)}"
+        )
+    # One more column for predictions out of range, two more rows for ignored labels and for labels
+    # out of range: so the check needs no pass of its own over the pixels.
+    columns = num_classes + 1
+    pred, label = pred.to(label.device).long().flatten(), label.long().flatten()
+    column = torch.where((pred >= 0) & (pred < num_classes), pred, num_classes)
+    row = torch.where((label >= 0) & (label < num_classes), label, num_classes + 1)
+    row = torch.where(label == ignore_index, num_classes, row)
+    counts = torch.bincount(row * columns + column, minlength=(num_classes + 2) * columns)
+    table = counts.view(num_classes + 2, columns).cpu().numpy()
+    if table[num_classes + 1].any():
+        raise ValueError(_out_of_range("label", label[row == num_classes + 1], num_classes))
+    if table[:num_classes, num_classes].any():
+        raise ValueError(_out_of_range("prediction", pred[column == num_classes], num_classes))
+    return table[:num_classes, :num_classes].astype(np.int64)
+
+
+def iou_per_class(matrix: Matrix) -> np.ndarray:
+    """Intersection over union of each class, (K,) in 0..1; NaN where there is neither."""
+    hits = np.diag(matrix).astype(np.float64)
+    return _ratio(hits, matrix.sum(1) + matrix.sum(0) - hits)
+
+
+def accuracy_per_class(matrix: Matrix) -> np.ndarray:
+    """Share of each class's pixels that are found, (K,) in 0..1; NaN where it has no pixel."""
+    return _ratio(np.diag(matrix).astype(np.float64), matrix.sum(1))
+
+
+def pixel_accuracy(matrix: Matrix) -> float:
+    """Share of all labelled pixels that are right, 0..1; NaN where there is none."""
+    return float(_ratio(np.trace(matrix), matrix.sum()))
+
+
+def restrict(matrix: Matrix, indices: list[int]) -> Matrix:
+    """Forget the pixels whose label is not among ``indices``; (K,K) -> (K,K).
+
+    What is predicted as another class on the pixels that stay is still a miss.
+    """
+    restricted = np.zeros_like(matrix)
+    restricted[indices] = matrix[indices]
+    return restricted
+
+
+def mean(values: np.ndarray) -> float:
+    """Mean over the values that are not NaN; NaN where there is none."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(part / np.asarray(whole, dtype=np.float64))
+
+
+def _size(image: Tensor) -> str:
+    return "x".join(str(side) for side in image.shape)
+
+
+def _out_of_range(what: str, values: Tensor, num_classes: int) -> str:
+    found = values.unique().tolist()
+    return (
+        f"the {what} holds {found[:8]}, but there are {num_classes} classes (0..{num_classes - 1})"
+    )

@@ -1,0 +1,156 @@
+"""Curves over training, read from the logs that mmengine writes."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from daseg.evaluation.pictures import new_figure, save_figure
+from daseg.utils.errors import DataError
+
+Points = list[tuple[int, float]]  # (iteration, value)
+
+
+@dataclass
+class Curve:
+    """The log of one run.
+
+    Args:
+        name: What the legend calls it.
+        loss: Training loss.
+        miou: mIoU on validation, in percent.
+    """
+
+    name: str
+    loss: Points = field(default_factory=list)
+    miou: Points = field(default_factory=list)
+
+
+def read_curve(run: str | Path, *, loss_key: str = "loss") -> Curve:
+    """Read a run's curve.
+
+    Each start of a run, so each resume too, writes a log of its own. Where a later one begins
+    before an earlier one ended, as after a crash, the later one holds.
+
+    Args:
+        run: A work directory, or one ``scalars.json``.
+        loss_key: Which logged loss to take.
+
+    Raises:
+        DataError: There is no log, or a line of it is not JSON.
+    """
+    run = Path(run)
+    logs = [run] if run.is_file() else sorted(run.glob("*/vis_data/scalars.json"))
+    if not logs:
+        raise DataError(f"{run} holds no training log (<time>/vis_data/scalars.json)")
+    records: list[dict] = []
+    for log in logs:
+        later = _read_log(log)
+        start = min((record["step"] for record in later), default=math.inf)
+        records = [record for record in records if record["step"] < start] + later
+    return Curve(
+        run.stem if run.is_file() else run.name,
+        loss=[(int(r["step"]), float(r[loss_key])) for r in records if loss_key in r],
+        miou=[(int(r["step"]), float(r["mIoU"])) for r in records if "mIoU" in r],
+    )
+
+
+def plot_curves(
+    runs: Sequence[str | Path],
+    out_png: str | Path,
+    *,
+    names: Sequence[str] | None = None,
+    loss_key: str = "loss",
+    smooth: float = 0.05,
+) -> list[Curve]:
+    """Draw the loss and the validation mIoU of one or several runs over the iterations.
+
+    Args:
+        runs: Work directories or ``scalars.json`` files.
+        out_png: The picture file.
+        names: For the legend, one for each run; the folders' or files' names if None.
+        loss_key: Which logged loss to draw.
+        smooth: Width of the moving average over the loss, as a share of the run's logged points;
+            the raw loss stays behind it, faint.
+
+    Returns:
+        What was drawn.
+
+    Raises:
+        DataError: A run has no log, or a line of it is not JSON.
+    """
+    curves = [read_curve(run, loss_key=loss_key) for run in runs]
+    if names is not None:
+        for curve, name in zip(curves, names, strict=True):
+            curve.name = name
+    figure = new_figure(11, 4)
+    loss_axes, miou_axes = figure.subplots(1, 2)
+    for number, curve in enumerate(curves):
+        _draw_loss(loss_axes, curve, f"C{number}", smooth)
+        _draw_miou(miou_axes, curve, f"C{number}")
+    _dress(loss_axes, "training loss (moving average)", loss_key)
+    _dress(miou_axes, "validation", "mIoU (%)")
+    save_figure(figure, out_png)
+    return curves
+
+
+def moving_average(values: Sequence[float], width: int) -> np.ndarray:
+    """Mean over the ``width`` values around each one, over fewer at the ends; same length.
+
+    Args:
+        values: The values in order.
+        width: How many to average; an even number counts as the next odd one.
+    """
+    reach = max(width, 1) // 2
+    sums = np.concatenate([[0.0], np.cumsum(np.asarray(values, dtype=np.float64))])
+    place = np.arange(len(values))
+    low, high = np.maximum(place - reach, 0), np.minimum(place + reach + 1, len(values))
+    return (sums[high] - sums[low]) / (high - low)
+
+
+def _read_log(path: Path) -> list[dict]:
+    """The lines of a log that name an iteration."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(json.loads(line))
+        except ValueError as error:
+            if number == len(lines):  # the run was killed while it wrote
+                break
+            raise DataError(f"{path}, line {number} is not JSON: {error}") from error
+    return [record for record in records if "step" in record]
+
+
+def _draw_loss(axes: Axes, curve: Curve, colour: str, smooth: float) -> None:
+    if not curve.loss:
+        return
+    steps, values = zip(*curve.loss, strict=True)
+    width = max(1, round(smooth * len(values)))
+    axes.plot(steps, values, color=colour, alpha=0.2, linewidth=0.8)
+    axes.plot(steps, moving_average(values, width), color=colour, linewidth=1.8, label=curve.name)
+
+
+def _draw_miou(axes: Axes, curve: Curve, colour: str) -> None:
+    if not curve.miou:
+        return
+    steps, values = zip(*curve.miou, strict=True)
+    label = f"{curve.name}: last {values[-1]:.2f}, best {np.nanmax(values):.2f}"
+    axes.plot(steps, values, color=colour, marker="o", markersize=3.5, linewidth=1.8, label=label)
+
+
+def _dress(axes: Axes, title: str, y_label: str) -> None:
+    axes.set_title(title)
+    axes.set_xlabel("iteration")
+    axes.set_ylabel(y_label)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False)
+    else:
+        axes.text(0.5, 0.5, "nothing logged", ha="center", va="center", transform=axes.transAxes)

@@ -1,0 +1,274 @@
+"""The protocol card: under which conditions a number was measured.
+
+Two mIoUs can be ranked only where they were measured alike. The field's papers differ in what they
+evaluate (last or best checkpoint, student or teacher, resolution of image and label, classes, test-
+time augmentation, initial weights) and seldom say so; the card says it beside every result.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from daseg import __version__
+from daseg.evaluation.report import IoUResult
+from daseg.utils.errors import CheckpointError, DataError
+from daseg.utils.files import atomic_write_text
+
+NAME = "protocol_card"
+PACKAGES = ("torch", "torchvision", "mmengine", "mmcv-lite", "numpy", "timm")
+Size = tuple[int, int]  # (height, width) in pixels
+
+# What must agree before two results may be ranked.
+RANKING_FIELDS = (
+    "initial_weights",
+    "input_sizes",
+    "label_sizes",
+    "classes",
+    "inference",
+    "tta",
+    "checkpoint_choice",
+    "network",
+    "num_images",
+)
+
+
+@dataclass
+class ProtocolCard:
+    """The conditions of one evaluation.
+
+    Args:
+        config: Path of the config file.
+        config_sha256: Of the config's full text, its bases included.
+        weights: Path of the checkpoint.
+        weights_sha256: Of the checkpoint file.
+        iteration: Training iterations the checkpoint has seen; None where it does not say.
+        initial_weights: What training started from; None where it is not known.
+        checkpoint_choice: "last", "best on validation" or "other"; see `checkpoint_choice`.
+        network: "student" or "teacher" where training had both, else None.
+        input_sizes: Sizes of the images as the network saw them.
+        label_sizes: Sizes of the labels that the predictions were compared with.
+        classes: Names of the classes that are evaluated.
+        inference: Settings of inference: whole image or sliding window, its size, stride.
+        tta: Settings of test-time augmentation: scales, flips; empty for none.
+        seed: Of the training run; None where it is not known.
+        num_images: How many images were evaluated.
+        device: What computed: "cpu", or the name of the GPU.
+        versions: Of Python and the packages that decide about numbers.
+        date: When, in UTC, ISO 8601.
+        command: The command line.
+    """
+
+    config: str
+    config_sha256: str
+    weights: str
+    weights_sha256: str
+    iteration: int | None = None
+    initial_weights: str | None = None
+    checkpoint_choice: str = "other"
+    network: str | None = None
+    input_sizes: list[Size] = field(default_factory=list)
+    label_sizes: list[Size] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    inference: dict[str, Any] = field(default_factory=dict)
+    tta: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    num_images: int = 0
+    device: str = "cpu"
+    versions: dict[str, str] = field(default_factory=dict)
+    date: str = ""
+    command: str = ""
+
+    def lines(self) -> list[str]:
+        """The card for a reader: one line for each subject, ten in all."""
+        subjects = {
+            "config": f"{self.config} (sha256 {self.config_sha256[:16]})",
+            "weights": f"{self.weights} (sha256 {self.weights_sha256[:16]})",
+            "trained": f"{_known(self.iteration)} iterations from "
+            f"{_known(self.initial_weights)}, seed {_known(self.seed)}",
+            "checkpoint": f"{self.checkpoint_choice}, network: {self.network or 'the only one'}",
+            "resolution": f"input {_sizes(self.input_sizes)}, label {_sizes(self.label_sizes)} "
+            "(height x width)",
+            "classes": f"{len(self.classes)}: {', '.join(self.classes)}",
+            "inference": f"{_settings(self.inference)}; test-time augmentation: "
+            f"{_settings(self.tta)}",
+            "images": f"{self.num_images}",
+            "made": f"{self.date} on {self.device} with "
+            + ", ".join(f"{name} {number}" for name, number in self.versions.items()),
+            "command": self.command,
+        }
+        return [f"{subject + ':':<12}{text}" for subject, text in subjects.items()]
+
+    def save(self, out_dir: str | Path) -> None:
+        """Write ``protocol_card.json`` and ``protocol_card.txt`` into ``out_dir``."""
+        out = Path(out_dir)
+        atomic_write_text(out / f"{NAME}.json", json.dumps(asdict(self), indent=2) + "\n")
+        atomic_write_text(out / f"{NAME}.txt", "\n".join(self.lines()) + "\n")
+
+
+def write_card(
+    out_dir: str | Path,
+    *,
+    config: str | Path,
+    config_text: str,
+    weights: str | Path,
+    result: IoUResult,
+    iteration: int | None = None,
+    initial_weights: str | None = None,
+    network: str | None = None,
+    inference: Mapping[str, Any] | None = None,
+    tta: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    device: str | torch.device = "cpu",
+) -> ProtocolCard:
+    """Gather the conditions of an evaluation and write them beside its results.
+
+    Args:
+        out_dir: The folder of the results.
+        config: Path of the config file.
+        config_text: Its full text, bases merged and options applied: ``Config.pretty_text``.
+        weights: Path of the checkpoint that was evaluated.
+        result: What the evaluation found; it knows the sizes, the classes and the number of images.
+        iteration: Training iterations the checkpoint has seen.
+        initial_weights: What training started from, in a way that another run would repeat.
+        network: "student" or "teacher" where training had both.
+        inference: Settings of inference.
+        tta: Settings of test-time augmentation.
+        seed: Of the training run.
+        device: The device of the model.
+
+    Returns:
+        The card that was written.
+
+    Raises:
+        CheckpointError: ``weights`` is not a readable file.
+    """
+    card = ProtocolCard(
+        config=str(config),
+        config_sha256=hashlib.sha256(config_text.encode()).hexdigest(),
+        weights=str(weights),
+        weights_sha256=sha256_file(weights),
+        iteration=iteration,
+        initial_weights=initial_weights,
+        checkpoint_choice=checkpoint_choice(weights),
+        network=network,
+        input_sizes=result.input_sizes,
+        label_sizes=result.label_sizes,
+        classes=list(result.classes),
+        inference=dict(inference or {}),
+        tta=dict(tta or {}),
+        seed=seed,
+        num_images=result.num_images,
+        device=device_name(device),
+        versions=versions(),
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        command=shlex.join([Path(sys.executable).name, *sys.argv]),
+    )
+    card.save(out_dir)
+    return card
+
+
+def load_card(path: str | Path) -> ProtocolCard:
+    """Read a ``protocol_card.json``, or the one in a folder.
+
+    Raises:
+        DataError: The file is missing or not a protocol card.
+    """
+    path = Path(path)
+    path = path / f"{NAME}.json" if path.is_dir() else path
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for name in ("input_sizes", "label_sizes"):  # JSON has no tuples
+            content[name] = [tuple(size) for size in content[name]]
+        return ProtocolCard(**content)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} cannot be read as a protocol card: {error}") from error
+
+
+def compare(cards: Sequence[ProtocolCard]) -> list[str]:
+    """Names of the `RANKING_FIELDS` on which not all cards agree.
+
+    Where there are none, the results may be ranked. Config, weights, seed, versions, device and
+    date may differ: they are what is compared, or should not matter.
+    """
+    known = {each.name for each in fields(ProtocolCard)}
+    assert known.issuperset(RANKING_FIELDS)
+    first = cards[0] if cards else None
+    return [
+        name
+        for name in RANKING_FIELDS
+        if any(getattr(card, name) != getattr(first, name) for card in cards)
+    ]
+
+
+def sha256_file(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        CheckpointError: The file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise CheckpointError(f"{os.fspath(path)} cannot be read: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def checkpoint_choice(weights: str | Path) -> str:
+    """How a checkpoint was chosen, by the names that mmengine's checkpoint hook gives.
+
+    Returns:
+        "best on validation" for ``best_*.pth``; "last" for the file that ``last_checkpoint`` in
+        the same folder names; else "other".
+    """
+    path = Path(weights)
+    if path.name.startswith("best_"):
+        return "best on validation"
+    pointer = path.parent / "last_checkpoint"
+    if pointer.is_file() and Path(pointer.read_text().strip()).name == path.name:
+        return "last"
+    return "other"
+
+
+def device_name(device: str | torch.device) -> str:
+    """The name of the GPU, or the type of the device."""
+    device = torch.device(device)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def versions() -> dict[str, str]:
+    """Versions of daseg, Python, CUDA where torch has it, and the installed `PACKAGES`."""
+    found = {"daseg": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue  # optional, or another build of it: mmcv for mmcv-lite
+    if torch.version.cuda:
+        found["cuda"] = torch.version.cuda
+    return found
+
+
+def _known(value: object) -> str:
+    return "unknown" if value is None else str(value)
+
+
+def _sizes(sizes: Sequence[Size]) -> str:
+    return ", ".join(f"{height}x{width}" for height, width in sizes) or "unknown"
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in settings.items()) or "none"

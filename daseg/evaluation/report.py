@@ -1,0 +1,140 @@
+"""What an evaluation found: numbers, table, files, picture."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from prettytable import PrettyTable
+
+from daseg.evaluation import confusion
+from daseg.evaluation.pictures import plot_confusion
+from daseg.utils.errors import DataError
+from daseg.utils.files import atomic_write, atomic_write_text
+
+# The names that AdaptSegNet's and its successors' logs use for Cityscapes' classes, as published.
+SEED_NAMES = {"traffic light": "light", "traffic sign": "sign", "motorcycle": "motocycle"}
+
+
+@dataclass
+class IoUResult:
+    """The numbers of one evaluation; all of them follow from the confusion matrix.
+
+    Args:
+        classes: Names of the K classes.
+        matrix: (K,K) pixel counts; row = label, column = prediction.
+        subset_means: Means over subsets of the classes, in 0..1, by name: "mIoU16".
+        num_images: How many images were counted.
+        input_sizes: Sizes (height, width) in pixels of the images as the network saw them.
+        label_sizes: Sizes (height, width) in pixels of the labels they were compared with.
+    """
+
+    classes: tuple[str, ...]
+    matrix: np.ndarray
+    subset_means: dict[str, float] = field(default_factory=dict)
+    num_images: int = 0
+    input_sizes: list[tuple[int, int]] = field(default_factory=list)
+    label_sizes: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def iou(self) -> np.ndarray:
+        """IoU of each class, (K,) in 0..1; NaN for a class in neither label nor prediction."""
+        return confusion.iou_per_class(self.matrix)
+
+    @property
+    def acc(self) -> np.ndarray:
+        """Accuracy (recall) of each class, (K,) in 0..1; NaN for a class without a pixel."""
+        return confusion.accuracy_per_class(self.matrix)
+
+    @property
+    def mIoU(self) -> float:
+        """Mean IoU in 0..1, over the classes that have one."""
+        return confusion.mean(self.iou)
+
+    @property
+    def mAcc(self) -> float:
+        """Mean accuracy in 0..1, over the classes that have one."""
+        return confusion.mean(self.acc)
+
+    @property
+    def pixAcc(self) -> float:
+        """Share of labelled pixels that are right, 0..1."""
+        return confusion.pixel_accuracy(self.matrix)
+
+    def summary(self) -> dict[str, float]:
+        """The single numbers, in percent: mIoU, pixAcc, mAcc, then the subsets' means."""
+        values = dict(mIoU=self.mIoU, pixAcc=self.pixAcc, mAcc=self.mAcc, **self.subset_means)
+        return {name: 100 * value for name, value in values.items()}
+
+    def table(self) -> str:
+        """Class, IoU, accuracy, and below them the single numbers; in percent, '-' for none."""
+        table = PrettyTable(["class", "IoU", "accuracy"])
+        table.align = "r"
+        table.align["class"] = "l"
+        rows = list(zip(self.classes, self.iou, self.acc, strict=True))
+        for number, (name, iou, acc) in enumerate(rows, start=1):
+            table.add_row([name, _percent(iou), _percent(acc)], divider=number == len(rows))
+        table.add_row(["pixAcc", "", _percent(self.pixAcc)])
+        table.add_row(["mAcc", "", _percent(self.mAcc)])
+        table.add_row(["mIoU", _percent(self.mIoU), ""])
+        for name, value in self.subset_means.items():
+            table.add_row([name, _percent(value), ""])
+        return table.get_string()
+
+    def seed_log(self) -> str:
+        r"""The lines that AdaptSegNet's evaluation ends with: ``===>road:\t97.99``, ..."""
+        lines = [
+            f"===>{SEED_NAMES.get(name, name)}:\t{round(100 * float(iou), 2)}"
+            for name, iou in zip(self.classes, self.iou, strict=True)
+        ]
+        return "\n".join([*lines, f"===> mIoU: {round(100 * self.mIoU, 2)}"]) + "\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the matrix, in percent, with null for what has no value."""
+        return dict(
+            **{name: _json_number(value) for name, value in self.summary().items()},
+            classes=list(self.classes),
+            IoU=_by_class(self.classes, self.iou),
+            accuracy=_by_class(self.classes, self.acc),
+            num_images=self.num_images,
+            input_sizes=[list(size) for size in self.input_sizes],
+            label_sizes=[list(size) for size in self.label_sizes],
+        )
+
+    def save(self, out_dir: str | Path) -> None:
+        """Write results.json, table.txt, confusion_matrix.npz and confusion_matrix.png."""
+        out = Path(out_dir)
+        atomic_write_text(out / "results.json", json.dumps(self.to_json(), indent=2) + "\n")
+        atomic_write_text(out / "table.txt", self.table() + "\n")
+        with atomic_write(out / "confusion_matrix.npz") as temporary:
+            np.savez_compressed(temporary, matrix=self.matrix, classes=np.array(self.classes))
+        plot_confusion(self.matrix, self.classes, out / "confusion_matrix.png")
+
+
+def load_matrix(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Read a ``confusion_matrix.npz``: the (K,K) counts and the class names.
+
+    Raises:
+        DataError: The file is missing or not one that `IoUResult.save` wrote.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return stored["matrix"], tuple(str(name) for name in stored["classes"])
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as a confusion matrix: {error}") from error
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def _json_number(value: float) -> float | None:
+    # JSON knows no NaN, and readers other than Python's refuse it.
+    return None if math.isnan(value) else float(value)
+
+
+def _by_class(classes: Sequence[str], values: np.ndarray) -> dict[str, float | None]:
+    return {n: _json_number(100 * float(v)) for n, v in zip(classes, values, strict=True)}

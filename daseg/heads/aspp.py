@@ -1,0 +1,86 @@
+"""Atrous spatial pyramid pooling of DeepLab v3 (Chen et al., arXiv 1706.05587, section 3.3)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from daseg.heads.layers import ConvNormReLU, conv3x3
+from daseg.utils.errors import ConfigError
+
+
+class ImagePooling(nn.Module):
+    """The mean of the whole map through a 1x1 convolution, spread over the map again.
+
+    Args:
+        in_channels: Channels that come in.
+        out_channels: Channels that go out.
+        norm: See `make_norm`; None for a convolution with a bias and no norm.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, norm: str | None = "bn") -> None:
+        super().__init__()
+        if norm is None:
+            self.block: nn.Module = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1), nn.ReLU()
+            )
+        else:
+            self.block = ConvNormReLU(in_channels, out_channels, norm=norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, h, w) to (N, out_channels, h, w), constant over h and w.
+
+        Raises:
+            ConfigError: Batch norm would have to normalise a single value per channel.
+        """
+        norm = getattr(self.block, "norm", None)
+        if isinstance(norm, nn.BatchNorm2d) and norm.training and len(x) == 1:
+            raise ConfigError(
+                "image pooling leaves one value a channel, which batch norm cannot normalise in "
+                "training with one image a batch: use two images or more, or set pool_norm=False "
+                "or norm='gn' in the head"
+            )
+        pooled: Tensor = self.block(x.mean(dim=(2, 3), keepdim=True))
+        return pooled.expand(-1, -1, *x.shape[2:])
+
+
+class ASPP(nn.Module):
+    """Parallel branches of several fields of view, concatenated and projected.
+
+    The branches stand in the order image pooling, 1x1, then the dilated 3x3 ones.
+
+    Args:
+        in_channels: Channels that come in.
+        channels: Channels of each branch, and those that go out.
+        rates: Dilations of the 3x3 branches: (6, 12, 18) at output stride 16, twice as much at 8.
+        separable: The 3x3 branches are depthwise separable.
+        norm: See `make_norm`.
+        pool_norm: Whether the image pooling branch has the norm, too.
+        dropout: Probability that a channel of the result is dropped in training.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int = 256,
+        *,
+        rates: Sequence[int] = (6, 12, 18),
+        separable: bool = False,
+        norm: str = "bn",
+        pool_norm: bool = True,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.pool = ImagePooling(in_channels, channels, norm=norm if pool_norm else None)
+        self.branches = nn.ModuleList([ConvNormReLU(in_channels, channels, norm=norm)])
+        for rate in rates:
+            self.branches.append(
+                conv3x3(in_channels, channels, dilation=rate, separable=separable, norm=norm)
+            )
+        self.project = ConvNormReLU((len(rates) + 2) * channels, channels, norm=norm)
+        self.dropout = nn.Dropout2d(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, h, w) to (N, channels, h, w)."""
+        maps = [self.pool(x), *(branch(x) for branch in self.branches)]
+        return self.dropout(self.project(torch.cat(maps, dim=1)))

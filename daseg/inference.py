@@ -1,0 +1,141 @@
+"""How a trained segmentor is run on an image: whole, in sliding windows, at several scales.
+
+Each inference is a callable ``(segmentor, image, size) -> class probabilities``, where ``segmentor``
+is anything that returns logits at some resolution, ``image`` is (N,3,H,W) RGB 0..255 and ``size``
+is the (height, width) of the wanted probability maps.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from daseg.registry import INFERENCES
+from daseg.utils.errors import ConfigError
+from daseg.utils.resize import Size, resize
+
+if TYPE_CHECKING:
+    from daseg.segmentor import Segmentor
+
+Inference = Callable[["Segmentor", Tensor, Size], Tensor]
+
+
+@INFERENCES.register_module()
+class WholeInference:
+    """Run the network once on the whole image.
+
+    Args:
+        aux_weight: Weight of the auxiliary head's logits, added to the main head's before the
+            softmax; Seg-Uncertainty (Zheng & Yang, IJCV 2021, Table 10) predicts with 0.5.
+    """
+
+    def __init__(self, *, aux_weight: float = 0.0) -> None:
+        self.aux_weight = aux_weight
+
+    def __call__(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
+        """Return probabilities (N,K,*size)."""
+        return self.logits(segmentor, image, size).softmax(1)
+
+    def logits(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
+        """Return logits (N,K,*size), float32."""
+        output = segmentor(image)
+        logits = output.logits
+        if self.aux_weight:
+            if output.aux_logits is None:
+                raise ConfigError(
+                    f"aux_weight={self.aux_weight} needs a segmentor with an aux_head; "
+                    "this one has none: set aux_weight=0 or give the segmentor an aux_head"
+                )
+            aux = resize(output.aux_logits, logits.shape[-2:], segmentor.align_corners)
+            logits = logits + self.aux_weight * aux
+        return resize(logits.float(), size, segmentor.align_corners)
+
+
+@INFERENCES.register_module()
+class SlideInference:
+    """Average the logits of overlapping windows, for images larger than the training crop.
+
+    The last window of a row or column is moved back so that it ends at the image's edge; an image
+    smaller than the window is one window of its own size.
+
+    Args:
+        crop_size: (height, width) of the window in pixels.
+        stride: (height, width) between windows; at most ``crop_size``.
+        aux_weight: As in `WholeInference`.
+    """
+
+    def __init__(self, *, crop_size: Size, stride: Size, aux_weight: float = 0.0) -> None:
+        if any(not 0 < s <= c for s, c in zip(stride, crop_size, strict=True)):
+            raise ConfigError(
+                f"SlideInference: stride {tuple(stride)} must be positive and at most "
+                f"crop_size {tuple(crop_size)}, or parts of the image are never seen"
+            )
+        self.crop_size = crop_size
+        self.stride = stride
+        self.window = WholeInference(aux_weight=aux_weight)
+
+    def __call__(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
+        """Return probabilities (N,K,*size)."""
+        total, count = None, image.new_zeros((1, 1, *image.shape[-2:]), dtype=torch.float32)
+        for rows, cols in self.windows(image.shape[-2:]):
+            crop = image[..., rows, cols]
+            logits = self.window.logits(segmentor, crop, crop.shape[-2:])
+            if total is None:
+                total = logits.new_zeros((*logits.shape[:2], *image.shape[-2:]))
+            total[..., rows, cols] += logits
+            count[..., rows, cols] += 1
+        assert total is not None
+        return resize(total / count, size, segmentor.align_corners).softmax(1)
+
+    def windows(self, size: Size) -> list[tuple[slice, slice]]:
+        """Row and column slices of every window over an image of ``size`` (height, width)."""
+        rows, cols = (
+            _starts(*args) for args in zip(size, self.crop_size, self.stride, strict=True)
+        )
+        height, width = self.crop_size
+        return [(slice(y, y + height), slice(x, x + width)) for y in rows for x in cols]
+
+
+def _starts(length: int, window: int, stride: int) -> list[int]:
+    last = max(length - window, 0)
+    return [*range(0, last, stride), last]
+
+
+@INFERENCES.register_module()
+class MultiScaleFlip:
+    """Test-time augmentation: average the probabilities over scales, with and without a flip.
+
+    Args:
+        scales: Factors by which the input is resized.
+        flip: Whether each scale is also run mirrored left to right.
+        inference: How each view is run: a built inference or its config.
+    """
+
+    def __init__(
+        self,
+        *,
+        scales: Sequence[float] = (1.0,),
+        flip: bool = True,
+        inference: Inference | dict[str, Any] | None = None,
+    ) -> None:
+        if not scales or min(scales) <= 0:
+            raise ConfigError(f"MultiScaleFlip: scales must be positive, got {list(scales)}")
+        self.scales = tuple(scales)
+        self.flip = flip
+        self.inference: Inference = INFERENCES.build(inference or WholeInference())
+
+    def __call__(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
+        """Return probabilities (N,K,*size)."""
+        views = 0
+        total: Tensor | None = None
+        for scale in self.scales:
+            height, width = (round(side * scale) for side in image.shape[-2:])
+            view = resize(image.float(), (height, width), align_corners=False)
+            for flipped in (False, True) if self.flip else (False,):
+                prob = self.inference(segmentor, view.flip(-1) if flipped else view, size)
+                prob = prob.flip(-1) if flipped else prob
+                total = prob if total is None else total + prob
+                views += 1
+        assert total is not None
+        return total / views

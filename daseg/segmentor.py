@@ -1,0 +1,132 @@
+"""The segmentor: from an image to class logits."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmengine import Config
+from torch import Tensor, nn
+
+from daseg.inference import Inference, WholeInference
+from daseg.registry import BACKBONES, HEADS, INFERENCES, MODELS
+from daseg.utils.errors import ConfigError
+from daseg.utils.resize import Size
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+class SegOutput(NamedTuple):
+    """What a segmentor returns.
+
+    Attributes:
+        logits: Main head's class logits (N,K,h,w) at the head's resolution.
+        aux_logits: Auxiliary head's logits (N,K,h',w'), or None without one.
+        features: The backbone's feature maps, fine to coarse.
+    """
+
+    logits: Tensor
+    aux_logits: Tensor | None
+    features: tuple[Tensor, ...]
+
+
+@MODELS.register_module()
+class Segmentor(nn.Module):
+    """Normalise the image, extract features, classify them; optionally with an auxiliary head.
+
+    The normalisation is part of the network, so that a checkpoint takes raw pixels and cannot be
+    used with the wrong mean.
+
+    Args:
+        backbone: A backbone or its config.
+        head: The main head or its config; a config is given the backbone's ``out_channels`` as
+            ``in_channels`` and ``num_classes`` where it states none.
+        aux_head: A second head, as ``head``.
+        num_classes: Number of classes K.
+        mean: Mean of the red, green and blue channel, 0..255.
+        std: Standard deviation of the same.
+        to_bgr: Whether the backbone wants blue, green, red (weights converted from Caffe).
+            ``mean`` and ``std`` stay in red, green, blue order.
+        align_corners: How logits are resized to labels and predictions; True in AdaptSegNet, whose
+            published model loses 1.5 points with False.
+        inference: How `predict` runs the network; default `WholeInference`.
+
+    Attributes:
+        classes: Names of the classes, where `daseg.init_segmentor` found them; else empty.
+        palette: Their colours, RGB 0..255, likewise.
+        preprocess: What the config's test pipeline does to an image (H,W,3) before the network
+            sees it, set by `daseg.init_segmentor`; None does nothing.
+    """
+
+    mean: Tensor
+    std: Tensor
+    classes: tuple[str, ...] = ()
+    palette: Sequence[Sequence[int]] = ()
+    preprocess: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def __init__(
+        self,
+        backbone: nn.Module | dict[str, Any],
+        head: nn.Module | dict[str, Any],
+        aux_head: nn.Module | dict[str, Any] | None = None,
+        *,
+        num_classes: int = 19,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        to_bgr: bool = False,
+        align_corners: bool = False,
+        inference: Inference | dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = BACKBONES.build(backbone)
+        wiring = dict(in_channels=self.backbone.out_channels, num_classes=num_classes)
+        self.head = HEADS.build(head, **wiring)
+        self.aux_head = None if aux_head is None else HEADS.build(aux_head, **wiring)
+        self.num_classes = num_classes
+        self.to_bgr = to_bgr
+        self.align_corners = align_corners
+        self.inference: Inference = INFERENCES.build(inference or WholeInference())
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
+
+    @property
+    def device(self) -> torch.device:
+        """The device the network is on."""
+        return self.mean.device
+
+    def normalize(self, image: Tensor) -> Tensor:
+        """Turn an image (N,3,H,W), RGB 0..255, uint8 or float, into what the backbone takes."""
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise ValueError(f"expected an image of shape (N,3,H,W), got {tuple(image.shape)}")
+        image = (image.to(self.mean.dtype) - self.mean) / self.std
+        return image.flip(1) if self.to_bgr else image
+
+    def forward(self, image: Tensor) -> SegOutput:
+        """Segment an image (N,3,H,W), RGB 0..255, uint8 or float."""
+        features = self.backbone(self.normalize(image))
+        aux_logits = None if self.aux_head is None else self.aux_head(features)
+        return SegOutput(self.head(features), aux_logits, tuple(features))
+
+    @torch.no_grad()
+    def predict(self, image: Tensor, size: Size | None = None) -> Tensor:
+        """Return class probabilities (N,K,*size) of an image (N,3,H,W), RGB 0..255.
+
+        Args:
+            image: uint8 or float, on any device.
+            size: (height, width) of the result; default the image's.
+        """
+        return self.inference(self, image.to(self.device), size or tuple(image.shape[-2:]))
+
+
+def segmentor_config(cfg: Config) -> dict[str, Any]:
+    """The segmentor's part of a whole config, whether a domain adapter holds it or not."""
+    model = cfg.get("model")
+    if not isinstance(model, dict):
+        raise ConfigError(f"{cfg.filename}: a config needs the key 'model'")
+    return model.get("segmentor", model)
+
+
+def build_segmentor(cfg: Config) -> Segmentor:
+    """Build the segmentor of a config, with the initial weights that the config asks for."""
+    return MODELS.build(segmentor_config(cfg))

@@ -1,0 +1,44 @@
+"""Command-line arguments that several tools share."""
+
+import argparse
+import ast
+from typing import Any
+
+from daseg.utils.errors import ConfigError
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options key=value ...``."""
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override config keys: train_cfg.max_iters=100 param_scheduler.0.power=1.0 "
+        "model.segmentor.backbone.weights=None",
+    )
+
+
+def parse_cfg_options(pairs: list[str]) -> dict[str, Any]:
+    """Turn ``["a.b=1", "c=[1,2]", "d=text"]`` into a dict; a value is a Python literal or text.
+
+    Raises:
+        ConfigError: An item is not ``KEY=VALUE``.
+    """
+    options = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--cfg-options {pair}: expected KEY=VALUE")
+        options[key] = _literal(value)
+    return options
+
+
+def _literal(text: str) -> Any:
+    aliases = {"true": True, "false": False, "none": None}
+    if text.lower() in aliases:
+        return aliases[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

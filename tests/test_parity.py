@@ -1,0 +1,165 @@
+"""Published networks, filled with known weights through the key mapping, give known outputs.
+
+The fixtures hold what the original implementations computed. Every tensor was drawn from a random
+generator seeded by the checksum of its published key, so that a swap of two keys shows.
+"""
+
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from daseg.engine.convert import convert_state_dict, differences
+from daseg.segmentor import Segmentor
+from daseg.utils.resize import resize
+
+FIXTURES = Path(__file__).parent / "fixtures"
+OUTPUTS = json.loads((FIXTURES / "parity_fixtures.json").read_text())
+CAFFE = dict(type="ResNet", depth=101, style="caffe", output_stride=8)
+FILES = {
+    "adaptsegnet_deeplab_multi": (
+        "adaptsegnet",
+        dict(
+            backbone=CAFFE,
+            head=dict(type="DeepLabV2Head", branches=2),
+            aux_head=dict(type="DeepLabV2Head", branches=2, in_index=-2),
+        ),
+    ),
+    "adaptsegnet_deeplab_single": (
+        "adaptsegnet",
+        dict(backbone=CAFFE, head=dict(type="DeepLabV2Head", branches=2)),
+    ),
+    "seguncertainty_deeplab_multi_gn_se": (
+        "seg-uncertainty",
+        dict(
+            backbone=CAFFE,
+            head=dict(type="SegUncertaintyHead"),
+            aux_head=dict(type="SegUncertaintyHead", in_index=-2),
+        ),
+    ),
+    "seguncertainty_deeplab_multi_bn_nose": (
+        "seg-uncertainty",
+        dict(
+            backbone=CAFFE,
+            head=dict(type="SegUncertaintyHead", norm="bn", use_se=False),
+            aux_head=dict(type="SegUncertaintyHead", in_index=-2, norm="bn", use_se=False),
+        ),
+    ),
+    "segmentron_deeplabv3plus_resnet101": (
+        "segmentron",
+        dict(
+            backbone=dict(type="ResNet", depth=101, output_stride=16),
+            head=dict(type="DeepLabV3PlusHead"),
+        ),
+    ),
+}
+PARAMETERS = {
+    "adaptsegnet_deeplab_multi": 44_601_560,
+    "adaptsegnet_deeplab_single": 43_901_068,
+    "seguncertainty_deeplab_multi_gn_se": 93_536_480,
+    # The published count includes the unused ImageNet classifier: 1000 x 2048 and 1000.
+    "segmentron_deeplabv3plus_resnet101": 47_736_747 - 2_049_000,
+}
+
+
+def fill(key: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """The tensor that the fixtures' recipe gives to a published key."""
+    if key.endswith("num_batches_tracked"):
+        return torch.tensor(0)
+    rs = np.random.RandomState(zlib.crc32(key.encode()))
+    x = rs.standard_normal(shape).astype(np.float32)
+    if key.endswith("running_var"):
+        x = 1 + 0.1 * np.abs(x)
+    elif key.endswith("running_mean"):
+        x = 0.1 * x
+    elif len(shape) >= 2:
+        x = x * np.sqrt(2 / np.prod(shape[1:]))
+    elif key.endswith("weight"):
+        x = 1 + 0.1 * x
+    else:
+        x = 0.1 * x
+    return torch.from_numpy(np.asarray(x, dtype=np.float32))
+
+
+def published_state(name: str) -> dict[str, torch.Tensor]:
+    state = {}
+    for line in (FIXTURES / "state_dict_keys" / f"keys_{name}.txt").read_text().splitlines():
+        if line.strip():
+            key, shape, _ = line.split()
+            dims = () if shape == "scalar" else tuple(int(n) for n in shape.split("x"))
+            state[key] = fill(key, dims)
+    return state
+
+
+def build(name: str) -> Segmentor:
+    with torch.device("meta"):  # the weights come from the recipe
+        segmentor = Segmentor(**FILES[name][1], align_corners=True)
+    return segmentor.to_empty(device="cpu").eval()
+
+
+def compare(logits: torch.Tensor, expected: dict) -> None:
+    assert list(logits.shape) == expected["shape"]
+    values = logits.double()
+    scale = expected["std"]
+    picked = values.flatten()[expected["flat_index"]]
+    torch.testing.assert_close(
+        picked, torch.tensor(expected["values"]).double(), rtol=1e-4, atol=1e-4 * scale
+    )
+    assert values.mean().item() == pytest.approx(expected["mean"], rel=1e-4, abs=1e-4 * scale)
+    assert values.std().item() == pytest.approx(expected["std"], rel=1e-4)
+
+
+def count(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize("name", FILES)
+@torch.no_grad()
+def test_published_network(name: str) -> None:
+    source = FILES[name][0]
+    published = published_state(name)
+    segmentor = build(name)
+    state, report = convert_state_dict(published, source, segmentor.state_dict())
+    segmentor.load_state_dict(state)
+    assert report.mapped.keys() | report.dropped.keys() == published.keys()
+    if name in PARAMETERS:
+        assert count(segmentor) == PARAMETERS[name]
+
+    fixture = OUTPUTS[name]
+    image = np.random.RandomState(7).standard_normal(fixture["input_shape"]).astype(np.float32)
+    features = segmentor.backbone(torch.from_numpy(image))
+    outputs = [head(features) for head in (segmentor.aux_head, segmentor.head) if head is not None]
+    if source == "segmentron":  # it returns logits at the size of the input
+        outputs = [resize(outputs[0], image.shape[2:], align_corners=True)]
+    assert len(outputs) == len(fixture["outputs"])
+    for logits, expected in zip(outputs, fixture["outputs"], strict=True):
+        compare(logits, expected)
+
+
+@torch.no_grad()
+def test_all_four_branches_are_another_network() -> None:
+    """Branches 2 and 3 of the published files change the output only where they are summed."""
+    head = build("adaptsegnet_deeplab_single").head
+    for name, tensor in head.state_dict().items():
+        tensor.copy_(fill(name, tuple(tensor.shape)))
+    features = [torch.randn(1, 2048, 9, 9)]
+    two = head(features)
+    head.branches = 4
+    assert not torch.allclose(head(features), two, rtol=0.1)
+    for conv in head.conv2d_list[2:]:
+        conv.weight.zero_()
+        conv.bias.zero_()
+    torch.testing.assert_close(head(features), two)
+
+
+def test_a_config_unlike_the_published_training_is_named() -> None:
+    segmentor = build("adaptsegnet_deeplab_single")  # of torch's channel order, RGB
+    assert len(differences(segmentor, "adaptsegnet")) == 1
+    segmentor.head.branches = 4
+    messages = " ".join(differences(segmentor, "adaptsegnet"))
+    assert "to_bgr=True, the config False" in messages
+    assert "head.branches=2, the config 4" in messages

@@ -1,0 +1,40 @@
+"""Read every image and label of a config's data sets; report sizes, classes and broken files.
+
+    python tools/check_data.py configs/demo/source_only.py
+    python tools/check_data.py CONFIG --split train --workers 8
+
+Ends with status 1 if a file is missing, unreadable, of the wrong size or holds unknown ids.
+"""
+
+import argparse
+import sys
+
+from daseg.utils.cli import door
+from daseg.utils.options import add_cfg_options, parse_cfg_options
+
+
+@door
+def main() -> None:
+    """Check, print a report for each data set."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", help="config file")
+    parser.add_argument("--split", choices=["train", "val", "test", "all"], default="all")
+    parser.add_argument("--workers", type=int, default=4, help="threads that read (default 4)")
+    add_cfg_options(parser)
+    args = parser.parse_args()
+    # Behind the arguments, so that --help needs no torch.
+    from daseg.datasets.check import check_config
+    from daseg.engine.config import load_config
+
+    cfg = load_config(args.config, parse_cfg_options(args.cfg_options))
+    reports = check_config(cfg, args.split, args.workers)
+    print("\n\n".join(map(str, reports)))
+    problems = sum(len(report.problems) for report in reports)
+    print(f"\n{problems} problems" if problems else "\nall files are in order")
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Bring published weights under daseg's names.
+
+    python tools/convert_checkpoint.py adaptsegnet PUBLISHED.pth OURS.pth --config CONFIG
+
+Prints what became of each key; anything missing, left over or of another shape is an error.
+"""
+
+import argparse
+
+from daseg.utils.cli import door
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "source",
+        choices=["segmentron", "adaptsegnet", "seg-uncertainty", "torchvision"],
+        help="the system that wrote the file",
+    )
+    parser.add_argument("input", help="the published file")
+    parser.add_argument("output", help="the file to write")
+    parser.add_argument("--config", required=True, help="config of the network it is for")
+    parser.add_argument("--force", action="store_true", help="replace the output where it exists")
+    return parser.parse_args()
+
+
+@door
+def main() -> None:
+    """Convert one file and print what became of each of its keys."""
+    args = parse_args()
+    # Behind the arguments, so that --help needs no torch.
+    from daseg.engine.config import load_config
+    from daseg.engine.convert import convert_file
+    from daseg.segmentor import build_segmentor, segmentor_config
+
+    cfg = load_config(args.config)
+    backbone = segmentor_config(cfg)["backbone"]
+    if backbone.get("weights") is not None:  # they come from the file and need not be there
+        backbone["weights"] = None
+    segmentor = build_segmentor(cfg)
+    report = convert_file(args.source, args.input, args.output, segmentor, force=args.force)
+    print(report)
+    print(f"wrote {args.output}")
+    if report.backbone_only:
+        print(
+            "it holds the backbone alone: start from it with\n"
+            f"  --cfg-options model.segmentor.backbone.weights={args.output}"
+        )
+
+
+if __name__ == "__main__":
+    main()
