@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from daseg.objectives import Objective, View
 from daseg.registry import MODELS, OBJECTIVES
-from daseg.segmentor import SegOutput, Segmentor
+from daseg.segmentor import Segmentor, SegOutput
 from daseg.utils.errors import ConfigError
+from daseg.utils.resize import size_of
 
 
 @MODELS.register_module()
@@ -36,8 +37,9 @@ class DomainAdapter(BaseModel):
     ) -> None:
         super().__init__()
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.segmentor: nn.Module = MODELS.build(segmentor).to(memory_format=self.memory_format)
-        self.align_corners: bool = self.segmentor.align_corners  # type: ignore[assignment]
+        network: Segmentor = MODELS.build(segmentor)
+        self.segmentor: nn.Module = network.to(memory_format=self.memory_format)
+        self.align_corners = network.align_corners
         self.objectives = nn.ModuleList(OBJECTIVES.build(o) for o in objectives)
         if not self.objectives:
             raise ConfigError("DomainAdapter: the list of objectives is empty: nothing to train")
@@ -104,8 +106,7 @@ def unwrap(network: nn.Module) -> Any:
 
 def _common_size(batch: dict[str, Any]) -> tuple[int, int]:
     if "label" in batch:
-        height, width = batch["label"].shape[-2:]
-        return height, width
+        return size_of(batch["label"])
     sizes = {tuple(meta["ori_shape"]) for meta in batch["meta"]}
     if len(sizes) > 1:
         raise ConfigError(

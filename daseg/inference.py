@@ -1,8 +1,8 @@
 """How a trained segmentor is run on an image: whole, in sliding windows, at several scales.
 
-Each inference is a callable ``(segmentor, image, size) -> class probabilities``, where ``segmentor``
-is anything that returns logits at some resolution, ``image`` is (N,3,H,W) RGB 0..255 and ``size``
-is the (height, width) of the wanted probability maps.
+Each is a callable ``(segmentor, image, size) -> class probabilities``, where ``segmentor`` returns
+logits at some resolution, ``image`` is (N,3,H,W) RGB 0..255 and ``size`` is the (height, width) of
+the wanted probability maps.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from daseg.registry import INFERENCES
 from daseg.utils.errors import ConfigError
-from daseg.utils.resize import Size, resize
+from daseg.utils.resize import Size, resize, size_of
 
 if TYPE_CHECKING:
     from daseg.segmentor import Segmentor
@@ -47,7 +47,7 @@ class WholeInference:
                     f"aux_weight={self.aux_weight} needs a segmentor with an aux_head; "
                     "this one has none: set aux_weight=0 or give the segmentor an aux_head"
                 )
-            aux = resize(output.aux_logits, logits.shape[-2:], segmentor.align_corners)
+            aux = resize(output.aux_logits, size_of(logits), segmentor.align_corners)
             logits = logits + self.aux_weight * aux
         return resize(logits.float(), size, segmentor.align_corners)
 
@@ -78,9 +78,9 @@ class SlideInference:
     def __call__(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
         """Return probabilities (N,K,*size)."""
         total, count = None, image.new_zeros((1, 1, *image.shape[-2:]), dtype=torch.float32)
-        for rows, cols in self.windows(image.shape[-2:]):
+        for rows, cols in self.windows(size_of(image)):
             crop = image[..., rows, cols]
-            logits = self.window.logits(segmentor, crop, crop.shape[-2:])
+            logits = self.window.logits(segmentor, crop, size_of(crop))
             if total is None:
                 total = logits.new_zeros((*logits.shape[:2], *image.shape[-2:]))
             total[..., rows, cols] += logits

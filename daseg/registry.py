@@ -121,6 +121,12 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     "optimizer wrapper constructor", mm.OPTIM_WRAPPER_CONSTRUCTORS, ["daseg.engine"]
 )
 MODEL_WRAPPERS = Registry("model_wrapper", mm.MODEL_WRAPPERS, ["daseg.engine"])
+OPTIMIZERS = Registry("optimizer", mm.OPTIMIZERS)
+PARAM_SCHEDULERS = Registry("parameter scheduler", mm.PARAM_SCHEDULERS)
+EVALUATORS = Registry("evaluator", mm.EVALUATOR)
+VISUALIZERS = Registry("visualizer", mm.VISUALIZERS)
+VISBACKENDS = Registry("vis_backend", mm.VISBACKENDS)
+LOG_PROCESSORS = Registry("log_processor", mm.LOG_PROCESSORS)
 
 KINDS: dict[str, mm.Registry] = {
     "backbone": BACKBONES,
@@ -139,6 +145,12 @@ KINDS: dict[str, mm.Registry] = {
     "optim_wrapper": OPTIM_WRAPPERS,
     "optim_wrapper_constructor": OPTIM_WRAPPER_CONSTRUCTORS,
     "model_wrapper": MODEL_WRAPPERS,
+    "optimizer": OPTIMIZERS,
+    "scheduler": PARAM_SCHEDULERS,
+    "evaluator": EVALUATORS,
+    "visualizer": VISUALIZERS,
+    "vis_backend": VISBACKENDS,
+    "log_processor": LOG_PROCESSORS,
 }
 
 

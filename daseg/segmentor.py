@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from daseg.inference import Inference, WholeInference
 from daseg.registry import BACKBONES, HEADS, INFERENCES, MODELS
 from daseg.utils.errors import ConfigError
-from daseg.utils.resize import Size
+from daseg.utils.resize import Size, size_of
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
@@ -116,7 +116,7 @@ class Segmentor(nn.Module):
             image: uint8 or float, on any device.
             size: (height, width) of the result; default the image's.
         """
-        return self.inference(self, image.to(self.device), size or tuple(image.shape[-2:]))
+        return self.inference(self, image.to(self.device), size or size_of(image))
 
 
 def segmentor_config(cfg: Config) -> dict[str, Any]:

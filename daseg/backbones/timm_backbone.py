@@ -121,7 +121,7 @@ class TimmBackbone(nn.Module):
         try:
             with quiet("timm.models"):
                 return timm.create_model(self.model_name, **arguments)
-        except (OSError, RuntimeError, TypeError, AttributeError) as error:
+        except (OSError, RuntimeError, TypeError, AttributeError, AssertionError) as error:
             raise self.explain(error, weights) from error
 
     def read(self, weights: str) -> Mapping[str, Tensor]:
@@ -140,7 +140,7 @@ class TimmBackbone(nn.Module):
             )
         return ConfigError(
             f"timm cannot make {self.model_name} a feature extractor of output stride "
-            f"{self.output_stride}: {error}"
+            f"{self.output_stride}: {str(error) or type(error).__name__}"
         )
 
     def train(self, mode: bool = True) -> "TimmBackbone":

@@ -175,8 +175,8 @@ def torchvision_url(model: str, name: str) -> str:
 
 def download(url: str, path: Path) -> None:
     """Fetch a weights file into torch's cache; say what to do where that is impossible."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         # The name ends with the first digits of the file's hash, which torch checks.
         prefix = path.stem.rsplit("-", 1)[-1]
         torch.hub.download_url_to_file(url, str(path), hash_prefix=prefix)

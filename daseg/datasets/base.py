@@ -91,7 +91,9 @@ class SegDataset(Dataset[dict[str, Any]]):
     ) -> None:
         self.root = Path(root).expanduser()
         self.layout, self.labels, self.seed = layout, labels, seed
-        self.metainfo = dict(classes=tuple(classes), palette=[list(c) for c in palette])
+        self.metainfo: dict[str, Any] = dict(
+            classes=tuple(classes), palette=[list(c) for c in palette]
+        )
         self.label_root = Path(label_root).expanduser() if label_root else self.root
         self.reader = _reader(reader, label_encoding, len(classes))
         self.subset_seed = subset_seed

@@ -164,7 +164,8 @@ def dataset_configs(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _check_leaf(cfg: dict[str, Any], split: str, workers: int) -> Report:
-    title = f"{split}: {cfg['type']} at {cfg.get('root')}"
+    which = [f"{k}={cfg[k]}" for k in ("split", "list_file", "num_samples") if cfg.get(k)]
+    title = f"{split}: {cfg['type']} at {' '.join([str(cfg.get('root')), *which])}"
     try:
         return check_dataset(DATASETS.build(cfg), workers, title)
     except ScanError as error:

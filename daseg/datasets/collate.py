@@ -27,9 +27,10 @@ def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         DataError: The sizes differ, or only some samples have a label.
     """
     batch: dict[str, Any] = {}
-    for key in samples[0]:
+    for key in dict.fromkeys(key for sample in samples for key in sample):
         values = [sample.get(key) for sample in samples]
-        batch[key] = _stack(key, values, samples) if torch.is_tensor(values[0]) else values
+        tensors = any(torch.is_tensor(value) for value in values)
+        batch[key] = _stack(key, values, samples) if tensors else values
     return batch
 
 

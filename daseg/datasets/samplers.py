@@ -106,8 +106,6 @@ def quotas(total: int, weights: Sequence[float]) -> list[int]:
         ConfigError: A weight is so small that its data set would never be drawn from.
     """
     exact = np.asarray(weights, np.float64) / np.sum(weights) * total
-    # Rounding first keeps 2.9999999996 from being counted as 2 and a large remainder.
-    exact = exact.round(6)
     shares = np.floor(exact).astype(int)
     by_remainder = np.argsort(shares - exact, kind="stable")
     shares[by_remainder[: total - shares.sum()]] += 1

@@ -95,8 +95,11 @@ def load_segmentor(segmentor: nn.Module, path: str | Path) -> dict[str, Any]:
 
 
 def load_strictly(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
-    """Load a state dict of which every key must fit; say which do not."""
-    own = module.state_dict()
+    """Load a state dict of which every key must fit; say which do not.
+
+    The keys are those without the prefixes of distributed wrappers, which ``module`` may have.
+    """
+    own = get_state_dict(module, keep_vars=True)
     matching = own.keys() & state.keys()
     if not matching:
         raise CheckpointError(
@@ -119,7 +122,9 @@ def load_strictly(module: nn.Module, state: dict[str, torch.Tensor], source: str
             f"{'; '.join(sorted(problems)[:5])}{' ...' if len(problems) > 5 else ''}. "
             "Is it a checkpoint of this config?"
         )
-    module.load_state_dict(state)
+    with torch.no_grad():
+        for key, value in state.items():
+            own[key].copy_(value)
 
 
 def _some(keys: Any) -> str:
@@ -136,8 +141,10 @@ def pack_message_hub(state: dict[str, Any]) -> dict[str, Any]:
         )
         for name, buffer in state["log_scalars"].items()
     }
+    # A numpy float is a Python float too, and would need pickle: .item() makes it plain.
+    values = {k: getattr(v, "item", lambda v=v: v)() for k, v in state["runtime_info"].items()}
     plain = (str, int, float, bool, type(None))
-    info = {k: v for k, v in state["runtime_info"].items() if isinstance(v, plain)}
+    info = {k: v for k, v in values.items() if isinstance(v, plain)}
     return dict(log_scalars=histories, runtime_info=info, resumed_keys=dict(state["resumed_keys"]))
 
 

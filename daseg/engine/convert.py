@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,30 +51,27 @@ ONE_HEAD: list[Rule] = [(RESNET, "backbone."), (r"layer5\.", "head.")]
 TWO_HEADS: list[Rule] = [(RESNET, "backbone."), (r"layer5\.", "aux_head."), (r"layer6\.", "head.")]
 SOURCES = ("segmentron", "adaptsegnet", "seg-uncertainty", "torchvision")
 
+IMAGENET = {"to_bgr": False, "mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
+CAFFE = {
+    "backbone.style": "caffe",
+    "backbone.output_stride": 8,
+    "align_corners": True,
+    "to_bgr": True,
+    "mean": (122.679, 116.669, 104.007),  # red, green, blue
+    "std": (1.0, 1.0, 1.0),
+}
 # What the published networks were trained with and no weight shows: attribute path -> value.
-TRAINED_WITH: dict[str, dict[str, object]] = {
+TRAINED_WITH: dict[str, dict[str, Any]] = {
     "segmentron": {
+        **IMAGENET,
         "backbone.style": "torchvision",
         "backbone.output_stride": 16,
         "head.align_corners": True,
         "align_corners": True,
-        "to_bgr": False,
     },
-    "adaptsegnet": {
-        "backbone.style": "caffe",
-        "backbone.output_stride": 8,
-        "head.branches": 2,
-        "aux_head.branches": 2,
-        "align_corners": True,
-        "to_bgr": True,
-    },
-    "seg-uncertainty": {
-        "backbone.style": "caffe",
-        "backbone.output_stride": 8,
-        "align_corners": True,
-        "to_bgr": True,
-    },
-    "torchvision": {"backbone.style": "torchvision", "to_bgr": False},
+    "adaptsegnet": {**CAFFE, "head.branches": 2, "aux_head.branches": 2},
+    "seg-uncertainty": CAFFE,
+    "torchvision": {**IMAGENET, "backbone.style": "torchvision"},
 }
 
 
@@ -207,6 +205,8 @@ def differences(segmentor: nn.Module, source: str) -> list[str]:
             value = operator.attrgetter(path)(segmentor)
         except AttributeError:  # a part of another class, or no auxiliary head
             continue
+        if isinstance(value, Tensor):
+            value = tuple(round(number, 3) for number in value.flatten().tolist())
         if value != wanted:
             found.append(
                 f"the published {source} networks have {path}={wanted!r}, the config {value!r}"

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from mmengine import Config
-from mmengine.dist import is_main_process
 
 from daseg.engine.checkpoint import load_segmentor, read_checkpoint
 from daseg.engine.config import load_config
@@ -24,7 +23,7 @@ def evaluate(
     seed_log: str | Path | None = None,
     launcher: str = "none",
     cfg_options: dict[str, Any] | None = None,
-) -> IoUResult:
+) -> IoUResult | None:
     """Evaluate a checkpoint on the config's test images; print and write the result.
 
     Args:
@@ -37,6 +36,9 @@ def evaluate(
         launcher: "none", "pytorch" or "slurm".
         cfg_options: Overrides by dotted key.
 
+    Returns:
+        The result; None in processes other than the first.
+
     Raises:
         ConfigError: The config is wrong, or says nothing about testing.
         CheckpointError: The checkpoint cannot be read or does not fit.
@@ -48,9 +50,10 @@ def evaluate(
     prepare(cfg, out, tta=tta, seed_log=seed_log, launcher=launcher)
     runner = Runner.from_cfg(cfg)
     load_segmentor(runner.bare_segmentor, checkpoint)
+    metric = _iou_metric(runner)
     runner.test()
-    result = _iou_metric(runner).last_result
-    if is_main_process():
+    result = metric.last_result
+    if result is not None:  # the first process adds up what all have counted
         card = write_card(
             out,
             config=config,

@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.registry import OPTIMIZERS
 from torch import Tensor, nn
 
 from daseg.registry import (
     OPTIM_WRAPPER_CONSTRUCTORS,
     OPTIM_WRAPPERS,
+    OPTIMIZERS,
     did_you_mean,
 )
 from daseg.utils.errors import ConfigError
@@ -51,7 +51,8 @@ class OptimizersByNetwork:
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
         """Build the wrappers for the trainable networks of ``model``."""
-        networks: dict[str, nn.Module] = getattr(model, "module", model).trainable_networks()
+        adapter: Any = getattr(model, "module", model)
+        networks: dict[str, nn.Module] = adapter.trainable_networks()
         if networks.keys() != self.networks.keys():
             raise ConfigError(
                 f"optim_wrapper has settings for {sorted(self.networks)}, "

@@ -11,7 +11,7 @@ import numpy as np
 
 from daseg.api import predict, read_rgb
 from daseg.segmentor import Segmentor
-from daseg.utils.colors import colorize, overlay
+from daseg.utils.colors import Palette, colorize, overlay
 from daseg.utils.errors import DataError
 from daseg.utils.files import atomic_write
 from daseg.utils.labels import CITYSCAPES_CLASSES, train_ids_to_label_ids
@@ -70,7 +70,7 @@ class Writer:
         self,
         out: Path,
         classes: tuple[str, ...],
-        palette: list[list[int]],
+        palette: Palette,
         *,
         train_ids: bool = False,
         label_ids: bool = False,

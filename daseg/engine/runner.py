@@ -1,11 +1,14 @@
 """mmengine's runner, with what it gets wrong made right: checkpoints, resume, processes."""
 
+import copy
+import itertools
 import time
 from pathlib import Path
 from typing import Any
 
 import mmengine
 import torch
+from mmengine import Config
 from mmengine.dist import master_only
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner as MMRunner
@@ -27,6 +30,9 @@ from daseg.evaluation.protocol import versions
 from daseg.utils.errors import CheckpointError
 
 
+_run_number = itertools.count()
+
+
 class Runner(MMRunner):
     """Train, validate and test a config.
 
@@ -34,10 +40,24 @@ class Runner(MMRunner):
     ``weights_only=True``, weights are loaded strictly, and several processes work on a CPU too.
     """
 
+    _has_loaded: bool
+    optim_wrapper: Any
+    param_schedulers: Any
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> "Runner":
+        """Build a runner from a config, under a name that no other run of this process has.
+
+        mmengine shares logs and counters between runs of one name and second.
+        """
+        cfg = copy.deepcopy(cfg)
+        cfg.experiment_name = f"{Path(cfg.filename or 'run').stem}_{next(_run_number)}"
+        return super().from_cfg(cfg)
+
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Join the other processes first: mmengine's own start needs CUDA."""
         if self.distributed:
-            init_processes(self.launcher, **env_cfg.get("dist_cfg", {}))
+            init_processes(self.launcher, env_cfg.get("dist_cfg", {}).get("timeout", 1800))
         super().setup_env(env_cfg)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
@@ -104,7 +124,7 @@ class Runner(MMRunner):
         return {key: _plain(value) for key, value in metainfo.items()}
 
     def load_or_resume(self) -> None:
-        """Resume from the newest checkpoint of the work dir, or load initial weights, or neither."""
+        """Resume from the work dir's newest checkpoint, or load initial weights, or neither."""
         if self._has_loaded:
             return
         self._has_loaded = True
@@ -144,7 +164,7 @@ class Runner(MMRunner):
                     f"{filename} was trained with {key}={meta[key]}, this run has {now}: "
                     "resume with the same, so that it is the same run"
                 )
-        load_strictly(_Bare(self.model), checkpoint["state_dict"], filename)
+        load_strictly(self.model, checkpoint["state_dict"], filename)
         self.train_loop._iter = meta["iter"]
         self.message_hub.load_state_dict(unpack_message_hub(checkpoint["message_hub"]))
         self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
@@ -153,19 +173,6 @@ class Runner(MMRunner):
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
             _load_schedulers(self.param_schedulers, checkpoint["param_schedulers"])
         self.logger.info(f"resumed from {filename} at iteration {meta['iter']}")
-
-
-class _Bare:
-    """A model's state dict without the prefixes of distributed wrappers, to load strictly into."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-
-    def state_dict(self) -> dict[str, torch.Tensor]:
-        return model_state(self.model)
-
-    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        mmengine.runner.checkpoint.load_state_dict(self.model, state, strict=True)
 
 
 def _to_cpu(state: Any) -> Any:

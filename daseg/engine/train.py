@@ -55,7 +55,7 @@ def use_amp(cfg: Config) -> None:
     """Switch every optimizer of a config to mixed precision."""
     for settings in cfg.optim_wrapper.values():
         if isinstance(settings, dict):
-            settings.type = "AmpOptimWrapper"
+            settings["type"] = "AmpOptimWrapper"
 
 
 def _protect(cfg: Config) -> None:

@@ -47,14 +47,14 @@ REGISTRY_OF_KEY: dict[str, mm.Registry] = dict(
     test_evaluator=own.METRICS,
     default_hooks=own.HOOKS,
     custom_hooks=own.HOOKS,
-    optimizer=mm.OPTIMIZERS,
+    optimizer=own.OPTIMIZERS,
     optim_wrapper=own.OPTIM_WRAPPERS,
-    param_scheduler=mm.PARAM_SCHEDULERS,
-    visualizer=mm.VISUALIZERS,
-    vis_backends=mm.VISBACKENDS,
-    log_processor=mm.LOG_PROCESSORS,
+    param_scheduler=own.PARAM_SCHEDULERS,
+    visualizer=own.VISUALIZERS,
+    vis_backends=own.VISBACKENDS,
+    log_processor=own.LOG_PROCESSORS,
 )
-ALL_REGISTRIES = (*own.KINDS.values(), *dict.fromkeys(REGISTRY_OF_KEY.values()))
+ALL_REGISTRIES = tuple(own.KINDS.values())
 
 
 def validate(cfg: dict[str, Any]) -> None:

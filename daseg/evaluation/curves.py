@@ -30,7 +30,7 @@ class Curve:
     miou: Points = field(default_factory=list)
 
 
-def read_curve(run: str | Path, *, loss_key: str = "loss") -> Curve:
+def read_curve(run: str | Path, *, loss_key: str = "loss_seg") -> Curve:
     """Read a run's curve.
 
     Each start of a run, so each resume too, writes a log of its own. Where a later one begins
@@ -41,7 +41,7 @@ def read_curve(run: str | Path, *, loss_key: str = "loss") -> Curve:
         loss_key: Which logged loss to take.
 
     Raises:
-        DataError: There is no log, or a line of it is not JSON.
+        DataError: There is no log, a line of it is not JSON, or no loss of this name is logged.
     """
     run = Path(run)
     logs = [run] if run.is_file() else sorted(run.glob("*/vis_data/scalars.json"))
@@ -52,9 +52,13 @@ def read_curve(run: str | Path, *, loss_key: str = "loss") -> Curve:
         later = _read_log(log)
         start = min((record["step"] for record in later), default=math.inf)
         records = [record for record in records if record["step"] < start] + later
+    loss = [(int(r["step"]), float(r[loss_key])) for r in records if loss_key in r]
+    if not loss:
+        keys = sorted({key for record in records for key in record})
+        raise DataError(f"the log of {run} has no {loss_key!r}; it has: {', '.join(keys)}")
     return Curve(
         run.stem if run.is_file() else run.name,
-        loss=[(int(r["step"]), float(r[loss_key])) for r in records if loss_key in r],
+        loss=loss,
         miou=[(int(r["step"]), float(r["mIoU"])) for r in records if "mIoU" in r],
     )
 
@@ -64,7 +68,7 @@ def plot_curves(
     out_png: str | Path,
     *,
     names: Sequence[str] | None = None,
-    loss_key: str = "loss",
+    loss_key: str = "loss_seg",
     smooth: float = 0.05,
 ) -> list[Curve]:
     """Draw the loss and the validation mIoU of one or several runs over the iterations.
@@ -81,7 +85,7 @@ def plot_curves(
         What was drawn.
 
     Raises:
-        DataError: A run has no log, or a line of it is not JSON.
+        DataError: A run has no log, a line of it is not JSON, or it logs no loss of this name.
     """
     curves = [read_curve(run, loss_key=loss_key) for run in runs]
     if names is not None:
@@ -127,8 +131,6 @@ def _read_log(path: Path) -> list[dict]:
 
 
 def _draw_loss(axes: Axes, curve: Curve, colour: str, smooth: float) -> None:
-    if not curve.loss:
-        return
     steps, values = zip(*curve.loss, strict=True)
     width = max(1, round(smooth * len(values)))
     axes.plot(steps, values, color=colour, alpha=0.2, linewidth=0.8)

@@ -165,8 +165,8 @@ def write_card(
         input_sizes=result.input_sizes,
         label_sizes=result.label_sizes,
         classes=list(result.classes),
-        inference=dict(inference or {}),
-        tta=dict(tta or {}),
+        inference=_plain(inference),
+        tta=_plain(tta),
         seed=seed,
         num_images=result.num_images,
         device=device_name(device),
@@ -260,6 +260,11 @@ def versions() -> dict[str, str]:
     if torch.version.cuda:
         found["cuda"] = torch.version.cuda
     return found
+
+
+def _plain(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The settings as JSON gives them back, so that a card equals itself when read again."""
+    return json.loads(json.dumps(settings or {}, default=str))
 
 
 def _known(value: object) -> str:

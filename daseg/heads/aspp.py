@@ -16,10 +16,18 @@ class ImagePooling(nn.Module):
         in_channels: Channels that come in.
         out_channels: Channels that go out.
         norm: See `make_norm`; None for a convolution with a bias and no norm.
+
+    Raises:
+        ConfigError: Instance norm, which leaves nothing of a map of one pixel.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, norm: str | None = "bn") -> None:
         super().__init__()
+        if norm == "in":
+            raise ConfigError(
+                "image pooling leaves one pixel, of which instance norm leaves nothing: set "
+                "pool_norm=False or norm='gn' in the head"
+            )
         if norm is None:
             self.block: nn.Module = nn.Sequential(
                 nn.Conv2d(in_channels, out_channels, 1), nn.ReLU()

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import torch
-from mmengine.hooks import RuntimeInfoHook
+from mmengine.hooks import CheckpointHook, LoggerHook, RuntimeInfoHook
 from mmengine.runner import Runner
 
 from daseg.registry import HOOKS
@@ -22,16 +22,12 @@ class TrainLogHook(RuntimeInfoHook):
     mmengine's own hook calls ``.item()`` on every value of every iteration, which makes the CPU
     wait for the GPU each time. This one takes its place as the default hook ``runtime_info``.
 
-    Args:
-        interval: Iterations between two fetches; a divisor of the logger's interval.
-
     Raises:
         TrainingDivergedError: A loss is not finite. It names the first such iteration and all its
             losses, and comes before a checkpoint with broken weights is written.
     """
 
-    def __init__(self, interval: int = 10) -> None:
-        self.interval = interval
+    def __init__(self) -> None:
         self.pending: list[dict[str, torch.Tensor]] = []
         self.first = 0
 
@@ -42,38 +38,29 @@ class TrainLogHook(RuntimeInfoHook):
         data_batch: dict[str, Any] | None = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
-        """Keep the losses; every ``interval`` iterations, and before saving, hand them on."""
+        """Keep the losses; hand them on when they are logged, and before a checkpoint."""
         if not self.pending:
             self.first = batch_idx
         self.pending.append(outputs or {})
         done = batch_idx + 1
-        saves = any(
-            getattr(hook, "by_epoch", True) is False and done % getattr(hook, "interval", 1) == 0
-            for hook in runner.hooks
-            if type(hook).__name__ == "CheckpointHook"
-        )
-        if done % self.interval == 0 or done == runner.max_iters or saves:
+        readers = [h for h in runner.hooks if isinstance(h, (LoggerHook, CheckpointHook))]
+        if done == runner.max_iters or any(done % hook.interval == 0 for hook in readers):
             self.flush(runner)
 
     def flush(self, runner: Runner) -> None:
         """Fetch the pending losses in one transfer, check them, and put them into the log."""
-        names = [name for outputs in self.pending for name in outputs]
-        tensors = [value for outputs in self.pending for value in outputs.values()]
-        values = torch.stack([v.detach().float() for v in tensors]).tolist() if tensors else []
-        index = 0
-        for offset, outputs in enumerate(self.pending):
-            losses = dict(
-                zip(
-                    names[index : index + len(outputs)],
-                    values[index : index + len(outputs)],
-                    strict=True,
-                )
-            )
-            index += len(outputs)
-            self._check(losses, self.first + offset, runner)
+        names = [(i, name) for i, losses in enumerate(self.pending) for name in losses]
+        tensors = [torch.as_tensor(v).float() for losses in self.pending for v in losses.values()]
+        self.pending = []
+        if not tensors:
+            return
+        fetched: dict[int, dict[str, float]] = {}
+        for (index, name), value in zip(names, torch.stack(tensors).tolist(), strict=True):
+            fetched.setdefault(index, {})[name] = value
+        for index, losses in fetched.items():
+            self._check(losses, self.first + index, runner)
             for name, value in losses.items():
                 runner.message_hub.update_scalar(f"train/{name}", value)
-        self.pending = []
 
     def _check(self, losses: dict[str, float], iteration: int, runner: Runner) -> None:
         if all(math.isfinite(value) for value in losses.values()):

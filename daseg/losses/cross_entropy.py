@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 from daseg.losses.pixels import at_least_float32, check_target
@@ -22,6 +23,9 @@ class CrossEntropyLoss(nn.Module):
     So class weights are normalised as in ``F.cross_entropy(weight=c)``, where their common scale
     cancels, while pixel weights are not: weights of 0.5 everywhere halve the loss, as confidences
     of pseudo-labels should. Where no pixel is labelled the loss is 0, with a gradient of 0.
+
+    In training with several processes the denominator is the mean over the processes, so that the
+    averaged gradient is that of one process with all the images, however the labels are spread.
 
     Args:
         class_weights: One weight for each class; None weighs all alike.
@@ -61,6 +65,10 @@ class CrossEntropyLoss(nn.Module):
         if weight is not None:
             loss = loss * weight
         total = self._total_weight(target, class_weights, loss.dtype)
+        if torch.is_grad_enabled():
+            # Processes whose batches have more labelled pixels count more. DDP then averages the
+            # gradients to those of one process with all the images.
+            all_reduce(total, op="mean")
         return loss.sum() / torch.where(total > 0, total, 1)
 
     def _class_weights(self, logits: Tensor) -> Tensor | None:

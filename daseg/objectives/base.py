@@ -5,7 +5,7 @@ from functools import cached_property
 from torch import Tensor, nn
 
 from daseg.segmentor import SegOutput
-from daseg.utils.resize import resize
+from daseg.utils.resize import resize, size_of
 
 
 class View:
@@ -45,8 +45,8 @@ class View:
         return None if aux is None else self._full_size(aux)
 
     def _full_size(self, logits: Tensor) -> Tensor:
-        size = self.image.shape[-2:] if self.label is None else self.label.shape[-2:]
-        return resize(logits.float(), (size[0], size[1]), self.align_corners)
+        size = size_of(self.image if self.label is None else self.label)
+        return resize(logits.float(), size, self.align_corners)
 
 
 class Objective(nn.Module):

@@ -1,12 +1,14 @@
 """Normalisation layers: which one, and which part of it is frozen."""
 
-import math
-
 from torch import nn
 
 from daseg.utils.errors import ConfigError
 
-GROUPS = 32  # Wu and He, "Group Normalization", ECCV 2018, Table 3
+# Wu and He, "Group Normalization", ECCV 2018: 32 groups, of 2 to 64 channels in their networks. A
+# pooled map of one pixel needs more than two to a group: less, and hardly anything but signs is
+# left of it.
+GROUPS = (32, 16, 8, 4, 2, 1)
+MIN_CHANNELS = 8
 
 
 def make_norm(norm: str, channels: int) -> nn.Module:
@@ -14,8 +16,8 @@ def make_norm(norm: str, channels: int) -> nn.Module:
 
     Args:
         norm: ``"bn"`` batch norm; ``"gn"`` group norm, which depends neither on the batch nor on
-            running statistics (32 groups, or the largest divisor of 32 that fits); ``"in"``
-            instance norm with a learnt scale and shift.
+            running statistics (32 groups, fewer where they would be of less than 8 channels);
+            ``"in"`` instance norm with a learnt scale and shift.
         channels: Number of channels.
 
     Raises:
@@ -24,7 +26,8 @@ def make_norm(norm: str, channels: int) -> nn.Module:
     if norm == "bn":
         return nn.BatchNorm2d(channels)
     if norm == "gn":
-        return nn.GroupNorm(math.gcd(GROUPS, channels), channels)
+        fits = [g for g in GROUPS if channels % g == 0 and channels // g >= MIN_CHANNELS]
+        return nn.GroupNorm(fits[0] if fits else 1, channels)
     if norm == "in":
         return nn.InstanceNorm2d(channels, affine=True)
     raise ConfigError(f"norm={norm!r} is not known; choose 'bn', 'gn' or 'in'")

@@ -35,7 +35,6 @@ def torchvision_features(network: nn.Module, image: torch.Tensor) -> list[torch.
         (18, 32, None),
         (34, 32, None),
         (50, 32, None),
-        (101, 32, None),
         (50, 16, [False, False, True]),
         (50, 8, [False, True, True]),
         (101, 8, [False, True, True]),
@@ -44,7 +43,9 @@ def torchvision_features(network: nn.Module, image: torch.Tensor) -> list[torch.
 @torch.no_grad()
 def test_equals_torchvision(depth: int, output_stride: int, dilate: list[bool] | None) -> None:
     theirs = torchvision.models.get_model(
-        f"resnet{depth}", weights=None, **({"replace_stride_with_dilation": dilate} if dilate else {})
+        f"resnet{depth}",
+        weights=None,
+        **({"replace_stride_with_dilation": dilate} if dilate else {}),
     ).eval()
     randomize(theirs)
     ours = ResNet(depth, output_stride=output_stride).eval()
@@ -60,7 +61,7 @@ def test_equals_torchvision(depth: int, output_stride: int, dilate: list[bool] |
 def test_dilated_maps_hold_the_values_of_the_coarse_ones(depth: int, style: str) -> None:
     coarse = ResNet(depth, style=style, output_stride=32).eval().double()
     randomize(coarse)
-    image = torch.randn(1, 3, 97, 129).double()
+    image = torch.randn(1, 3, 65, 97).double()
     for output_stride in (16, 8):
         dense = ResNet(depth, style=style, output_stride=output_stride).eval().double()
         dense.load_state_dict(coarse.state_dict())

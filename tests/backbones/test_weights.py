@@ -55,9 +55,7 @@ def test_local_file(prefix: str, published: dict[str, torch.Tensor], tmp_path: P
     assert set(info.dropped) == {prefix + "fc.weight", prefix + "fc.bias"}
 
 
-def test_whole_checkpoint_with_heads(
-    published: dict[str, torch.Tensor], tmp_path: Path
-) -> None:
+def test_whole_checkpoint_with_heads(published: dict[str, torch.Tensor], tmp_path: Path) -> None:
     state = {f"backbone.{k}": v for k, v in published.items() if k[:3] != "fc."}
     state |= {"head.classifier.weight": torch.zeros(1), "mean": torch.zeros(3)}
     path = save(dict(state_dict=state, meta=dict(iter=1)), tmp_path / "w.pth")

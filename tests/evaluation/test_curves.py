@@ -22,7 +22,7 @@ def write_log(run: Path, start: str, records: list[dict], tail: str = "") -> Pat
 
 
 def train(step: int, loss: float) -> dict:
-    return dict(lr=0.1, loss=loss, iter=step, step=step)
+    return dict(lr=0.1, loss_seg=loss, iter=step, step=step)
 
 
 def test_reads_loss_and_validation(tmp_path):
@@ -37,7 +37,7 @@ def test_reads_loss_and_validation(tmp_path):
 
 def test_resumed_run_takes_the_place_of_what_was_lost(tmp_path):
     first = [train(10, 3.0), train(20, 2.0), dict(mIoU=1.0, step=20), train(30, 9.0)]
-    write_log(tmp_path, "20250101_000000", first, tail='{"loss": 1.')  # killed while writing
+    write_log(tmp_path, "20250101_000000", first, tail='{"loss_seg": 1.')  # killed while writing
     write_log(tmp_path, "20250102_000000", [train(30, 1.5), train(40, 1.0)])
     curve = read_curve(tmp_path)
     assert curve.loss == [(10, 3.0), (20, 2.0), (30, 1.5), (40, 1.0)]
@@ -72,9 +72,15 @@ def test_no_log_names_the_folder(tmp_path):
 
 
 def test_broken_line_is_named(tmp_path):
-    path = write_log(tmp_path, "1", [], tail='nonsense\n{"loss": 1.0, "step": 1}\n')
+    path = write_log(tmp_path, "1", [], tail='nonsense\n{"loss_seg": 1.0, "step": 1}\n')
     with pytest.raises(DataError, match=rf"{path}, line 1 is not JSON"):
         read_curve(tmp_path)
+
+
+def test_unknown_loss_names_what_is_logged(tmp_path):
+    write_log(tmp_path, "1", [train(1, 2.0)])
+    with pytest.raises(DataError, match="has no 'loss_adv'; it has: iter, loss_seg, lr, step"):
+        plot_curves([tmp_path], tmp_path / "c.png", loss_key="loss_adv")
 
 
 def test_panel_shows_image_label_and_prediction(tmp_path):

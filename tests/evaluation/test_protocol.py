@@ -37,7 +37,7 @@ def card(tmp_path):
         result=RESULT,
         iteration=300,
         initial_weights="ImageNet",
-        inference=dict(mode="whole"),
+        inference=dict(mode="slide", window=(512, 512)),
         tta=dict(flip=True),
         seed=7,
     )
@@ -66,7 +66,12 @@ def test_ten_readable_lines(card, tmp_path):
     text = "\n".join(lines)
     for word in ("configs/x.py", "ba7816bf8f01cfea", "300 iterations from ImageNet", "seed 7"):
         assert word in text
-    for word in ("input 512x1024, label 1024x2048", "2: road, sky", "mode=whole", "flip=True"):
+    for word in (
+        "input 512x1024, label 1024x2048",
+        "2: road, sky",
+        "mode=slide, window=[512, 512]",
+        "flip=True",
+    ):
         assert word in text
 
 

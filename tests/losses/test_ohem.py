@@ -50,6 +50,12 @@ def test_keeping_all_is_plain_cross_entropy(options):
     torch.testing.assert_close(OHEMCrossEntropyLoss(**options)(logits, target), expected)
 
 
+def test_pixels_without_label_are_never_hard():
+    logits, target = example()
+    hard = OHEMCrossEntropyLoss(keep_fraction=1.0).hard_pixels(logits, target)
+    assert hard.flatten().tolist() == [True] * 7 + [False]
+
+
 def test_only_hard_pixels_get_a_gradient():
     logits, target = example()
     logits.requires_grad_()

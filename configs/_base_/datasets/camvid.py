@@ -1,6 +1,6 @@
 """CamVid by day: 480x360 photographs, 11 classes (Brostow et al., PRL 2009).
 
-The folder holds images/, labels/ and lists/; say where it is with the environment variable
+The folder holds images/, labels/ and lists/. Say where it is with the environment variable
 DASEG_CAMVID, or link it to data/camvid.
 """
 
@@ -24,14 +24,15 @@ train_dataloader = dict(
     dataset=dict(
         type='CamVid', root=data_root, list_file='lists/day_train.txt', pipeline=train_pipeline))
 val_dataloader = dict(
-    batch_size=4, num_workers=1, persistent_workers=True, pin_memory=True,
+    batch_size=4, num_workers=1, pin_memory=True,
     sampler=dict(type='DefaultSampler', shuffle=False), collate_fn=dict(type='collate'),
     dataset=dict(
         type='CamVid', root=data_root, list_file='lists/day_val.txt', pipeline=test_pipeline))
 test_dataloader = dict(
-    batch_size=4, num_workers=1, persistent_workers=True, pin_memory=True,
+    batch_size=4, num_workers=1, pin_memory=True,
     sampler=dict(type='DefaultSampler', shuffle=False), collate_fn=dict(type='collate'),
     dataset=dict(
         type='CamVid', root=data_root, list_file='lists/day_test.txt', pipeline=test_pipeline))
 val_evaluator = dict(type='IoUMetric')
 test_evaluator = val_evaluator
+tta = dict(type='MultiScaleFlip', scales=[0.75, 1.0, 1.25], flip=True)

@@ -86,6 +86,12 @@ class Canvas:
         shapes = [pixels] if pixels.ndim == 2 else list(pixels)
         cv2.fillPoly(self.data, shapes, (*self.look.lit(colour, depth, gain), label))
 
+    def fill_pixels(
+        self, pixels: np.ndarray, colour: Colour, label: int, depth: float, gain: float
+    ) -> None:
+        """Fill a convex polygon of canvas pixels (V, 2) int32 that lies at ``depth`` metres."""
+        cv2.fillConvexPoly(self.data, pixels, (*self.look.lit(colour, depth, gain), label))
+
     def line(self, points: np.ndarray, width: float, colour: Colour, label: int) -> None:
         """Draw a polyline (V, 3) that is ``width`` metres thick, at least one pixel."""
         points = np.asarray(points, dtype=np.float64)
@@ -116,11 +122,14 @@ class Canvas:
 
     def shadow(self, shapes: list[np.ndarray], strength: float, softness: float) -> None:
         """Darken what is painted so far inside ground polygons (V, 3); labels stay."""
-        mask = np.zeros(self.data.shape[:2], np.uint8)
+        top = min(max(0, int(self.camera.horizon) - 20), self.camera.height - 1)
+        ground = self.data[top:]
+        mask = np.zeros(ground.shape[:2], np.uint8)
         for shape in shapes:
-            cv2.fillConvexPoly(mask, cv2.convexHull(self.camera.project(shape)), 255)
+            hull = cv2.convexHull(self.camera.project(shape)) - np.array([0, top], np.int32)
+            cv2.fillConvexPoly(mask, hull, 255)
         size = 2 * round(softness * self.camera.width / 256) + 1
         mask = cv2.blur(mask, (size, max(1, size // 2 * 2 - 1)))
-        top = max(0, int(self.camera.horizon) - 20)
-        gain = 1 - mask[top:, :, None].astype(np.float32) * (strength / 255)
-        self.data[top:, :, :3] = (self.data[top:, :, :3] * gain).astype(np.uint8)
+        gain = cv2.convertScaleAbs(mask, alpha=-strength, beta=255)
+        gains = cv2.merge([gain, gain, gain, np.full_like(gain, 255)])  # the label stays
+        cv2.multiply(ground, gains, dst=ground, scale=1 / 255)

@@ -66,7 +66,7 @@ def _signal(canvas: Canvas, at: np.ndarray, lit: int) -> None:
     half, tall = 0.2, 1.05
     shape = np.array([[-half, -tall, 0], [half, -tall, 0], [half, 0, 0], [-half, 0, 0]])
     canvas.fill(at + shape, body, labels.TRAFFIC_LIGHT)
-    lamps = ((250, 40, 36), (250, 180, 40), (50, 230, 140))
+    lamps: tuple[tuple[int, int, int], ...] = ((250, 40, 36), (250, 180, 40), (50, 230, 140))
     for number, colour in enumerate(lamps):
         shade = colour if number == lit else (36, 36, 36)
         spot = at + np.array([0, -0.18 - 0.34 * number, -0.02])
@@ -92,7 +92,7 @@ def _ngon(
 
 
 def _board(
-    canvas: Canvas, at: np.ndarray, wide: float, tall: float, colour: Colour, rim: object
+    canvas: Canvas, at: np.ndarray, wide: float, tall: float, colour: Colour, rim: Colour
 ) -> None:
     for share, paint in ((1.0, rim), (0.86, colour)):
         w, h = wide * share, tall * share

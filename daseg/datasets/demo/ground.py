@@ -62,13 +62,13 @@ def draw_street(rng: np.random.Generator, *, game: bool, tracks: bool) -> Street
     """Draw a ground plan: wide roads with lawns in the game, narrow ones in the city."""
     start = rng.uniform(14, 60)
     width = rng.uniform(9, 15) if game else rng.uniform(7, 10)
-    parked = rng.random() < (0.35 if game else 0.65)
+    parked = rng.random() < (0.35 if game else 0.5)
     return Street(
         lanes=int(rng.choice([1, 2], p=[0.4, 0.6] if game else [0.6, 0.4])),
         lane=float(rng.uniform(3.5, 3.9) if game else rng.uniform(3.1, 3.5)),
         parking=float(rng.uniform(2.1, 2.5)) if parked else 0.0,
-        walk=float(rng.uniform(2.0, 3.4) if game else rng.uniform(2.2, 5.0)),
-        verge=float(rng.uniform(0, 6) if game else rng.choice([0.0, 0.0, rng.uniform(1, 4)])),
+        walk=float(rng.uniform(2.0, 3.4) if game else rng.uniform(2.6, 6.0)),
+        verge=float(rng.uniform(0, 6) if game else rng.choice([0.0, rng.uniform(1, 5)])),
         junction=(start, start + width) if rng.random() < 0.6 else None,
         tracks=tracks,
     )
@@ -84,6 +84,7 @@ def paint_sky(canvas: Canvas) -> None:
     sky[..., :3] = np.array(palette.sky_bottom).astype(np.uint8)
     sky[: len(rows), 0, :3] = np.clip(ramp, 0, 255).astype(np.uint8)
     canvas.data[:down] = sky[: len(canvas.data)]
+    canvas.data[down:] = (*canvas.look.lit(palette.grass, 60), labels.TERRAIN)
 
 
 def paint_skyline(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -134,7 +135,7 @@ def paint_ground(canvas: Canvas, rng: np.random.Generator, street: Street) -> No
     """Grass, sidewalks with kerbs, parking strips, the road and its marks."""
     palette = canvas.look.palette
     for side in (-1, 1):
-        _floor(canvas, strip(side * street.edge, side * 90, KERB), palette.grass, labels.TERRAIN)
+        _floor(canvas, strip(side * street.edge, side * 260, KERB), palette.grass, labels.TERRAIN)
         walk = strip(side * street.kerb, side * street.edge, KERB)
         _floor(canvas, walk, palette.sidewalk, labels.SIDEWALK)
         rim = strip(side * street.kerb, side * (street.kerb + 0.18), KERB)

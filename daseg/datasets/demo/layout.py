@@ -23,9 +23,7 @@ def furnish(scene: Scene, rng: np.random.Generator) -> None:
     _add_traffic(scene, rng)
 
 
-def _line_street(
-    scene: Scene, rng: np.random.Generator, side: float, feature: str | None
-) -> None:
+def _line_street(scene: Scene, rng: np.random.Generator, side: float, feature: str | None) -> None:
     """Houses and gardens one after the other, with a gap for the side street."""
     z, street = rng.uniform(-12, 0), scene.street
     while z < 140:
@@ -37,7 +35,7 @@ def _line_street(
                 z = street.junction[1]
                 continue
         wanted = feature if z < 24 and end > 6 else None
-        if wanted or rng.random() < (0.32 if game else 0.2):
+        if wanted or rng.random() < (0.32 if game else 0.36):
             _add_garden(scene, rng, side, z, end, wanted)
         else:
             _add_house(scene, rng, side, z, end)
@@ -65,7 +63,7 @@ def _add_garden(
         if place.z > 5:
             paint = nature.paint_tree if rng.random() < 0.7 else nature.paint_bush
             scene.rows.append((place.z, partial(_at, paint, place)))
-    kind = wanted or rng.choice(["wall", "fence", "hedge", "open"], p=[0.14, 0.2, 0.3, 0.36])
+    kind = wanted or rng.choice(["wall", "fence", "hedge", "open"], p=[0.18, 0.26, 0.26, 0.3])
     if kind == "wall":
         scene.rows.append((z, lambda c, r: buildings.paint_wall(c, r, x, z, end)))
     elif kind == "fence":
@@ -89,7 +87,7 @@ def _add_furniture(scene: Scene, rng: np.random.Generator, side: float) -> None:
     x = side * (street.kerb + 0.55)
     spacing = rng.uniform(18, 30)
     kinds = (furniture.paint_sign, furniture.paint_pole, furniture.paint_bin)
-    trees = rng.random() < 0.45
+    trees = rng.random() < (0.4 if scene.look.is_game else 0.65)
     for z in np.arange(rng.uniform(5, spacing), 110, spacing):
         if not street.blocked(z):
             _add(scene, furniture.paint_lamp, Place(x, z, y=KERB))
@@ -109,7 +107,7 @@ def _add_furniture(scene: Scene, rng: np.random.Generator, side: float) -> None:
 def _add_people(scene: Scene, rng: np.random.Generator, side: float) -> None:
     """People on the sidewalk, bicycles leaning about."""
     street, game = scene.street, scene.look.is_game
-    for _ in range(rng.poisson(1.3 if game else 3.2)):
+    for _ in range(rng.poisson(1.3 if game else 4.2)):
         z = rng.uniform(5, 14) if rng.random() < 0.3 else rng.uniform(8, 55)
         place = Place(side * rng.uniform(street.kerb + 0.4, street.edge - 0.3), z, y=KERB)
         _add(scene, people.paint_person, place)
@@ -127,7 +125,7 @@ def _add_parked(scene: Scene, rng: np.random.Generator, side: float) -> None:
     street = scene.street
     if not street.parking:
         return
-    share = rng.uniform(0.2, 0.6) if scene.look.is_game else rng.uniform(0.4, 0.95)
+    share = rng.uniform(0.2, 0.6) if scene.look.is_game else rng.uniform(0.2, 0.8)
     for z in np.arange(rng.uniform(2.5, 7), 90, 6.0):
         if rng.random() < share and not street.blocked(z + 2, 4):
             model = vehicles.car(rng, scene.look)
@@ -135,9 +133,7 @@ def _add_parked(scene: Scene, rng: np.random.Generator, side: float) -> None:
             _add_vehicle(scene, model, side * (street.half + 0.5 * street.parking), z, turned)
 
 
-def _add_vehicle(
-    scene: Scene, model: vehicles.Vehicle, x: float, z: float, turned: bool
-) -> None:
+def _add_vehicle(scene: Scene, model: vehicles.Vehicle, x: float, z: float, turned: bool) -> None:
     """Put a vehicle with its nearest end at ``z``; ``turned`` looks towards the camera."""
     place = Place(x, z + model.length, np.pi) if turned else Place(x, z)
     scene.items.append((z, lambda canvas, rng: model.paint(canvas, place)))
@@ -173,13 +169,13 @@ def _add_traffic(scene: Scene, rng: np.random.Generator) -> None:
         rare_lane = street.lanes - 1 if rng.random() < 0.6 else street.lanes
     for lane in range(2 * street.lanes):
         x = (lane - street.lanes + 0.5) * street.lane
-        z = rng.uniform(6, 24) if x > 0 else rng.uniform(4, 18)
+        z = rng.uniform(8, 32) if x > 0 else rng.uniform(4, 18)
         while z < 110:
             kind = rare if lane == rare_lane else None
             rare_lane = -1 if kind else rare_lane
             model = _draw_model(scene, rng, kind)
             _add_vehicle(scene, model, x + rng.normal(0, 0.15), z, x < 0)
-            z += model.length + rng.uniform(4, 44)
+            z += model.length + rng.uniform(6, 60)
     _add_riders(scene, rng)
 
 

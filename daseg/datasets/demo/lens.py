@@ -16,7 +16,7 @@ ROUGHNESS = {
     labels.BUILDING: (0.05, 0.10, 0.0, 0.0),
     labels.WALL: (0.09, 0.12, 0.0, 0.0),
     labels.FENCE: (0.08, 0.06, 0.0, 0.0),
-    labels.VEGETATION: (0.08, 0.10, 0.2, 0.0),
+    labels.VEGETATION: (0.07, 0.10, 0.14, 0.0),
     labels.TERRAIN: (0.05, 0.10, 0.07, 0.1),
     labels.ROAD: (0.02, 0.04, 0.0, 0.05),
     labels.PARKING: (0.02, 0.05, 0.0, 0.06),
@@ -84,9 +84,13 @@ def _add_texture(
 ) -> None:
     """Grain and stains by material; on the ground in perspective, with its haze."""
     shape, scale = label.shape, label.shape[1] / 512
-    strong = 0.7 if look.is_game else 1.25
+    strong = 0.7 if look.is_game else 1.0
     table = _tables() * strong
-    gain = 1 + table[0][label] * _crop(0.6, shape, rng) + table[1][label] * _crop(14 * scale, shape, rng)
+    gain = (
+        1
+        + table[0][label] * _crop(0.6, shape, rng)
+        + table[1][label] * _crop(14 * scale, shape, rng)
+    )
     leaf = 2.4 if look.is_game else 1.3
     gain += table[2][label] * _crop(leaf * scale, shape, rng)
     top = max(0, int(camera.horizon / SUPERSAMPLING) + 1)
@@ -117,9 +121,7 @@ def _haze_floor(image: np.ndarray, label: np.ndarray, z: np.ndarray, look: Look)
     image += (np.array(look.palette.haze, np.float32) - image) * mask[..., None]
 
 
-def _add_clouds(
-    image: np.ndarray, label: np.ndarray, look: Look, rng: np.random.Generator
-) -> None:
+def _add_clouds(image: np.ndarray, label: np.ndarray, look: Look, rng: np.random.Generator) -> None:
     shape, scale = label.shape, label.shape[1] / 512
     wide = cv2.resize(_crop(9 * scale, shape, rng), shape[::-1], fx=0, fy=0)
     puff = 0.7 * wide + 0.3 * _crop(3 * scale, shape, rng)
@@ -133,9 +135,7 @@ def _photograph(image: np.ndarray, look: Look, rng: np.random.Generator) -> np.n
     shape = image.shape[:2]
     grey = image.mean(axis=2, keepdims=True)
     image = grey + (image - grey) * look.saturation
-    image = 255 * (np.clip(image, 0, 255) / 255) ** look.gamma
-    if not look.is_game:
-        image = 14 + image * 0.92  # a photograph through a windscreen has no full black
+    image = cv2.LUT(np.clip(image, 0, 255).astype(np.uint8), _tone_curve(look)).astype(np.float32)
     image *= _vignette(shape, look.vignette)[..., None]
     if look.blur > 0.05:
         image = cv2.GaussianBlur(image, (0, 0), look.blur * shape[1] / 512)
@@ -144,6 +144,13 @@ def _photograph(image: np.ndarray, look: Look, rng: np.random.Generator) -> np.n
         for channel in range(3):
             image[..., channel] += look.noise * (0.8 * luma + 0.6 * _crop(0.8, shape, rng))
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def _tone_curve(look: Look) -> np.ndarray:
+    """(256,) uint8; a photograph through a windscreen has no full black."""
+    curve = 255 * (np.arange(256) / 255) ** look.gamma
+    lifted = curve if look.is_game else 14 + 0.92 * curve
+    return np.rint(lifted).astype(np.uint8)
 
 
 def _vignette(shape: tuple[int, int], strength: float) -> np.ndarray:

@@ -155,17 +155,14 @@ class Look:
         sun = max(0.75 * self.sun * x + 0.5 * y - 0.45 * z, 0)
         return (0.86 + 0.16 * y) * (1 - 0.35 * self.contrast) + 0.6 * self.contrast * sun
 
-    def lit(
-        self, colour: Colour, depth: float, gain: float = 1.0
-    ) -> tuple[int, int, int]:
+    def lit(self, colour: Colour, depth: float, gain: float = 1.0) -> tuple[int, int, int]:
         """The colour as it reaches the camera over ``depth`` metres of haze, 0..255."""
         seen = math.exp(-depth / self.haze_range)
-        haze = self.palette.haze
-        red, green, blue = (
-            min(255, max(0, int(float(colour[i]) * gain * self.light[i] * seen + haze[i] * (1 - seen))))
-            for i in range(3)
-        )
-        return red, green, blue
+        strength, veil, haze, light = gain * seen, 1 - seen, self.palette.haze, self.light
+        red = int(float(colour[0]) * light[0] * strength + haze[0] * veil)
+        green = int(float(colour[1]) * light[1] * strength + haze[1] * veil)
+        blue = int(float(colour[2]) * light[2] * strength + haze[2] * veil)
+        return min(255, max(0, red)), min(255, max(0, green)), min(255, max(0, blue))
 
 
 def draw_look(domain: str, rng: np.random.Generator) -> Look:
@@ -196,7 +193,7 @@ def _game(rng: np.random.Generator) -> Look:
 
 
 def _city(rng: np.random.Generator) -> Look:
-    cold, brightness = rng.uniform(0.0, 0.1), rng.uniform(0.74, 1.0)
+    cold, brightness = rng.uniform(0.0, 0.1), rng.uniform(0.82, 1.12)
     return Look(
         domain="city",
         palette=PALETTES["city"],
@@ -204,7 +201,7 @@ def _city(rng: np.random.Generator) -> Look:
         contrast=float(rng.uniform(0.0, 0.3)),
         light=(brightness * (1 - cold), brightness * 1.02, brightness * (1 - 0.3 * cold)),
         haze_range=float(rng.uniform(90, 260)),
-        noise=float(rng.uniform(1.5, 5.0)),
+        noise=float(rng.uniform(1.5, 4.0)),
         blur=float(rng.uniform(0.5, 0.9)),
         vignette=float(rng.uniform(0.2, 0.45)),
         saturation=float(rng.uniform(0.75, 1.0)),

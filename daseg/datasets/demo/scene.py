@@ -13,7 +13,7 @@ from daseg.datasets.demo.lens import develop
 from daseg.datasets.demo.looks import DOMAINS, Look, draw_look
 from daseg.utils.errors import ConfigError
 
-SPLITS = ("train", "val")
+SPLITS = ("train", "val", "test")
 # Rare things take turns, so that even a small world holds every class.
 FEATURES = (
     None,
@@ -83,7 +83,7 @@ def draw_scene(
     Args:
         domain: "game" (the source) or "city" (the target).
         seed: the world's seed.
-        split: "train" or "val".
+        split: "train", "val" or "test".
         index: number of the picture within its split, from 0.
         size: width and height of the picture, pixels.
 

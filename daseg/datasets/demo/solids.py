@@ -1,5 +1,6 @@
 """Boxes with panels on their faces: what vehicles are made of."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,11 +11,18 @@ from daseg.datasets.demo.looks import Colour
 # Corners are numbered by bits: 1 = right, 2 = up, 4 = ahead. Each face goes round from its lower
 # left corner, as seen from outside.
 FACES = {
-    "back": np.array((0, 1, 3, 2)),
-    "front": np.array((5, 4, 6, 7)),
-    "left": np.array((4, 0, 2, 6)),
-    "right": np.array((1, 5, 7, 3)),
-    "top": np.array((2, 3, 7, 6)),
+    "back": (0, 1, 3, 2),
+    "front": (5, 4, 6, 7),
+    "left": (4, 0, 2, 6),
+    "right": (1, 5, 7, 3),
+    "top": (2, 3, 7, 6),
+}
+NORMALS = {
+    "back": (0.0, 0.0, -1.0),
+    "front": (0.0, 0.0, 1.0),
+    "left": (-1.0, 0.0, 0.0),
+    "right": (1.0, 0.0, 0.0),
+    "top": (0.0, 1.0, 0.0),
 }
 
 
@@ -73,32 +81,48 @@ class Place:
         z = points[..., 2] * cos - points[..., 0] * sin + self.z
         return np.stack([x, points[..., 1] + self.y, z], axis=-1)
 
+    def turn(self, normal: tuple[float, float, float]) -> tuple[float, float, float]:
+        """A direction in the own frame to the world's."""
+        cos, sin = math.cos(self.heading), math.sin(self.heading)
+        x, y, z = normal
+        return x * cos + z * sin, y, z * cos - x * sin
+
 
 def paint_box(canvas: Canvas, place: Place, box: Box, label: int) -> None:
     """Paint the faces that look at the camera, each with its panels."""
     corners = place.move(box.corners())
-    middle = corners.mean(0)
-    eye = np.array([canvas.camera.x, canvas.camera.y, 0.0])
-    fine = canvas.camera.pixels(1.0, middle[2]) > 8  # else panels are specks
+    depth = max(0.0, float(corners[:, 2].mean()))
+    # Seen small, panels are specks.
+    panels = box.panels if canvas.camera.pixels(1.0, depth) > 8 else []
+    pixels = canvas.camera.project(np.concatenate([corners, *_panel_corners(corners, panels)]))
     for name, numbers in FACES.items():
-        face = corners[numbers]
-        normal = _outward(face, middle)
-        if normal @ (face[0] - eye) >= 0:
+        outline = pixels[list(numbers)]
+        if not _faces_camera(outline.tolist()):
             continue
-        gain = canvas.look.shade(normal)
-        canvas.fill(face, box.colour, label, gain=gain)
-        for panel in box.panels if fine else ():
+        gain = canvas.look.shade(place.turn(NORMALS[name]))
+        canvas.fill_pixels(outline, box.colour, label, depth, gain)
+        for number, panel in enumerate(panels):
             if panel.face == name:
-                canvas.fill(patch(face, panel.area), panel.colour, label, gain=gain)
+                shape = pixels[8 + 4 * number : 12 + 4 * number]
+                canvas.fill_pixels(shape, panel.colour, label, depth, gain)
 
 
-def _outward(face: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    a, b = face[1] - face[0], face[3] - face[0]
-    normal = np.array(
-        [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
-    )
-    normal /= np.sqrt(normal @ normal) + 1e-12
-    return normal if normal @ (face[0] - middle) > 0 else -normal
+def _panel_corners(corners: np.ndarray, panels: list[Panel]) -> list[np.ndarray]:
+    """The panels' corners in the world, [(4 P, 3)], or [] without panels."""
+    if not panels:
+        return []
+    left, bottom, right, top = np.array([panel.area for panel in panels]).T
+    u = np.stack([left, right, right, left], axis=1)
+    v = np.stack([bottom, bottom, top, top], axis=1)
+    weights = np.stack([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v], axis=2)
+    faces = corners[np.array([FACES[panel.face] for panel in panels])]
+    return [(weights @ faces).reshape(-1, 3)]
+
+
+def _faces_camera(outline: list[list[int]]) -> bool:
+    """Whether a face's projected corners go round anticlockwise (rows grow downwards)."""
+    (a, b), (c, d), (e, f), (g, h) = outline
+    return (e - a) * (h - d) - (g - c) * (f - b) < 0
 
 
 def patch(face: np.ndarray, area: tuple[float, float, float, float]) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Cars, trucks, buses and trams, built from boxes."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,18 @@ PLATE = (226.0, 226.0, 218.0)
 
 @dataclass(frozen=True)
 class Vehicle:
-    """What is painted: boxes in order, wheel axles (z) with their radius, half the width."""
+    """A vehicle in its own frame, its rear end at z = 0.
+
+    Attributes:
+        label: label id.
+        boxes: its parts. The first `base` of them are painted in this order, the rest on top of
+            them from far to near.
+        axles: z of the wheels.
+        radius: of the wheels.
+        half: half the width.
+        length: along z.
+        base: see `boxes`.
+    """
 
     label: int
     boxes: list[Box]
@@ -25,6 +37,7 @@ class Vehicle:
     radius: float
     half: float
     length: float
+    base: int = 1
 
     def footprint(self, place: Place) -> np.ndarray:
         """Ground rectangle, (4, 3)."""
@@ -34,17 +47,22 @@ class Vehicle:
     def paint(self, canvas: Canvas, place: Place) -> None:
         if not canvas.camera.sees(place.x, place.z, self.length + 1):
             return
-        near = canvas.camera.pixels(self.radius, place.z) > 5
+        near = canvas.camera.pixels(self.radius, place.z) > 7
         tyres = [
             Box((x - 0.12, 0, z - self.radius), (x + 0.12, self.radius, z + self.radius), TYRE)
             for z in self.axles
             for x in (-self.half + 0.16, self.half - 0.16)
             if near
         ]
-        for box in (*tyres, *self.boxes):
+        for box in (*tyres, *self._ordered(place)):
             paint_box(canvas, place, box, self.label)
         if near:
             self._paint_wheels(canvas, place)
+
+    def _ordered(self, place: Place) -> list[Box]:
+        ahead = math.cos(place.heading)
+        rest = sorted(self.boxes[self.base :], key=lambda box: -ahead * (box.low[2] + box.high[2]))
+        return self.boxes[: self.base] + rest
 
     def _paint_wheels(self, canvas: Canvas, place: Place) -> None:
         turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
@@ -132,8 +150,7 @@ def truck(rng: np.random.Generator, look: Look) -> Vehicle:
             Panel("right", (0.15, 0.5, 0.7, 0.88), _glass(look)),
         ],
     )
-    ahead = [bed, cab, body]  # from behind the body hides the cab; from ahead it is farther away
-    return Vehicle(labels.TRUCK, ahead, (1.3, length - 1.1), 0.46, half, length)
+    return Vehicle(labels.TRUCK, [bed, cab, body], (1.3, length - 1.1), 0.46, half, length)
 
 
 def _truck_back() -> list[Panel]:
@@ -189,7 +206,7 @@ def tram(rng: np.random.Generator, look: Look) -> Vehicle:
     part, half = rng.uniform(8, 10), 1.18
     count = int(rng.integers(2, 4))
     boxes = []
-    for number in range(count)[::-1]:
+    for number in range(count):
         start = number * part
         low, high = (-half, 0.28, start), (half, 3.35, start + part - 0.35)
         panels = _tram_panels(_glass(look), stripe, first=number == 0, last=number == count - 1)
@@ -198,7 +215,7 @@ def tram(rng: np.random.Generator, look: Look) -> Vehicle:
         if number:
             joint = ((-half + 0.15, 0.4, start - 0.4), (half - 0.15, 3.1, start))
             boxes.append(Box(*joint, DARK))
-    return Vehicle(labels.TRAIN, boxes, (), 0.3, half, count * part)
+    return Vehicle(labels.TRAIN, boxes, (), 0.3, half, count * part, base=0)
 
 
 def _tram_panels(glass: Colour, stripe: Colour, *, first: bool, last: bool) -> list[Panel]:

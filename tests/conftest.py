@@ -1,0 +1,96 @@
+"""What several tests share: a tiny data set on disk and a tiny config on it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+CLASSES = ("left", "right", "square")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Several threads make tiny networks slower, and sums depend on their number."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve images 32x48 of three classes: a left half, a right half, and a square."""
+    root = tmp_path_factory.mktemp("tiny")
+    rng = np.random.default_rng(0)
+    for folder in ("images", "labels"):
+        (root / folder).mkdir()
+    for index in range(12):
+        label = np.zeros((32, 48), np.uint8)
+        label[:, 24:] = 1
+        y, x = rng.integers(0, 20), rng.integers(0, 36)
+        label[y : y + 10, x : x + 10] = 2
+        colours = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200]])
+        image = colours[label] + rng.normal(0, 20, (32, 48, 3))
+        label[: 1 + 2 * index] = 255  # some have few labelled pixels: means must be weighted
+        cv2.imwrite(str(root / f"images/{index:02d}.png"), np.clip(image, 0, 255).astype(np.uint8))
+        cv2.imwrite(str(root / f"labels/{index:02d}.png"), label)
+    return root
+
+
+TINY_CONFIG = """
+default_scope = 'daseg'
+randomness = dict(seed=3)
+log_processor = dict(by_epoch=False)
+model = dict(
+    type='DomainAdapter',
+    segmentor=dict(
+        type='Segmentor', num_classes=3,
+        backbone=dict(type='ResNet', depth=18, norm={norm!r}),
+        head=dict(type='DeepLabV3Head', channels=16, rates=(1, 2), norm={norm!r}, pool_norm=False,
+                  dropout=0.1)),
+    objectives=[dict(type='Supervised')])
+data = dict(
+    type='FolderDataset', root={root!r}, image_dir='images', label_dir='labels',
+    classes=['left', 'right', 'square'])
+train_dataloader = dict(
+    batch_size=2, num_workers=0, sampler=dict(type='EndlessSampler'),
+    collate_fn=dict(type='collate'),
+    dataset=dict(**data, pipeline=[
+        dict(type='LoadImageFromFile'), dict(type='LoadLabel'),
+        dict(type='RandomCrop', crop_size=(32, 32)), dict(type='RandomFlip', prob=0.5),
+        dict(type='PhotoMetricDistortion'), dict(type='PackSample')]))
+val_dataloader = dict(
+    batch_size=5, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='collate'),
+    dataset=dict(**data, pipeline=[
+        dict(type='LoadImageFromFile'), dict(type='LoadLabel'), dict(type='PackSample')]))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='IoUMetric')
+test_evaluator = val_evaluator
+train_cfg = dict(type='IterTrainLoop', max_iters=6, val_interval=100)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+optim_wrapper = dict(
+    constructor='OptimizersByNetwork',
+    segmentor=dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=5e-4),
+                   lr_mult=dict(head=10)))
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0)]
+default_hooks = dict(
+    runtime_info=dict(type='TrainLogHook'),
+    logger=dict(type='LoggerHook', interval=2, log_metric_by_epoch=False),
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=3))
+custom_hooks = [dict(type='RecordDataHook')]
+tta = dict(type='MultiScaleFlip', scales=[1.0, 1.5], flip=True)
+"""
+
+
+@pytest.fixture
+def tiny_config(tmp_path: Path, tiny_data: Path) -> Callable[..., Path]:
+    """Write a config that trains a small network on `tiny_data` in a second or two."""
+
+    def write(extra: str = "", norm: str = "bn", name: str = "tiny") -> Path:
+        path = tmp_path / f"{name}.py"
+        path.write_text(TINY_CONFIG.format(root=str(tiny_data), norm=norm) + extra)
+        return path
+
+    return write

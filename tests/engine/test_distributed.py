@@ -1,0 +1,117 @@
+"""Several processes train the network that one process would train on all their images."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from daseg.engine.checkpoint import read_checkpoint
+from daseg.engine.distributed import init_processes
+from daseg.engine.train import train
+from daseg.utils.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+# Writes what each rank holds at the end, beside the checkpoint of rank 0.
+KEEP_RANKS = """
+custom_imports = dict(imports=['keep_ranks'])
+custom_hooks = [dict(type='KeepRanks')]
+"""
+HOOK = """
+import torch
+from mmengine.hooks import Hook
+from daseg.registry import HOOKS
+from daseg.engine.checkpoint import model_state
+
+@HOOKS.register_module()
+class KeepRanks(Hook):
+    def after_train(self, runner):
+        torch.save(model_state(runner.model), f'{runner.work_dir}/rank{runner.rank}.pth')
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def environment(tmp_path, **more) -> dict[str, str]:
+    (tmp_path / "keep_ranks.py").write_text(HOOK)
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    return os.environ | {"PYTHON": sys.executable, "PYTHONPATH": path} | more
+
+
+def run(*arguments, env) -> None:
+    done = subprocess.run([*map(str, arguments)], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def largest_difference(a, b) -> float:
+    assert a.keys() == b.keys()
+    return max(float((a[k].double() - b[k].double()).abs().max()) for k in a)
+
+
+def test_two_processes_equal_one_with_the_doubled_batch(tiny_config, tmp_path):
+    config = tiny_config(KEEP_RANKS, norm="gn")
+    env = environment(tmp_path, MASTER_PORT=str(free_port()))
+    no_dropout = "model.segmentor.head.dropout=0.0"  # its random numbers are each process's own
+    run(
+        "tools/dist_train.sh",
+        config,
+        2,
+        "--work-dir",
+        tmp_path / "two",
+        "--cfg-options",
+        no_dropout,
+        env=env,
+    )
+    run(
+        sys.executable,
+        "tools/train.py",
+        config,
+        "--work-dir",
+        tmp_path / "one",
+        "--cfg-options",
+        no_dropout,
+        "train_dataloader.batch_size=4",
+        env=env | {"OMP_NUM_THREADS": "1"},
+    )
+    ranks = [read_checkpoint(tmp_path / f"two/rank{r}.pth")["state_dict"] for r in (0, 1)]
+    one = read_checkpoint(tmp_path / "one/rank0.pth")["state_dict"]
+    assert largest_difference(*ranks) == 0
+    assert largest_difference(ranks[0], one) < 1e-6
+    early = read_checkpoint(tmp_path / "one/iter_3.pth")["state_dict"]
+    assert largest_difference(early, one) > 1e-3, "nothing was trained"
+
+
+def test_the_metric_of_two_processes_equals_that_of_one(tiny_config, tmp_path):
+    # 12 images in batches of 5 over 2 processes: uneven batches.
+    config = tiny_config()
+    train(config, work_dir=tmp_path / "run", cfg_options={"train_cfg.max_iters": 3})
+    checkpoint = tmp_path / "run/iter_3.pth"
+    env = environment(tmp_path, MASTER_PORT=str(free_port()), OMP_NUM_THREADS="1")
+    options = ("--cfg-options", "test_dataloader.dataset.num_samples=11")
+    run("tools/dist_test.sh", config, checkpoint, 2, "--out", tmp_path / "two", *options, env=env)
+    run(
+        sys.executable,
+        "tools/test.py",
+        config,
+        checkpoint,
+        "--out",
+        tmp_path / "one",
+        *options,
+        env=env,
+    )
+    two, one = [(tmp_path / n / "results.json").read_text() for n in ("two", "one")]
+    assert two == one
+
+
+def test_launcher_without_its_variables_says_how_to_start(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match=r"RANK, WORLD_SIZE.*tools/dist_train.sh CONFIG N"):
+        init_processes("pytorch")

@@ -1,0 +1,121 @@
+"""A run that is interrupted and resumed is the run that was not interrupted, bit for bit."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from daseg.engine.checkpoint import read_checkpoint
+from daseg.engine.train import train
+from daseg.utils.errors import CheckpointError, ConfigError
+
+ROOT = Path(__file__).parents[2]
+
+
+def assert_equal(a, b, path=""):
+    """Compare two checkpoints' contents, tensor by tensor."""
+    assert type(a) is type(b), path
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), path
+        for key in a:
+            assert_equal(a[key], b[key], f"{path}.{key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b), path
+        for index, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_equal(x, y, f"{path}.{index}")
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), path
+    else:
+        assert a == b, path
+
+
+def same_state(first: Path, second: Path) -> None:
+    a, b = read_checkpoint(first), read_checkpoint(second)
+    assert a["meta"]["iter"] == b["meta"]["iter"]
+    for part in ("state_dict", "optimizer", "param_schedulers"):
+        assert a[part], f"{part} is empty: nothing would be compared"
+        assert_equal(a[part], b[part], part)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_resumed_equals_uninterrupted(tiny_config, tmp_path, workers):
+    config = tiny_config()
+    options = {"train_dataloader.num_workers": workers}
+    train(config, work_dir=tmp_path / "whole", cfg_options=options)
+    half = options | {"train_cfg.max_iters": 3, "param_scheduler.0.end": 7}
+    train(config, work_dir=tmp_path / "halves", cfg_options=half)
+    train(config, work_dir=tmp_path / "halves", resume=True, cfg_options=options)
+    same_state(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
+
+
+def test_the_number_of_workers_changes_nothing(tiny_config, tmp_path):
+    config = tiny_config()
+    for workers in (0, 2):
+        options = {"train_dataloader.num_workers": workers}
+        train(config, work_dir=tmp_path / str(workers), cfg_options=options)
+    same_state(tmp_path / "0/iter_6.pth", tmp_path / "2/iter_6.pth")
+
+
+def test_another_seed_is_another_run(tiny_config, tmp_path):
+    config = tiny_config()
+    train(config, work_dir=tmp_path / "a", cfg_options={"train_cfg.max_iters": 3})
+    options = {"train_cfg.max_iters": 3, "randomness.seed": 4}
+    train(config, work_dir=tmp_path / "b", cfg_options=options)
+    with pytest.raises(AssertionError):
+        same_state(tmp_path / "a/iter_3.pth", tmp_path / "b/iter_3.pth")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_and_resumed_equals_uninterrupted(tiny_config, tmp_path, workers):
+    config = tiny_config()
+    options = [
+        f"train_dataloader.num_workers={workers}",
+        "train_cfg.max_iters=60",
+        "default_hooks.checkpoint.interval=30",
+    ]
+    command = [sys.executable, "tools/train.py", str(config), "--cfg-options", *options]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+
+    def run(work_dir, *more):
+        log = (tmp_path / "log").open("w")
+        arguments = [*command, "--work-dir", str(work_dir), *more]
+        return subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+    assert run(tmp_path / "whole").wait() == 0, (tmp_path / "log").read_text()
+    victim = run(tmp_path / "killed")
+    while not (tmp_path / "killed/iter_30.pth").exists():
+        assert victim.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.01)
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    assert not (tmp_path / "killed/iter_60.pth").exists(), "it was killed too late"
+    assert run(tmp_path / "killed", "--resume").wait() == 0, (tmp_path / "log").read_text()
+    same_state(tmp_path / "whole/iter_60.pth", tmp_path / "killed/iter_60.pth")
+
+
+def test_resuming_with_another_seed_is_refused(tiny_config, tmp_path):
+    config = tiny_config()
+    train(config, work_dir=tmp_path / "run", cfg_options={"train_cfg.max_iters": 3})
+    with pytest.raises(CheckpointError, match=r"seed=3, this run has 4"):
+        train(config, work_dir=tmp_path / "run", resume=True, cfg_options={"randomness.seed": 4})
+
+
+def test_a_work_dir_with_a_run_is_not_overwritten(tiny_config, tmp_path):
+    config = tiny_config()
+    train(config, work_dir=tmp_path / "run", cfg_options={"train_cfg.max_iters": 3})
+    with pytest.raises(ConfigError, match=r"holds a run already \(iter_3.pth\).*--resume"):
+        train(config, work_dir=tmp_path / "run")
+
+
+def test_weights_alone_cannot_be_resumed(tiny_config, tmp_path):
+    config = tiny_config()
+    train(config, work_dir=tmp_path / "run", cfg_options={"train_cfg.max_iters": 3})
+    path = tmp_path / "run/iter_3.pth"
+    torch.save({"state_dict": read_checkpoint(path)["state_dict"]}, path)
+    with pytest.raises(CheckpointError, match="holds weights only and cannot be resumed"):
+        train(config, work_dir=tmp_path / "run", resume=True)
