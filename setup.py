@@ -25,7 +25,7 @@ setup(
         "mmcv-lite>=2.1,<3",
         "numpy>=1.26",
         "opencv-python-headless>=4.8",
-        "pillow>=10",
+        "pillow>=10.1",
         "prettytable>=3.9",
         "matplotlib>=3.7",
         "tensorboard>=2.14",

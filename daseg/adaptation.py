@@ -28,6 +28,8 @@ class DomainAdapter(BaseModel):
             what convolutions on a GPU with mixed precision, and most on a CPU, are fastest in.
     """
 
+    data_preprocessor: nn.Module
+
     def __init__(
         self,
         segmentor: Segmentor | dict[str, Any],

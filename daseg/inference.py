@@ -28,10 +28,14 @@ class WholeInference:
     Args:
         aux_weight: Weight of the auxiliary head's logits, added to the main head's before the
             softmax; Seg-Uncertainty (Zheng & Yang, IJCV 2021, Table 10) predicts with 0.5.
+        pad_to: (height, width) to which a smaller image is padded with the mean colour, at its
+            right and bottom; the prediction is cut back. SegmenTron tests at (1025, 2049), where
+            corners of image and features coincide.
     """
 
-    def __init__(self, *, aux_weight: float = 0.0) -> None:
+    def __init__(self, *, aux_weight: float = 0.0, pad_to: Size | None = None) -> None:
         self.aux_weight = aux_weight
+        self.pad_to = pad_to
 
     def __call__(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
         """Return probabilities (N,K,*size)."""
@@ -39,6 +43,15 @@ class WholeInference:
 
     def logits(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
         """Return logits (N,K,*size), float32."""
+        if self.pad_to is None:
+            return resize(self._raw(segmentor, image), size, segmentor.align_corners)
+        height, width = size_of(image)
+        padded = pad(image, self.pad_to, segmentor.mean)
+        logits = resize(self._raw(segmentor, padded), size_of(padded), segmentor.align_corners)
+        return resize(logits[..., :height, :width], size, segmentor.align_corners)
+
+    def _raw(self, segmentor: "Segmentor", image: Tensor) -> Tensor:
+        """Logits at the main head's resolution, float32."""
         output = segmentor(image)
         logits = output.logits
         if self.aux_weight:
@@ -49,7 +62,16 @@ class WholeInference:
                 )
             aux = resize(output.aux_logits, size_of(logits), segmentor.align_corners)
             logits = logits + self.aux_weight * aux
-        return resize(logits.float(), size, segmentor.align_corners)
+        return logits.float()
+
+
+def pad(image: Tensor, size: Size, colour: Tensor) -> Tensor:
+    """Pad an image (N,3,H,W) at its right and bottom to at least ``size`` with a colour."""
+    height, width = size_of(image)
+    shape = (len(image), 3, max(height, size[0]), max(width, size[1]))
+    padded = colour.expand(shape).clone()
+    padded[..., :height, :width] = image
+    return padded
 
 
 @INFERENCES.register_module()

@@ -13,11 +13,11 @@ from daseg.backbones.weights import (
     InitialWeights,
     check_fit,
     read_state_dict,
-    sha256,
 )
 from daseg.registry import BACKBONES
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.norm import freeze_affine, freeze_statistics
+from daseg.utils.weights import sha256_file
 
 FINEST_STRIDE = 4  # maps finer than this are of no use to the heads
 LITE0 = "tf_efficientnet_lite0"
@@ -127,7 +127,7 @@ class TimmBackbone(nn.Module):
     def read(self, weights: str) -> Mapping[str, Tensor]:
         """Return the weights of timm's whole classifier from a file."""
         state = read_state_dict(weights)
-        self.initial_weights = InitialWeights(weights, sha256(weights))
+        self.initial_weights = InitialWeights(weights, sha256_file(weights))
         return state
 
     def explain(self, error: Exception, weights: str | None) -> Exception:

@@ -1,16 +1,16 @@
 """Initial weights of backbones: read from files, checked key by key, recorded."""
 
-import hashlib
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from daseg.utils.errors import CheckpointError, ConfigError
+from daseg.utils.weights import read_torch_file, sha256_file
 
 # Where weights of a backbone stand in files of whole networks: ours, published ones.
 PREFIXES = ("", "module.", "backbone.", "segmentor.backbone.", "Scale.", "encoder.")
@@ -43,13 +43,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: The file is missing, unreadable, or holds no state dict.
     """
-    if not Path(path).is_file():
-        raise CheckpointError(f"no weights file {path}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "truncated"
-        raise CheckpointError(f"{path} cannot be read as PyTorch weights: {reason}") from error
+    content: Any = read_torch_file(path)
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -57,15 +51,6 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     if not tensors or not content:
         raise CheckpointError(f"{path} holds no state dict (name -> tensor)")
     return dict(content)
-
-
-def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
-    with Path(path).open("rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def some(keys: list[str], count: int = 5) -> str:
@@ -139,7 +124,7 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], source: str) -> t
 def load_weights(module: nn.Module, path: str) -> InitialWeights:
     """Load a backbone's weights from a file; see `load_state`."""
     dropped = load_state(module, read_state_dict(path), path)
-    return InitialWeights(path, sha256(path), dropped)
+    return InitialWeights(path, sha256_file(path), dropped)
 
 
 def load_torchvision_weights(module: nn.Module, model: str, name: str) -> InitialWeights:

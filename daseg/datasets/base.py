@@ -165,9 +165,8 @@ class SegDataset(Dataset[dict[str, Any]]):
         images = find_files(self.root / layout.image_dir, layout.image_suffixes, who)
         found: dict[str, Path | None] = dict(images)
         if list_file is not None:
-            path = self.root / list_file
-            path = path if path.exists() else Path(list_file)
-            found = {name: images.get(name) for name in read_list(path, layout.image_suffixes)}
+            names = read_list(self._list_path(list_file), layout.image_suffixes)
+            found = {name: images.get(name) for name in names}
         folder, suffix = self.label_root / layout.label_dir, layout.label_suffix
         labels = find_files(folder, [suffix], f"{who}'s labels") if self.labels else {}
         problems = _missing(found, labels if self.labels else None, self.root / layout.image_dir)
@@ -178,6 +177,14 @@ class SegDataset(Dataset[dict[str, Any]]):
             for name, image in found.items()
             if image is not None and name not in problems
         ]
+
+    def _list_path(self, list_file: str | Path) -> Path:
+        places = (self.root / list_file, Path(list_file))
+        for path in places:
+            if path.is_file():
+                return path
+        tried = " nor ".join(dict.fromkeys(map(str, places)))
+        raise DataError(f"{type(self).__name__}: there is no list file {tried}")
 
     def _complain(
         self, problems: dict[str, str], total: int, images: dict[str, Path], on_missing: str

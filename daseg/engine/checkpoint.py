@@ -1,7 +1,5 @@
 """Checkpoints: written whole or not at all, read without running code, loaded strictly."""
 
-import os
-import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from torch import nn
 
 from daseg.utils.errors import CheckpointError
 from daseg.utils.files import atomic_write
+from daseg.utils.weights import read_torch_file
 
 SEGMENTOR = "segmentor."
 
@@ -31,30 +30,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         CheckpointError: There is no such file, it is broken, or it holds more than tensors and
             plain values (such a file could run code and is not loaded).
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}{_checkpoints_beside(path)}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} holds more than tensors and plain values, so that loading it could run code; "
-            "it is not loaded. Convert it where you trust it: torch.save(torch.load(FILE, "
-            f"weights_only=False)['state_dict'], OUT). ({str(error).splitlines()[0]})"
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{path} is not a readable checkpoint ({os.path.getsize(path)} bytes): "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
-        ) from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a state dict")
+    content = read_torch_file(path)
     return content if isinstance(content.get("state_dict"), dict) else {"state_dict": content}
-
-
-def _checkpoints_beside(path: Path) -> str:
-    found = sorted(p.name for p in path.parent.glob("*.pth")) if path.parent.is_dir() else []
-    return f" (there: {', '.join(found)})" if found else ""
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:

@@ -17,10 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from daseg.backbones.weights import TRACKED, check_fit, read_state_dict, sha256
+from daseg.backbones.weights import TRACKED, check_fit, read_state_dict
 from daseg.registry import did_you_mean
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.files import atomic_write
+from daseg.utils.weights import sha256_file
 
 State = Mapping[str, Tensor]
 Rule = tuple[str, str]  # regular expression for the start of a key, what to put in its place
@@ -238,7 +239,7 @@ def convert_file(
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     report.warnings = differences(segmentor, source)
-    meta = {"source": source, "source_file": Path(path).name, "source_sha256": sha256(path)}
+    meta = {"source": source, "source_file": Path(path).name, "source_sha256": sha256_file(path)}
     with atomic_write(out) as temporary:
         torch.save({"state_dict": state, "meta": meta}, temporary)
     return report

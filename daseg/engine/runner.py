@@ -29,7 +29,6 @@ from daseg.engine.distributed import NetworkDDP, init_processes
 from daseg.evaluation.protocol import versions
 from daseg.utils.errors import CheckpointError
 
-
 _run_number = itertools.count()
 
 

@@ -8,7 +8,6 @@ from daseg.evaluation.protocol import (
     checkpoint_choice,
     compare,
     load_card,
-    sha256_file,
     write_card,
 )
 from daseg.evaluation.report import IoUResult, load_matrix
@@ -24,6 +23,5 @@ __all__ = [
     "panel",
     "plot_curves",
     "read_curve",
-    "sha256_file",
     "write_card",
 ]

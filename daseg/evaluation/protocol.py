@@ -7,7 +7,6 @@ time augmentation, initial weights) and seldom say so; the card says it beside e
 
 import hashlib
 import json
-import os
 import platform
 import shlex
 import sys
@@ -22,8 +21,9 @@ import torch
 
 from daseg import __version__
 from daseg.evaluation.report import IoUResult
-from daseg.utils.errors import CheckpointError, DataError
+from daseg.utils.errors import DataError
 from daseg.utils.files import atomic_write_text
+from daseg.utils.weights import sha256_file
 
 NAME = "protocol_card"
 PACKAGES = ("torch", "torchvision", "mmengine", "mmcv-lite", "numpy", "timm")
@@ -209,22 +209,6 @@ def compare(cards: Sequence[ProtocolCard]) -> list[str]:
         for name in RANKING_FIELDS
         if any(getattr(card, name) != getattr(first, name) for card in cards)
     ]
-
-
-def sha256_file(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal.
-
-    Raises:
-        CheckpointError: The file cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise CheckpointError(f"{os.fspath(path)} cannot be read: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 def checkpoint_choice(weights: str | Path) -> str:

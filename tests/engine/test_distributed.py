@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.distributed import init_processes

@@ -12,10 +12,10 @@ from daseg.evaluation import (
     checkpoint_choice,
     compare,
     load_card,
-    sha256_file,
     write_card,
 )
 from daseg.utils.errors import CheckpointError, DataError
+from daseg.utils.weights import sha256_file
 
 RESULT = IoUResult(
     ("road", "sky"),

@@ -1,14 +1,56 @@
 """Furnish a street: houses and gardens along it, traffic and people on it."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from daseg.datasets.demo import buildings, furniture, nature, people, vehicles
 from daseg.datasets.demo.canvas import Canvas
-from daseg.datasets.demo.ground import KERB
-from daseg.datasets.demo.scene import Paint, Scene
+from daseg.datasets.demo.ground import KERB, Street
+from daseg.datasets.demo.looks import Look
 from daseg.datasets.demo.solids import Place
+
+Paint = Callable[[Canvas, np.random.Generator], None]
+PaintAt = Callable[[Canvas, np.random.Generator, Place], None]
+
+
+@dataclass
+class Scene:
+    """A street to be painted.
+
+    Attributes:
+        street: the ground plan.
+        look: the appearance.
+        feature: the rare thing that this scene must hold, or None.
+        rows: what lines the street, (nearest z, painter).
+        items: what stands on sidewalk and road, (nearest z, painter).
+        shadows: ground polygons (V, 3) that lie in the shade of the sun.
+        contacts: ground polygons (V, 3) under vehicles, dark in any light.
+    """
+
+    street: Street
+    look: Look
+    feature: str | None
+    rows: list[tuple[float, Paint]] = field(default_factory=list)
+    items: list[tuple[float, Paint]] = field(default_factory=list)
+    shadows: list[np.ndarray] = field(default_factory=list)
+    contacts: list[np.ndarray] = field(default_factory=list)
+
+    def cast(self, x: float, z: float, half: float, height: float) -> None:
+        """Let something ``2 * half`` wide and ``height`` high at (x, z) cast a shadow."""
+        away = -self.look.sun * height * 0.9
+        self.shadows.append(
+            np.array(
+                [
+                    [x - half, 0, z],
+                    [x + half, 0, z],
+                    [x + half + away, 0, z + 0.35 * height],
+                    [x - half + away, 0, z + 0.35 * height],
+                ]
+            )
+        )
 
 
 def furnish(scene: Scene, rng: np.random.Generator) -> None:
@@ -73,11 +115,11 @@ def _add_garden(
         scene.rows.append((z, lambda c, r: nature.paint_hedge(c, r, x, max(z, 1.5), end, height)))
 
 
-def _at(paint: object, place: Place, canvas: Canvas, rng: np.random.Generator) -> None:
-    paint(canvas, rng, place)  # type: ignore[operator]
+def _at(paint: PaintAt, place: Place, canvas: Canvas, rng: np.random.Generator) -> None:
+    paint(canvas, rng, place)
 
 
-def _add(scene: Scene, paint: object, place: Place) -> None:
+def _add(scene: Scene, paint: PaintAt, place: Place) -> None:
     scene.items.append((place.z, partial(_at, paint, place)))
 
 
@@ -202,6 +244,3 @@ def _add_riders(scene: Scene, rng: np.random.Generator) -> None:
         side = float(rng.choice([-1, 1]))
         place = Place(side * (street.half - 0.5), rng.uniform(6, 16), side * rng.uniform(0.3, 1.5))
         _add(scene, people.paint_motorcycle, place)
-
-
-__all__ = ["Paint", "furnish"]

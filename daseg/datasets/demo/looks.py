@@ -8,7 +8,7 @@ low camera with noise, blur, a colour cast and vignetting.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -175,19 +175,24 @@ def draw_look(domain: str, rng: np.random.Generator) -> Look:
 
 
 def _game(rng: np.random.Generator) -> Look:
+    """Mostly sunny; every third picture overcast, so that the domain holds some grey days too."""
     warmth, brightness = rng.uniform(-0.02, 0.14), rng.uniform(0.86, 1.12)
+    grey = rng.uniform(0.5, 0.9) if rng.random() < 0.33 else 0.0
+    palette = PALETTES["game"]
+    pale = np.array((196.0, 202.0, 210.0))
+    top = np.array(palette.sky_top) * (1 - grey) + pale * grey
     return Look(
         domain="game",
-        palette=PALETTES["game"],
+        palette=replace(palette, sky_top=tuple(top.tolist())),
         sun=float(rng.choice([-1.0, 1.0]) * rng.uniform(0.4, 1)),
-        contrast=float(rng.uniform(0.45, 1.0)),
+        contrast=float(rng.uniform(0.45, 1.0) * (1 - grey)),
         light=(brightness * (1 + warmth), brightness, brightness * (1 - warmth)),
-        haze_range=float(rng.uniform(220, 500)),
+        haze_range=float(rng.uniform(220, 500) * (1 - 0.6 * grey)),
         noise=float(rng.uniform(0.0, 1.5)),
-        blur=float(rng.uniform(0.0, 0.35)),
+        blur=float(rng.uniform(0.0, 0.5)),
         vignette=float(rng.uniform(0.0, 0.1)),
-        saturation=float(rng.uniform(1.0, 1.3)),
-        gamma=float(rng.uniform(0.95, 1.15)),
+        saturation=float(rng.uniform(1.0, 1.3) * (1 - 0.35 * grey)),
+        gamma=float(rng.uniform(0.85, 1.3)),
         cloud=float(rng.uniform(0.1, 0.7)),
     )
 
@@ -198,13 +203,13 @@ def _city(rng: np.random.Generator) -> Look:
         domain="city",
         palette=PALETTES["city"],
         sun=float(rng.uniform(-1, 1)),
-        contrast=float(rng.uniform(0.0, 0.3)),
+        contrast=float(rng.uniform(0.0, 0.45)),
         light=(brightness * (1 - cold), brightness * 1.02, brightness * (1 - 0.3 * cold)),
         haze_range=float(rng.uniform(90, 260)),
-        noise=float(rng.uniform(1.5, 4.0)),
+        noise=float(rng.uniform(1.0, 3.0)),
         blur=float(rng.uniform(0.5, 0.9)),
         vignette=float(rng.uniform(0.2, 0.45)),
-        saturation=float(rng.uniform(0.75, 1.0)),
+        saturation=float(rng.uniform(0.85, 1.1)),
         gamma=float(rng.uniform(1.0, 1.25)),
         cloud=float(rng.uniform(0.6, 1.0)),
     )

@@ -1,14 +1,12 @@
 """What stands where: one street scene from a seed."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from daseg.datasets.demo import labels
 from daseg.datasets.demo.canvas import SUPERSAMPLING, Camera, Canvas
 from daseg.datasets.demo.furniture import paint_bonnet
 from daseg.datasets.demo.ground import Street, draw_street, paint_ground, paint_sky, paint_skyline
+from daseg.datasets.demo.layout import Scene, furnish
 from daseg.datasets.demo.lens import develop
 from daseg.datasets.demo.looks import DOMAINS, Look, draw_look
 from daseg.utils.errors import ConfigError
@@ -29,45 +27,6 @@ FEATURES = (
     "motor_rider",
     "bicycle",
 )
-
-Paint = Callable[[Canvas, np.random.Generator], None]
-
-
-@dataclass
-class Scene:
-    """A street to be painted.
-
-    Attributes:
-        street: the ground plan.
-        look: the appearance.
-        feature: the rare thing that this scene must hold, or None.
-        rows: what lines the street, (nearest z, painter).
-        items: what stands on sidewalk and road, (nearest z, painter).
-        shadows: ground polygons (V, 3) that lie in the shade of the sun.
-        contacts: ground polygons (V, 3) under vehicles, dark in any light.
-    """
-
-    street: Street
-    look: Look
-    feature: str | None
-    rows: list[tuple[float, Paint]] = field(default_factory=list)
-    items: list[tuple[float, Paint]] = field(default_factory=list)
-    shadows: list[np.ndarray] = field(default_factory=list)
-    contacts: list[np.ndarray] = field(default_factory=list)
-
-    def cast(self, x: float, z: float, half: float, height: float) -> None:
-        """Let something ``2 * half`` wide and ``height`` high at (x, z) cast a shadow."""
-        away = -self.look.sun * height * 0.9
-        self.shadows.append(
-            np.array(
-                [
-                    [x - half, 0, z],
-                    [x + half, 0, z],
-                    [x + half + away, 0, z + 0.35 * height],
-                    [x - half + away, 0, z + 0.35 * height],
-                ]
-            )
-        )
 
 
 def draw_scene(
@@ -93,8 +52,6 @@ def draw_scene(
     Raises:
         ConfigError: the domain or the split is unknown, or the size is below 64x32.
     """
-    from daseg.datasets.demo.layout import furnish
-
     _check(domain, split, size)
     rng = np.random.default_rng([seed, DOMAINS.index(domain), SPLITS.index(split), index])
     look = draw_look(domain, rng)

@@ -1,0 +1,16 @@
+"""Source-only: AdaptSegNet's network trained on GTA5 alone and tested on Cityscapes.
+
+    python tools/train.py configs/adaptseg/source_only.py
+
+Every adaptation is measured against it. Tsai et al. (CVPR 2018) report 36.6 mIoU. No image of
+Cityscapes is seen in training, so that batch norm's statistics are the source's alone. The
+schedule ends at 250000, the training at 150000, as theirs. Not yet run here: it needs GTA5,
+Cityscapes and a GPU.
+"""
+
+_base_ = ['../_base_/models/adaptsegnet_r101.py', '../_base_/datasets/gta5_to_cityscapes.py',
+          '../_base_/schedules/sgd_poly.py', '../_base_/runtime.py']
+
+train_cfg = dict(max_iters=150000, val_interval=5000)
+optim_wrapper = dict(segmentor=dict(lr_mult=dict(head=10, aux_head=10)))
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0, end=250001, by_epoch=False)]
