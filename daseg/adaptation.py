@@ -28,7 +28,7 @@ class DomainAdapter(BaseModel):
             what convolutions on a GPU with mixed precision, and most on a CPU, are fastest in.
     """
 
-    data_preprocessor: nn.Module
+    objectives: Any  # an nn.ModuleList of objectives
 
     def __init__(
         self,

@@ -1,0 +1,35 @@
+"""The embedded world (tools/make_demo.py): GTA5 with labels, tested on Cityscapes; 512x256.
+
+Training on the game, validation on val, the numbers that count on test, which nothing is chosen by.
+"""
+
+data_root = '{{$DASEG_DEMO:data/demo}}'
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadLabel'),
+    dict(type='RandomResize', scale=(512, 256), ratio_range=(0.75, 1.5), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=(192, 320), cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackSample')]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadLabel'),
+    dict(type='PackSample')]
+
+train_dataloader = dict(
+    batch_size=4, num_workers=1, persistent_workers=True, pin_memory=True,
+    sampler=dict(type='EndlessSampler'), collate_fn=dict(type='collate'),
+    dataset=dict(type='GTA5', root=data_root + '/gta5', pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=4, num_workers=1, pin_memory=True,
+    sampler=dict(type='DefaultSampler', shuffle=False), collate_fn=dict(type='collate'),
+    dataset=dict(
+        type='Cityscapes', root=data_root + '/cityscapes', split='val', pipeline=test_pipeline))
+test_dataloader = dict(
+    batch_size=4, num_workers=1, pin_memory=True,
+    sampler=dict(type='DefaultSampler', shuffle=False), collate_fn=dict(type='collate'),
+    dataset=dict(
+        type='Cityscapes', root=data_root + '/cityscapes', split='test', pipeline=test_pipeline))
+val_evaluator = dict(type='IoUMetric')
+test_evaluator = val_evaluator
+tta = dict(type='MultiScaleFlip', scales=[0.75, 1.0, 1.25], flip=True)

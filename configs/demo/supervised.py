@@ -1,0 +1,11 @@
+"""The embedded world, supervised on the target: what an adaptation could reach at best.
+
+    python tools/make_demo.py
+    python tools/train.py configs/demo/supervised.py
+    python tools/test.py configs/demo/supervised.py work_dirs/supervised/iter_500.pth
+"""
+
+_base_ = ['./source_only.py']
+
+train_dataloader = dict(dataset=dict(
+    type='Cityscapes', root='{{$DASEG_DEMO:data/demo}}/cityscapes', split='train'))
