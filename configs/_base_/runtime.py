@@ -10,7 +10,7 @@ default_hooks = dict(
     runtime_info=dict(type='TrainLogHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=3))
-custom_hooks = [dict(type='RecordDataHook')]
+custom_hooks = [dict(type='RecordDataHook'), dict(type='ProgressHook')]
 
 visualizer = dict(
     type='Visualizer',

@@ -1,6 +1,6 @@
 """Pictures of results, drawn without a screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,35 +58,38 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: str | Path)
 def panel(
     images: Sequence[np.ndarray],
     labels: Sequence[np.ndarray | None],
-    preds: Sequence[np.ndarray],
+    predictions: Mapping[str, Sequence[np.ndarray]],
     palette: Sequence[Sequence[int]],
     out_png: str | Path,
     *,
     titles: Sequence[str] = (),
     classes: Sequence[str] = (),
 ) -> None:
-    """Draw rows of image, label and prediction.
+    """Draw rows of image, label and the predictions of one or several models.
 
     Args:
         images: (H,W,3) uint8 RGB each.
         labels: (h,w) train ids each, 255 drawn black; None leaves the place empty.
-        preds: (h,w) class indices each.
+        predictions: By the name of the model, which heads its column: (h,w) class indices each.
         palette: RGB of each class, 0..255.
         out_png: The picture file.
         titles: A name for each row.
         classes: Names for a legend of the classes that occur; none without it.
     """
     height, width = images[0].shape[:2]
-    figure = new_figure(12, 12 / 3 * height / width * len(images) + (1.1 if classes else 0.5))
-    grid = figure.subplots(len(images), 3, squeeze=False)
-    for axes, heading in zip(grid[0], ("image", "label", "prediction"), strict=True):
+    columns = 2 + len(predictions)
+    row_height = 4 * height / width
+    figure = new_figure(4 * columns, row_height * len(images) + (1.1 if classes else 0.5))
+    grid = figure.subplots(len(images), columns, squeeze=False)
+    for axes, heading in zip(grid[0], ("image", "label", *predictions), strict=True):
         axes.set_title(heading)
-    for number, (image, label, pred) in enumerate(zip(images, labels, preds, strict=True)):
-        maps = [None if each is None else colorize(each, palette) for each in (label, pred)]
-        _row(grid[number], [image, *maps], titles[number] if titles else "")
+    maps = list(zip(labels, *predictions.values(), strict=True))
+    for number, (image, row) in enumerate(zip(images, maps, strict=True)):
+        painted = [None if each is None else colorize(each, palette) for each in row]
+        _row(grid[number], [image, *painted], titles[number] if titles else "")
     if classes:
-        present = set().union(*(np.unique(each) for each in (*labels, *preds) if each is not None))
-        _legend(figure, classes, palette, present)
+        shown = [each for row in maps for each in row if each is not None]
+        _legend(figure, classes, palette, set().union(*map(np.unique, shown)))
     save_figure(figure, out_png)
 
 

@@ -89,7 +89,7 @@ def test_panel_shows_image_label_and_prediction(tmp_path):
     label[:10] = 255
     pred = np.ones((40, 60), dtype=np.uint8)
     out = tmp_path / "panel.png"
-    panel([image], [label], [pred], PALETTE, out, titles=["x"], classes=["road", "sky"])
+    panel([image], [label], {"model": [pred]}, PALETTE, out, titles=["x"], classes=["road", "sky"])
     row = np.asarray(Image.open(out).convert("RGB"))
     middle = row[row.shape[0] // 2]
     third = len(middle) // 3
@@ -99,5 +99,5 @@ def test_panel_shows_image_label_and_prediction(tmp_path):
 
 def test_panel_without_label(tmp_path):
     image = np.zeros((4, 6, 3), dtype=np.uint8)
-    panel([image] * 2, [None] * 2, [image[..., 0]] * 2, PALETTE, tmp_path / "panel.png")
+    panel([image] * 2, [None] * 2, {"a": [image[..., 0]] * 2}, PALETTE, tmp_path / "panel.png")
     assert Image.open(tmp_path / "panel.png").size[0] > 900

@@ -1,0 +1,56 @@
+# make demo    train and test two small models on the embedded world, with pictures
+# make test    run the tests (make test-slow: the long ones; make lint: style and types)
+# make setup   only make the virtual environment .venv and install what is needed
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+DEMO := work_dirs/demo
+
+.PHONY: setup demo test test-slow lint clean-demo
+
+setup: $(VENV)/ready
+
+# pip's bar shows the progress; torch alone is several hundred megabytes.
+$(VENV)/ready: setup.py
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "daseg needs Python 3.10 or newer; say which: make $@ PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install -e '.[dev,lite0]'
+	touch $@
+
+demo: setup
+	$(PY) tools/make_demo.py --root data/demo
+	@$(MAKE) --no-print-directory $(DEMO)/source_only/iter_500.pth $(DEMO)/supervised/iter_500.pth
+	$(PY) tools/test.py configs/demo/source_only.py $(DEMO)/source_only/iter_500.pth
+	$(PY) tools/test.py configs/demo/supervised.py $(DEMO)/supervised/iter_500.pth
+	$(PY) tools/plot_curves.py $(DEMO)/source_only $(DEMO)/supervised --out $(DEMO)/curves.png
+	$(PY) tools/panel.py --out $(DEMO)/panel.png \
+	    --model 'source-only' configs/demo/source_only.py $(DEMO)/source_only/iter_500.pth \
+	    --model 'supervised' configs/demo/supervised.py $(DEMO)/supervised/iter_500.pth
+	@echo
+	@echo "The class IoU tables are above and in $(DEMO)/*/test_iter_500/; look at"
+	@echo "  data/demo/contact_sheet.png   the two worlds"
+	@echo "  $(DEMO)/panel.png             image, label, and what each model sees"
+	@echo "  $(DEMO)/curves.png            loss and validation mIoU"
+	@echo "What to do next:"
+	@echo "  $(PY) tools/predict.py configs/demo/supervised.py $(DEMO)/supervised/iter_500.pth YOUR_IMAGES --out predictions"
+	@echo "  $(PY) tools/train.py configs/demo/supervised.py --work-dir work_dirs/mine --cfg-options train_cfg.max_iters=1000"
+	@echo "  README.md: real data, several GPUs, published weights, your own parts"
+
+# A training that was interrupted goes on where it was.
+$(DEMO)/%/iter_500.pth:
+	$(PY) tools/train.py configs/demo/$*.py --work-dir $(DEMO)/$* --resume
+
+clean-demo:
+	rm -rf data/demo $(DEMO)
+
+test: setup
+	$(PY) -m pytest -m 'not slow'
+
+test-slow: setup
+	$(PY) -m pytest -m slow
+
+lint: setup
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy

@@ -1,0 +1,50 @@
+"""Show what several checkpoints see on the same test images: what ``tools/panel.py`` does."""
+
+from pathlib import Path
+
+import numpy as np
+
+from daseg.api import init_segmentor, predict, read_rgb
+from daseg.engine.config import load_config
+from daseg.evaluation import panel
+from daseg.registry import DATASETS
+from daseg.utils.errors import ConfigError
+
+
+def compare(
+    models: list[tuple[str, str | Path, str | Path]],
+    out: str | Path,
+    *,
+    num: int = 6,
+    device: str = "cpu",
+) -> None:
+    """Draw image, label and each model's prediction for images spread over the test set.
+
+    Args:
+        models: Name, config and checkpoint of each model; the first config's test set is shown.
+        out: The picture file.
+        num: Number of images.
+        device: Where the models run.
+
+    Raises:
+        ConfigError: The first config has no test set, or the models' classes differ.
+    """
+    cfg = load_config(models[0][1])
+    if cfg.get("test_dataloader") is None:
+        raise ConfigError(f"{models[0][1]} has no test_dataloader to take images from")
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    chosen = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).round().astype(int)
+    paths = [dataset.samples[i].image for i in chosen]
+    labels = [dataset[int(i)].get("label") for i in chosen]
+    segmentors = {name: init_segmentor(c, weights, device) for name, c, weights in models}
+    if len({segmentor.classes for segmentor in segmentors.values()}) > 1:
+        raise ConfigError("the models have different classes; show them in panels of their own")
+    first = next(iter(segmentors.values()))
+    panel(
+        [read_rgb(path) for path in paths],
+        [None if label is None else label.numpy() for label in labels],
+        {name: [predict(model, path) for path in paths] for name, model in segmentors.items()},
+        first.palette,
+        out,
+        classes=first.classes,
+    )
