@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.model import BaseDataPreprocessor, BaseModel, is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
@@ -37,7 +37,7 @@ class DomainAdapter(BaseModel):
         *,
         channels_last: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__(BaseDataPreprocessor(non_blocking=True))  # from pinned memory
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         network: Segmentor = MODELS.build(segmentor)
         self.segmentor: nn.Module = network.to(memory_format=self.memory_format)

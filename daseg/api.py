@@ -12,7 +12,7 @@ from mmengine import Config
 from daseg.datasets.pipeline import Pipeline
 from daseg.segmentor import Segmentor, build_segmentor
 from daseg.utils.colors import default_palette
-from daseg.utils.errors import DataError
+from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.labels import CITYSCAPES_CLASSES, CITYSCAPES_PALETTE
 
 
@@ -38,7 +38,7 @@ def init_segmentor(
         config has one.
 
     Raises:
-        ConfigError: The config is wrong.
+        ConfigError: The config is wrong, or there is no such device.
         CheckpointError: The checkpoint cannot be read or does not fit.
     """
     from daseg.engine.checkpoint import load_segmentor
@@ -50,11 +50,22 @@ def init_segmentor(
         without_initial_weights(cfg)
     if tta:
         use_tta(cfg)
+    device = _device(device)
     segmentor = build_segmentor(cfg)
     meta = {} if checkpoint is None else load_segmentor(segmentor, checkpoint)
     segmentor.classes, segmentor.palette = _classes(meta, segmentor.num_classes)
     segmentor.preprocess = test_resizing(cfg)
     return segmentor.to(device).eval()
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"the device {str(device)!r} cannot be used: {reason}") from error
+    return found
 
 
 def _classes(meta: dict[str, Any], count: int) -> tuple[tuple[str, ...], list[list[int]]]:

@@ -55,6 +55,8 @@ class Registry(mm.Registry):
             cfg: ``dict(type='Name', **kwargs)``, or a built part.
             defaults: Keyword arguments for keys that ``cfg`` does not state.
         """
+        if isinstance(cfg, str):
+            raise ConfigError(f"a {self.name} is given as dict(type={cfg!r}), not as text")
         if not isinstance(cfg, dict):
             return cfg
         if "type" not in cfg:
@@ -74,10 +76,10 @@ def all_names(registry: mm.Registry) -> set[str]:
     return own | all_names(registry.parent) if registry.parent is not None else own
 
 
-def near(word: str, words: Any, count: int = 3) -> list[str]:
+def near(word: str, words: Any, count: int = 3, cutoff: float = 0.6) -> list[str]:
     """The words that are spelt most like ``word``, ignoring case."""
     by_lower = {w.lower(): w for w in words}
-    matches = difflib.get_close_matches(word.lower(), list(by_lower), count, cutoff=0.6)
+    matches = difflib.get_close_matches(word.lower(), list(by_lower), count, cutoff)
     return [by_lower[m] for m in matches]
 
 

@@ -84,6 +84,25 @@ tta = dict(type='MultiScaleFlip', scales=[1.0, 1.5], flip=True)
 """
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> dict[str, Path]:
+    """A finished training of the tiny config: ``config``, ``work_dir``, ``checkpoint``."""
+    from daseg.engine.train import train
+
+    folder = tmp_path_factory.mktemp("trained")
+    config = folder / "tiny.py"
+    config.write_text(TINY_CONFIG.format(root=str(tiny_data), norm="bn"))
+    options = {
+        "train_cfg.val_interval": 2,
+        "default_hooks.checkpoint.save_best": "mIoU",
+        "default_hooks.checkpoint.interval": 2,
+        "default_hooks.checkpoint.max_keep_ckpts": 2,
+        "train_dataloader.dataset.num_samples": 5,
+    }
+    train(config, work_dir=folder / "run", cfg_options=options)
+    return dict(config=config, work_dir=folder / "run", checkpoint=folder / "run/iter_6.pth")
+
+
 @pytest.fixture
 def tiny_config(tmp_path: Path, tiny_data: Path) -> Callable[..., Path]:
     """Write a config that trains a small network on `tiny_data` in a second or two."""

@@ -2,7 +2,7 @@
 
     python tools/make_demo.py
     python tools/train.py configs/demo/source_only.py
-    python tools/test.py configs/demo/source_only.py work_dirs/source_only/iter_500.pth
+    python tools/test.py configs/demo/source_only.py work_dirs/source_only/iter_400.pth
 
 A few minutes on a laptop's CPU, from random weights.
 """
@@ -19,9 +19,9 @@ model = dict(
         head=dict(type='DeepLabV3PlusHead', channels=128)),
     objectives=[dict(type='Supervised')])
 
-train_cfg = dict(max_iters=500, val_interval=125)
-# From random weights Adam's steps get further in 500 iterations than SGD's.
+train_cfg = dict(max_iters=400, val_interval=100)
+# From random weights Adam's steps get further in 400 iterations than SGD's.
 optim_wrapper = dict(segmentor=dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.01),
     lr_mult=dict(_delete_=True)))
-default_hooks = dict(checkpoint=dict(interval=250, max_keep_ckpts=1))
+default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=1))

@@ -2,7 +2,7 @@
 
     python tools/make_demo.py
     python tools/train.py configs/demo/supervised.py
-    python tools/test.py configs/demo/supervised.py work_dirs/supervised/iter_500.pth
+    python tools/test.py configs/demo/supervised.py work_dirs/supervised/iter_400.pth
 """
 
 _base_ = ['./source_only.py']

@@ -39,12 +39,18 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
 
     Found by its name, ``iter_N.pth``, not by a note that an interrupted run may not have written.
     """
+    numbered = numbered_checkpoints(work_dir)
+    return numbered[-1] if numbered else None
+
+
+def numbered_checkpoints(work_dir: str | Path) -> list[Path]:
+    """The files ``iter_N.pth`` of a work dir, in the order of their iterations."""
     numbered = {
         int(match[1]): path
         for path in Path(work_dir).glob("iter_*.pth")
         if (match := re.fullmatch(r"iter_(\d+)\.pth", path.name))
     }
-    return numbered[max(numbered)] if numbered else None
+    return [numbered[number] for number in sorted(numbered)]
 
 
 def model_state(model: nn.Module) -> dict[str, torch.Tensor]:

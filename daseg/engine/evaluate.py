@@ -44,7 +44,7 @@ def evaluate(
         CheckpointError: The checkpoint cannot be read or does not fit.
     """
     cfg = load_config(config, cfg_options)
-    meta = read_checkpoint(checkpoint).get("meta", {})
+    meta: dict[str, Any] = read_checkpoint(checkpoint).get("meta", {})
     checkpoint = Path(checkpoint)
     out = Path(out) if out else checkpoint.parent / f"test_{checkpoint.stem}"
     prepare(cfg, out, tta=tta, seed_log=seed_log, launcher=launcher)
@@ -85,7 +85,8 @@ def prepare(
     for key in ("train", "val"):
         for part in ("dataloader", "cfg", "evaluator"):
             cfg.pop(f"{key}_{part}", None)
-    for key in ("optim_wrapper", "param_scheduler", "custom_hooks"):
+    # load_from would put the initial weights of the training in the place of the checkpoint's.
+    for key in ("optim_wrapper", "param_scheduler", "load_from", "resume"):
         cfg.pop(key, None)
     cfg.work_dir, cfg.launcher = str(out), launcher
     without_initial_weights(cfg)
@@ -95,7 +96,8 @@ def prepare(
     for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
         if evaluator.type == "IoUMetric":
             evaluator.out_dir = str(out)
-            evaluator.seed_log = str(seed_log) if seed_log else None
+            if seed_log:
+                evaluator.seed_log = str(seed_log)
 
 
 def without_initial_weights(cfg: Config) -> None:

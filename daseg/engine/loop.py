@@ -38,7 +38,7 @@ class IterTrainLoop(BaseLoop):
         self.max_iters = max_iters
         self.max_epochs = 1  # asked for by mmengine's hooks
         self.epoch = self._epoch = 0
-        self._iter = 0  # set by Runner.resume
+        self.start_at(0)
         self.val_begin = 1
         self.val_interval = val_interval
         self.stop_training = False  # set by mmengine's EarlyStoppingHook
@@ -53,6 +53,11 @@ class IterTrainLoop(BaseLoop):
     def iter(self) -> int:
         """Number of iterations done."""
         return self._iter
+
+    def start_at(self, iteration: int) -> None:
+        """Go on after so many iterations; for ``Runner.resume``."""
+        self._iter = iteration
+        self.done = iteration  # train steps made; `iter` counts on only after the hooks
 
     def run(self) -> None:
         """Train until ``max_iters``."""
@@ -77,5 +82,6 @@ class IterTrainLoop(BaseLoop):
         runner.call_hook("before_train_iter", **place)
         seed_everything(runner.seed, self._iter, get_rank())
         outputs = runner.model.train_step(data_batch, optim_wrapper=runner.optim_wrapper)
+        self.done = self._iter + 1
         runner.call_hook("after_train_iter", **place, outputs=outputs)
         self._iter += 1

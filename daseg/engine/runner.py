@@ -40,6 +40,8 @@ class Runner(MMRunner):
     """
 
     _has_loaded: bool
+    _started_from: str | None = None  # the initial weights of the run that is resumed
+    train_loop: Any
     optim_wrapper: Any
     param_schedulers: Any
 
@@ -69,9 +71,14 @@ class Runner(MMRunner):
     def build_dataloader(
         dataloader: DataLoader | dict[str, Any], *args: Any, **kwargs: Any
     ) -> DataLoader:
-        """Build a loader; pinned memory is for GPUs, and torch warns about it without one."""
-        if isinstance(dataloader, dict) and not torch.cuda.is_available():
-            dataloader = {**dataloader, "pin_memory": False}
+        """Build a loader, without what a machine without GPU, or without workers, cannot use."""
+        if isinstance(dataloader, dict):
+            dataloader = dict(dataloader)
+            if not torch.cuda.is_available():
+                dataloader["pin_memory"] = False
+            if not dataloader.get("num_workers"):  # else torch raises an error
+                dataloader.pop("persistent_workers", None)
+                dataloader.pop("prefetch_factor", None)
         return MMRunner.build_dataloader(dataloader, *args, **kwargs)
 
     def get_hooks_info(self) -> str:
@@ -111,12 +118,16 @@ class Runner(MMRunner):
         write_checkpoint(checkpoint, Path(out_dir) / filename)
 
     def _provenance(self) -> dict[str, Any]:
-        meta = dict(iter=self.iter + 1, epoch=0, cfg=self.cfg.pretty_text, seed=self.seed)
+        meta = dict(iter=self.train_loop.done, epoch=0, cfg=self.cfg.pretty_text, seed=self.seed)
         meta |= dict(world_size=self.world_size, experiment_name=self.experiment_name)
         meta |= dict(config_path=str(self.cfg.filename), time=time.strftime("%Y-%m-%d %H:%M:%S"))
-        start = getattr(self.bare_segmentor.backbone, "initial_weights", None)
-        meta["initial_weights"] = self._load_from or (start and f"{start.source} {start.sha256}")
+        meta["initial_weights"] = self._initial_weights()
         return meta | {"versions": versions(), "dataset_meta": self._dataset_meta()}
+
+    def _initial_weights(self) -> str | None:
+        start = getattr(self.bare_segmentor.backbone, "initial_weights", None)
+        own = self._load_from or (start and f"{start.source} {start.sha256}")
+        return self._started_from or own
 
     def _dataset_meta(self) -> dict[str, Any]:
         metainfo = getattr(self.train_dataloader.dataset, "metainfo", {})
@@ -128,12 +139,12 @@ class Runner(MMRunner):
             return
         self._has_loaded = True
         if self._resume:
-            newest = self._load_from or latest_checkpoint(self.work_dir)
+            newest = latest_checkpoint(self.work_dir)
             if newest is not None:
                 self.resume(str(newest))
                 return
             self.logger.warning(f"--resume: no iter_N.pth in {self.work_dir}; starting afresh")
-        elif self._load_from is not None:
+        if self._load_from is not None:
             load_segmentor(self.bare_segmentor, self._load_from)
             self.logger.info(f"segmentor loaded from {self._load_from}")
 
@@ -164,7 +175,8 @@ class Runner(MMRunner):
                     "resume with the same, so that it is the same run"
                 )
         load_strictly(self.model, checkpoint["state_dict"], filename)
-        self.train_loop._iter = meta["iter"]
+        self._started_from = meta["initial_weights"]
+        self.train_loop.start_at(meta["iter"])
         self.message_hub.load_state_dict(unpack_message_hub(checkpoint["message_hub"]))
         self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
         self.optim_wrapper.load_state_dict(checkpoint["optimizer"])

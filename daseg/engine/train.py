@@ -37,6 +37,9 @@ def train(
         ConfigError: The config is wrong, or the work dir holds another run's checkpoints.
     """
     cfg = load_config(config, cfg_options)
+    for key in ("train_dataloader", "train_cfg", "optim_wrapper"):
+        if not cfg.get(key):
+            raise ConfigError(f"{config} cannot be trained: it has no {key}")
     cfg.work_dir = str(work_dir or cfg.get("work_dir") or f"work_dirs/{Path(config).stem}")
     cfg.resume = resume
     cfg.launcher = launcher

@@ -1,11 +1,13 @@
 """Check a whole config before anything is built or read: names, arguments, top-level keys."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from mmengine import registry as mm
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from daseg import registry as own
@@ -22,6 +24,8 @@ RUNNER_KEYS = frozenset(
     "experiment_name model_wrapper_cfg custom_imports tta".split()
 )
 LOADER_KEYS = frozenset(inspect.signature(DataLoader.__init__).parameters) - {"self"}
+RANDOMNESS_KEYS = frozenset(inspect.signature(Runner.set_randomness).parameters) - {"self"}
+ENV_KEYS = frozenset(("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit"))
 DEFAULT_HOOKS = "runtime_info timer sampler_seed logger param_scheduler checkpoint".split()
 
 # Which registry the value of a key is built by. A dict under another key may be any part.
@@ -55,14 +59,16 @@ REGISTRY_OF_KEY: dict[str, mm.Registry] = dict(
     log_processor=own.LOG_PROCESSORS,
 )
 ALL_REGISTRIES = tuple(own.KINDS.values())
+NETWORK = re.compile(r"optim_wrapper\.\w+")
 
 
 def validate(cfg: dict[str, Any]) -> None:
     """Raise one `ConfigError` that lists everything wrong with a config."""
     problems = [
         *_misspelt_keys(cfg),
-        *_loaders(cfg),
+        *_settings(cfg),
         *_optimizers(cfg),
+        *_schedules(cfg),
         *_parts(cfg),
     ]
     # Transforms are cheap to build, and some hand their arguments on in ways only they know.
@@ -72,8 +78,10 @@ def validate(cfg: dict[str, Any]) -> None:
 
 
 def _misspelt_keys(cfg: dict[str, Any]) -> Iterator[str]:
-    for key in cfg.keys() - RUNNER_KEYS:
-        if similar := near(key, RUNNER_KEYS - cfg.keys(), count=1):
+    for key in sorted(cfg.keys() - RUNNER_KEYS):
+        # Near in length too, so that `train_pipeline`, `log_interval`, `data` stay legal.
+        similar = near(key, [k for k in RUNNER_KEYS if abs(len(k) - len(key)) <= 2], 1, cutoff=0.75)
+        if similar:
             yield f"{key}: not a key that anything reads; did you mean {similar[0]!r}?"
     if "model" not in cfg:
         yield "model: missing; there is nothing to train or test"
@@ -82,11 +90,15 @@ def _misspelt_keys(cfg: dict[str, Any]) -> Iterator[str]:
             yield f"default_hooks.{name}: not a default hook{did_you_mean(name, DEFAULT_HOOKS)}"
 
 
-def _loaders(cfg: dict[str, Any]) -> Iterator[str]:
-    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
-        for key in (cfg.get(name) or {}).keys() - LOADER_KEYS:
-            hint = did_you_mean(key, LOADER_KEYS)
-            yield f"{name}.{key}: not an argument of a dataloader{hint}"
+def _settings(cfg: dict[str, Any]) -> Iterator[str]:
+    """The dicts without a type whose keys are known."""
+    loaders = ("train_dataloader", "val_dataloader", "test_dataloader")
+    known = dict.fromkeys(loaders, LOADER_KEYS) | dict(randomness=RANDOMNESS_KEYS, env_cfg=ENV_KEYS)
+    for name, legal in known.items():
+        for key in sorted((cfg.get(name) or {}).keys() - legal):
+            what = "a dataloader" if name in loaders else f"{name!r}"
+            hint = did_you_mean(key, legal) or f"; it has {', '.join(sorted(legal))}"
+            yield f"{name}.{key}: not an argument of {what}{hint}"
 
 
 def _optimizers(cfg: dict[str, Any]) -> Iterator[str]:
@@ -98,24 +110,45 @@ def _optimizers(cfg: dict[str, Any]) -> Iterator[str]:
         return
     networks = {k: v for k, v in wrapper.items() if isinstance(v, dict)}
     for name, network in networks.items():
-        if "optimizer" not in network:
-            yield f"optim_wrapper.{name}.optimizer: missing"
+        if not isinstance(network.get("optimizer"), dict):
+            yield f"optim_wrapper.{name}.optimizer: missing; for example dict(type='SGD', lr=0.01)"
+        elif "lr" not in network["optimizer"]:
+            yield f"optim_wrapper.{name}.optimizer.lr: missing"
         rest = {k: v for k, v in network.items() if k not in NETWORK_KEYS}
         typed = {"type": "OptimWrapper"} | rest
         yield from _part(typed, own.OPTIM_WRAPPERS, f"optim_wrapper.{name}", NETWORK_KEYS)
     if isinstance(schedule, dict) and "type" not in schedule:
-        for name in schedule.keys() - networks.keys():
+        for name in sorted(schedule.keys() - networks.keys()):
             hint = did_you_mean(name, networks)
             yield f"param_scheduler.{name}: optim_wrapper has no network of this name{hint}"
+
+
+def _schedules(cfg: dict[str, Any]) -> Iterator[str]:
+    for path, scheduler in schedulers(cfg.get("param_scheduler")):
+        if scheduler.get("by_epoch"):
+            yield (
+                f"{path}.by_epoch: training counts iterations, not epochs, and the schedule "
+                "would never move: leave by_epoch out, and give begin and end in iterations"
+            )
+
+
+def schedulers(node: Any, path: str = "param_scheduler") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every scheduler config of ``param_scheduler``, one list or one a network, with its place."""
+    if isinstance(node, dict) and "type" in node:
+        yield path, node
+    elif isinstance(node, (dict, list, tuple)):
+        for key, child in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from schedulers(child, f"{path}.{key}")
 
 
 def _parts(node: Any, path: str = "", key: str = "") -> Iterator[str]:
     """Check every ``dict(type=...)`` below a node, with the registry that its key implies."""
     if isinstance(node, dict):
-        if isinstance(node.get("type"), str) and not path.startswith("optim_wrapper."):
+        # The wrapper of a network is checked by `_optimizers`: it has daseg's own keys too.
+        if isinstance(node.get("type"), str) and not NETWORK.fullmatch(path):
             yield from _part(node, REGISTRY_OF_KEY.get(key), path)
+        inherits = key in ("default_hooks", "param_scheduler") and "type" not in node
         for name, child in node.items():
-            inherits = key == "default_hooks"
             yield from _parts(child, f"{path}.{name}".lstrip("."), key if inherits else name)
     elif isinstance(node, (list, tuple)):
         for index, child in enumerate(node):
@@ -145,7 +178,7 @@ def _part(
         yield f"{path}: {_unknown(name, registry)}"
         return
     legal = accepted_arguments(found)
-    for key in node.keys() - {"type", "_scope_"} if legal is not None else ():
+    for key in sorted(node.keys() - {"type", "_scope_"}) if legal is not None else ():
         if key not in legal:  # type: ignore[operator]
             hint = did_you_mean(key, {*legal, *extra})  # type: ignore[misc]
             yield (

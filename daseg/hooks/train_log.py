@@ -42,10 +42,18 @@ class TrainLogHook(RuntimeInfoHook):
         if not self.pending:
             self.first = batch_idx
         self.pending.append(outputs or {})
-        done = batch_idx + 1
+        last = batch_idx + 1 == runner.max_iters
         readers = [h for h in runner.hooks if isinstance(h, (LoggerHook, CheckpointHook))]
-        if done == runner.max_iters or any(done % hook.interval == 0 for hook in readers):
+        if last or any(self.every_n_train_iters(runner, h.interval) for h in readers):
             self.flush(runner)
+
+    def before_val(self, runner: Runner) -> None:
+        """Hand on what is pending: the best checkpoint may be written after a validation."""
+        self.flush(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Check the last losses."""
+        self.flush(runner)
 
     def flush(self, runner: Runner) -> None:
         """Fetch the pending losses in one transfer, check them, and put them into the log."""

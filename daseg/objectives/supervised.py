@@ -19,6 +19,7 @@ class Supervised(Objective):
     Args:
         loss: The segmentation loss or its config; default cross-entropy over the valid pixels.
         aux_weight: Weight of the auxiliary head's loss; 0.1 in the paper. Unused without the head.
+            At 0 the head gets gradients of zero, as distributed training needs.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class Supervised(Objective):
         self.aux_weight = aux_weight
 
     def source_losses(self, source: View) -> dict[str, Tensor]:
-        """``loss_seg``, and ``loss_seg_aux`` with an auxiliary head of weight above 0."""
+        """``loss_seg``, and ``loss_seg_aux``, weighted, where there is an auxiliary head."""
         if source.label is None:
             raise ConfigError(
                 "the objective Supervised needs labels, but the training dataset has none: "

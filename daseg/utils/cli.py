@@ -19,7 +19,7 @@ def door(main: Callable[[], None]) -> Callable[[], None]:
         try:
             main()
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {_without_trace(str(error))}", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
             print("\nstopped by the user", file=sys.stderr)
@@ -29,3 +29,12 @@ def door(main: Callable[[], None]) -> Callable[[], None]:
             sys.exit(141)
 
     return run
+
+
+def _without_trace(message: str) -> str:
+    """Cut off the traceback that torch puts before the message of an error in a loader's worker."""
+    if not message.startswith("Caught ") or "Traceback (most recent call last)" not in message:
+        return message
+    lines = message.splitlines()
+    last_frame = max(i for i, line in enumerate(lines) if line.startswith("  "))
+    return "\n".join(lines[last_frame + 1 :]).partition(": ")[2]

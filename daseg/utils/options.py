@@ -23,22 +23,27 @@ def parse_cfg_options(pairs: list[str]) -> dict[str, Any]:
     """Turn ``["a.b=1", "c=[1,2]", "d=text"]`` into a dict; a value is a Python literal or text.
 
     Raises:
-        ConfigError: An item is not ``KEY=VALUE``.
+        ConfigError: An item is not ``KEY=VALUE``, or its value is a broken list or dict.
     """
     options = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise ConfigError(f"--cfg-options {pair}: expected KEY=VALUE")
-        options[key] = _literal(value)
+        options[key] = _literal(value, pair)
     return options
 
 
-def _literal(text: str) -> Any:
+def _literal(text: str, pair: str) -> Any:
     aliases = {"true": True, "false": False, "none": None}
     if text.lower() in aliases:
         return aliases[text.lower()]
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
+        if text.startswith(("[", "(", "{", "dict(")):  # as text it would surprise much later
+            raise ConfigError(
+                f"--cfg-options {pair}: not a Python literal; quote texts inside it and the whole "
+                "for the shell: \"lr_mult={'head': 10}\" \"names=['a', 'b']\""
+            ) from None
         return text

@@ -1,0 +1,123 @@
+"""Read config files, and say in which file, at which line, and why one cannot be read."""
+
+import ast
+import difflib
+import re
+from importlib import import_module
+from pathlib import Path
+
+from mmengine import Config
+
+from daseg.engine.validate import RUNNER_KEYS
+from daseg.utils.errors import ConfigError
+
+ENVIRONMENT = re.compile(r"\{\{\s*\$[^}]*\}\}")  # {{$NAME:default}}, which is not Python
+
+
+def read_config(path: Path) -> Config:
+    """Read a config file with its bases, and import its ``custom_imports``.
+
+    Raises:
+        ConfigError: A file is missing or broken, or sets a base's helper variable again.
+    """
+    check_files(path)
+    try:
+        cfg = Config.fromfile(path, import_custom_modules=False)
+    except Exception as error:
+        file, line = _place(error, path)
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"{file} cannot be read: {line}{reason}") from error
+    _import_modules(cfg, path)
+    return cfg
+
+
+def check_files(path: Path) -> set[str]:
+    """Check a config file and its bases; return the names of all variables that they set.
+
+    A helper variable of a base that is set again has no effect, since the base has computed with
+    its own value already: that is an error, unless the file uses the new value itself.
+    """
+    tree = _parse(path)
+    inherited: set[str] = set()
+    for base in _bases(tree):
+        try:
+            inherited |= check_files(path.parent / base)
+        except _NoConfigError as error:
+            raise ConfigError(f"{path}: its _base_ is missing: {error}") from None
+    own = _assigned(tree)
+    loaded = {
+        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+    }
+    for name in sorted(own & inherited - RUNNER_KEYS - loaded):
+        if not name.startswith("_"):
+            raise ConfigError(
+                f"{path} sets {name!r} again, which a base has computed with already, so that the "
+                f"new value changes nothing: set the keys that the base uses {name!r} for"
+            )
+    return own | inherited
+
+
+class _NoConfigError(ConfigError):
+    """There is no such file."""
+
+
+def _parse(path: Path) -> ast.Module:
+    if not path.is_file():
+        raise _NoConfigError(f"no config at {path}{_similar_files(path)}")
+    if path.suffix != ".py":
+        raise ConfigError(f"{path}: a config is a Python file, its name ends in .py")
+    try:
+        return ast.parse(ENVIRONMENT.sub("None", path.read_text(encoding="utf-8")))
+    except SyntaxError as error:
+        place = f"line {error.lineno}: " if error.lineno else ""
+        raise ConfigError(f"{path} is not valid Python: {place}{error.msg}") from None
+    except ValueError as error:  # not text
+        raise ConfigError(f"{path} is not valid Python: {error}") from None
+
+
+def _similar_files(path: Path) -> str:
+    """Configs of a similar name: in the same folder, and below ``configs``."""
+    files = {str(p) for p in path.parent.glob("*.py")}
+    files |= {str(p) for p in Path("configs").rglob("*.py")}
+    by_name = difflib.get_close_matches(str(path), sorted(files), 3, cutoff=0.6)
+    return f"; did you mean {' or '.join(by_name)}?" if by_name else ""
+
+
+def _bases(tree: ast.Module) -> list[str]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_base_":
+            value = ast.literal_eval(node.value)
+            return [value] if isinstance(value, str) else list(value)
+    return []
+
+
+def _assigned(tree: ast.Module) -> set[str]:
+    targets = [t for n in tree.body if isinstance(n, ast.Assign) for t in n.targets]
+    return {t.id for t in targets if isinstance(t, ast.Name)}
+
+
+def _place(error: Exception, path: Path) -> tuple[str, str]:
+    """The config file and the line in which an error came up: mmengine's traceback knows them."""
+    file, line, trace = str(path), "", error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_name == "_file2dict":
+            file = str(trace.tb_frame.f_locals.get("filename", file))
+        if code.co_filename == file and code.co_name == "<module>":
+            line = f"line {trace.tb_lineno}: "
+        trace = trace.tb_next
+    return file, line
+
+
+def _import_modules(cfg: Config, path: Path) -> None:
+    """Import the modules named in ``custom_imports``; mmengine would hide why one fails."""
+    imports = (cfg.get("custom_imports") or {}).get("imports", [])
+    for name in [imports] if isinstance(imports, str) else imports:
+        try:
+            import_module(name)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            hint = "; is its folder in PYTHONPATH?" if isinstance(error, ImportError) else ""
+            raise ConfigError(
+                f"{path}: custom_imports: the module {name!r} fails on import: {reason}{hint}"
+            ) from error

@@ -1,0 +1,56 @@
+"""When checkpoints are written, and which are kept."""
+
+from typing import Any
+
+from mmengine.dist import master_only
+from mmengine.hooks import CheckpointHook as MMCheckpointHook
+from mmengine.runner import Runner
+
+from daseg.engine.checkpoint import numbered_checkpoints
+from daseg.registry import HOOKS
+from daseg.utils.errors import ConfigError
+
+
+@HOOKS.register_module()
+class CheckpointHook(MMCheckpointHook):
+    """Write ``iter_N.pth`` into the work dir at intervals, and after the last iteration.
+
+    mmengine's hook of this name counts epochs where it is not told otherwise, removes the old
+    checkpoint before the new one is on the disk, and loses count of the old ones when resumed;
+    and it takes any misspelt argument.
+
+    Args:
+        interval: Iterations between checkpoints.
+        max_keep_ckpts: How many of the newest are kept; -1 keeps all.
+        save_best: Metric by which the best is kept too: ``'mIoU'``.
+        rule: "greater" or "less"; None: as the metric's name tells.
+        save_last: Whether the last iteration's is written where it is not at the interval.
+        by_epoch: False; there are no epochs.
+    """
+
+    def __init__(
+        self,
+        interval: int = 1000,
+        *,
+        max_keep_ckpts: int = -1,
+        save_best: str | list[str] | None = None,
+        rule: str | None = None,
+        save_last: bool = True,
+        by_epoch: bool = False,
+    ) -> None:
+        if by_epoch:
+            raise ConfigError("CheckpointHook: interval counts iterations; leave by_epoch out")
+        super().__init__(
+            interval, by_epoch=False, save_best=save_best, rule=rule, save_last=save_last
+        )
+        self.keep = max_keep_ckpts
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        super()._save_checkpoint_with_step(runner, step, meta)
+        self._remove_old()
+
+    @master_only
+    def _remove_old(self) -> None:
+        if self.keep > 0:
+            for path in numbered_checkpoints(self.out_dir)[: -self.keep]:
+                path.unlink()
