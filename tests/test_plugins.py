@@ -78,9 +78,10 @@ model['segmentor'].update(
     head=dict(type='DeepLabV3Head', channels=8, rates=(1, 2), norm='bn', pool_norm=False))
 model['objectives'] = [dict(type='Supervised', loss=dict(type='SquaredLoss', factor=2.0))]
 for loader in (train_dataloader, val_dataloader):
-    loader['dataset'] = dict(type='Halves', root=data['root'], pipeline=loader['dataset']['pipeline'])
+    steps = loader['dataset']['pipeline']
+    loader['dataset'] = dict(type='Halves', root=data['root'], pipeline=steps)
 test_dataloader = val_dataloader
-del loader
+del loader, steps
 """
 
 

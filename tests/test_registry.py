@@ -30,9 +30,11 @@ def test_the_message_is_text_not_the_repr_of_a_key_error():
 
 
 def test_a_config_without_type_and_a_bare_name_are_refused():
-    with pytest.raises(ConfigError, match="a head config needs the key 'type', got {'in_index': 1"):
+    with pytest.raises(
+        ConfigError, match=r"a head config needs the key 'type', got {'in_index': 1"
+    ):
         HEADS.build(dict(in_index=1))
-    with pytest.raises(ConfigError, match=r"a loss is given as dict\(type='DiceLoss'\), not as te"):
+    with pytest.raises(ConfigError, match=r"a loss is given as dict\(type='DiceLoss'\), not as"):
         LOSSES.build("DiceLoss")
 
 

@@ -123,6 +123,11 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], source: str) -> t
 
 def load_weights(module: nn.Module, path: str) -> InitialWeights:
     """Load a backbone's weights from a file; see `load_state`."""
+    if not Path(path).is_file():
+        raise CheckpointError(
+            f"no weights file at {path}: put the backbone's initial weights there (docs/weights.md "
+            "says which), or train without: --cfg-options model.segmentor.backbone.weights=None"
+        )
     dropped = load_state(module, read_state_dict(path), path)
     return InitialWeights(path, sha256_file(path), dropped)
 

@@ -47,6 +47,7 @@ def evaluate(
     meta: dict[str, Any] = read_checkpoint(checkpoint).get("meta", {})
     checkpoint = Path(checkpoint)
     out = Path(out) if out else checkpoint.parent / f"test_{checkpoint.stem}"
+    inference = segmentor_config(cfg).get("inference") or dict(type="WholeInference")
     prepare(cfg, out, tta=tta, seed_log=seed_log, launcher=launcher)
     runner = Runner.from_cfg(cfg)
     load_segmentor(runner.bare_segmentor, checkpoint)
@@ -62,7 +63,7 @@ def evaluate(
             result=result,
             iteration=meta.get("iter"),
             initial_weights=meta.get("initial_weights"),
-            inference=segmentor_config(cfg).get("inference") or dict(type="WholeInference"),
+            inference=inference,
             tta=dict(cfg.tta) if tta else {},
             seed=meta.get("seed"),
             device=runner.bare_segmentor.device,

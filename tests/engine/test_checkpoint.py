@@ -62,7 +62,7 @@ def test_missing_broken_and_foreign_files_are_named(tmp_path):
     ):
         read_checkpoint(tmp_path / "half.pth")
     (tmp_path / "text.pth").write_text("hello, this is no checkpoint")
-    with pytest.raises(CheckpointError, match="text.pth"):
+    with pytest.raises(CheckpointError, match=r"text.pth"):
         read_checkpoint(tmp_path / "text.pth")
     torch.save(torch.ones(3), tmp_path / "tensor.pth")
     with pytest.raises(CheckpointError, match="holds no state dict, but a Tensor"):

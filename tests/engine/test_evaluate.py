@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from daseg.engine.evaluate import evaluate
 from daseg.engine.checkpoint import read_checkpoint
+from daseg.engine.evaluate import evaluate
 from daseg.utils.errors import CheckpointError, ConfigError
 
 
@@ -94,7 +94,7 @@ def test_a_missing_checkpoint_names_those_that_are_there(trained):
 
 def test_a_checkpoint_of_another_network_is_refused(trained, tmp_path):
     options = {"model.segmentor.head.channels": 8}
-    with pytest.raises(CheckpointError, match="does not fit the model.*checkpoint of this config"):
+    with pytest.raises(CheckpointError, match=r"does not fit the model.*checkpoint of this config"):
         evaluate(trained["config"], trained["checkpoint"], out=tmp_path, cfg_options=options)
 
 

@@ -68,9 +68,7 @@ def test_without_settings_there_is_one_group():
 
 
 def test_a_misspelt_child_is_named():
-    with pytest.raises(
-        ConfigError, match=r"lr_mult names 'haed'.*did you mean 'head' or 'headroom'"
-    ):
+    with pytest.raises(ConfigError, match=r"lr_mult names 'haed'.*did you mean 'head"):
         parameter_groups(Toy(), lr=0.1, lr_mult={"haed": 10})
 
 
@@ -78,7 +76,7 @@ def test_networks_and_settings_must_agree():
     cfg = dict(segmentr=dict(optimizer=dict(type="SGD", lr=0.1)))
     with pytest.raises(ConfigError, match=r"settings for \['segmentr'\].*are \['segmentor'\]"):
         OptimizersByNetwork(cfg)(Toy())
-    with pytest.raises(ConfigError, match="paramwise_cfg is not used: give .* lr_mult"):
+    with pytest.raises(ConfigError, match=r"paramwise_cfg is not used: give .* lr_mult"):
         OptimizersByNetwork(cfg, paramwise_cfg=dict(custom_keys={}))
 
 

@@ -96,7 +96,7 @@ REPLACEMENTS = [
     (
         "[dict(type='PolyLR', power=0.9, eta_min=0)]",
         "dict(segmentr=[dict(type='PolyLR')])",
-        r"param_scheduler.segmentr: optim_wrapper has no network of this name; did you mean 'segment",
+        r"param_scheduler.segmentr: optim_wrapper has no network of this name; did you",
     ),
     (
         "[dict(type='PolyLR', power=0.9, eta_min=0)]",

@@ -1,0 +1,134 @@
+"""Predictions on files: what is found, what is written, under which names."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from daseg.engine.predict import Writer, find_inputs, predict_files
+from daseg.utils.errors import DataError
+from daseg.utils.labels import CITYSCAPES_CLASSES, CITYSCAPES_PALETTE
+
+PALETTE = [[10, 0, 0], [0, 20, 0], [0, 0, 30]]
+
+
+class Largest:
+    """A segmentor whose class is the largest of red, green and blue."""
+
+    preprocess = None
+
+    def predict(self, image, size):
+        assert image.shape[-2:] == size
+        return image.float() / 255
+
+
+def picture(path, colour=(0, 255, 0), size=(6, 8)):
+    """Write an RGB picture of one colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((*size, 3), colour[::-1], np.uint8))
+    return path
+
+
+def read(path):
+    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert found is not None, path
+    return found[..., ::-1] if found.ndim == 3 else found
+
+
+def test_an_image_becomes_a_class_map_and_an_overlay(tmp_path):
+    files = find_inputs(str(picture(tmp_path / "street.view.png")))
+    writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE, train_ids=True)
+    assert predict_files(Largest(), files, writer, progress=False) == 1
+    assert sorted(
+        p.relative_to(tmp_path / "out").as_posix() for p in tmp_path.rglob("out/*/*")
+    ) == [
+        "color/street.view.png",
+        "overlay/street.view.png",
+        "train_ids/street.view.png",
+    ]
+    assert (read(tmp_path / "out/color/street.view.png") == [0, 20, 0]).all()
+    overlay = read(tmp_path / "out/overlay/street.view.png").reshape(-1, 3)[0].tolist()
+    assert overlay[0] == overlay[2] == 0
+    assert 20 < overlay[1] < 255
+    ids = read(tmp_path / "out/train_ids/street.view.png")
+    assert ids.shape == (6, 8)
+    assert (ids == 1).all()
+
+
+def test_a_folder_keeps_its_tree(tmp_path):
+    picture(tmp_path / "in/a/x.png")
+    picture(tmp_path / "in/b/x.jpg", (255, 0, 0))
+    (tmp_path / "in/notes.txt").write_text("not an image")
+    files = find_inputs(str(tmp_path / "in"))
+    writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE)
+    assert predict_files(Largest(), files, writer, progress=False) == 2
+    assert (read(tmp_path / "out/color/a/x.png") == [0, 20, 0]).all()
+    assert (read(tmp_path / "out/color/b/x.png") == [10, 0, 0]).all()
+
+
+def test_a_glob_takes_the_images_it_matches(tmp_path):
+    for name in ("a1.png", "a2.png", "b1.png"):
+        picture(tmp_path / name)
+    found = find_inputs(str(tmp_path / "a*.png"))
+    assert [name.name for _, name in found] == ["a1", "a2"]
+
+
+def test_a_video_gives_one_picture_a_frame(tmp_path):
+    path = tmp_path / "drive.avi"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5, (32, 16))
+    assert video.isOpened()
+    for colour in ((255, 0, 0), (0, 255, 0), (0, 0, 255)):
+        video.write(np.full((16, 32, 3), colour[::-1], np.uint8))
+    video.release()
+    writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE)
+    assert predict_files(Largest(), find_inputs(str(path)), writer, progress=False) == 3
+    for index in range(3):
+        frame = read(tmp_path / f"out/color/drive/{index:06d}.png")
+        assert (frame == PALETTE[index]).all()
+
+
+def test_label_ids_are_those_of_the_cityscapes_server(tmp_path):
+    class Cars(Largest):
+        def predict(self, image, size):
+            prob = torch.zeros(1, 19, *size)
+            prob[:, CITYSCAPES_CLASSES.index("car")] = 1
+            return prob
+
+    files = find_inputs(str(picture(tmp_path / "x.png")))
+    writer = Writer(tmp_path / "out", CITYSCAPES_CLASSES, CITYSCAPES_PALETTE, label_ids=True)
+    predict_files(Cars(), files, writer, progress=False)
+    ids = read(tmp_path / "out/label_ids/x.png")
+    assert ids.dtype == np.uint8
+    assert (ids == 26).all()  # Cityscapes' label id of a car; its train id is 13
+    with pytest.raises(DataError, match=r"--label-ids writes .* the model's classes are r, g, b"):
+        Writer(tmp_path, ("r", "g", "b"), PALETTE, label_ids=True)
+
+
+def test_two_inputs_of_one_name_are_refused(tmp_path):
+    picture(tmp_path / "in/x.png")
+    picture(tmp_path / "in/x.jpg")
+    with pytest.raises(DataError, match="several inputs would be written as x"):
+        find_inputs(str(tmp_path / "in"))
+    picture(tmp_path / "in/b/y.png")
+    picture(tmp_path / "in/c/y.png")
+    with pytest.raises(DataError, match="several inputs would be written as y"):
+        find_inputs(str(tmp_path / "in/*/y.png"))
+
+
+def test_nothing_to_predict_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"no image or video there \(known: .avi .bmp"):
+        find_inputs(str(tmp_path))
+    with pytest.raises(DataError, match=r"gone.png: no image or video there"):
+        find_inputs(str(tmp_path / "gone.png"))
+    (tmp_path / "x.txt").write_text("")
+    with pytest.raises(DataError, match=r"x.txt: not an ending of an image or video"):
+        find_inputs(str(tmp_path / "x.txt"))
+
+
+@pytest.mark.parametrize("name", ["broken.png", "broken.avi"])
+def test_unreadable_files_are_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b"not what its name says")
+    files = find_inputs(str(tmp_path / name))
+    writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE)
+    with pytest.raises(DataError, match=f"{name} is not a readable (image|video)"):
+        predict_files(Largest(), files, writer, progress=False)

@@ -1,0 +1,145 @@
+"""The train step equals a plain PyTorch loop; the test step gives what the metric takes."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import nn
+
+from daseg.adaptation import DomainAdapter
+from daseg.objectives import Objective, Supervised
+from daseg.segmentor import Segmentor
+from daseg.utils.errors import ConfigError
+
+
+class Backbone(nn.Module):
+    """Two convolutions and a batch norm."""
+
+    out_channels = (4, 6)
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.second = nn.Conv2d(4, 6, 3, padding=1)
+        self.runs = 0
+
+    def forward(self, image):
+        self.runs += 1
+        first = self.norm(self.first(image)).relu()
+        return first, self.second(first).relu()
+
+
+class Head(nn.Module):
+    """A linear classifier of one feature map."""
+
+    def __init__(self, channels, index):
+        super().__init__()
+        self.linear, self.index = nn.Conv2d(channels, 3, 1), index
+
+    def forward(self, features):
+        return self.linear(features[self.index])
+
+
+def make_segmentor():
+    torch.manual_seed(0)
+    return Segmentor(Backbone(), Head(6, -1), Head(4, -2), num_classes=3)
+
+
+def batches(count=3):
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(count):
+        image = torch.randint(0, 256, (2, 3, 12, 16), generator=generator).byte()
+        label = torch.randint(0, 3, (2, 12, 16), generator=generator)
+        label[:, :3] = 255
+        yield dict(image=image, label=label, meta=[dict(ori_shape=(12, 16))] * 2)
+
+
+def sgd(network):
+    return torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)
+
+
+def train(adapter, count=3):
+    wrappers = OptimWrapperDict(segmentor=OptimWrapper(sgd(adapter.segmentor)))
+    return [adapter.train_step(batch, wrappers) for batch in batches(count)]
+
+
+def test_three_steps_equal_a_plain_loop():
+    plain = make_segmentor()
+    adapter = DomainAdapter(copy.deepcopy(plain), [Supervised(aux_weight=0.1)])
+    logs = train(adapter)
+    optimizer = sgd(plain)
+    for batch, log in zip(batches(), logs, strict=True):
+        image = (batch["image"].float() - plain.mean) / plain.std
+        features = plain.backbone(image)
+        losses = [
+            F.cross_entropy(
+                F.interpolate(head(features), (12, 16), mode="bilinear", align_corners=False),
+                batch["label"],
+                ignore_index=255,
+            )
+            for head in (plain.head, plain.aux_head)
+        ]
+        optimizer.zero_grad()
+        (losses[0] + 0.1 * losses[1]).backward()
+        optimizer.step()
+        assert log.keys() == {"loss_seg", "loss_seg_aux"}
+        torch.testing.assert_close(log["loss_seg"], losses[0].detach(), atol=1e-6, rtol=1e-6)
+        torch.testing.assert_close(log["loss_seg_aux"], 0.1 * losses[1].detach())
+        assert not log["loss_seg"].requires_grad
+    for name, value in plain.state_dict().items():
+        found = adapter.segmentor.state_dict()[name]
+        torch.testing.assert_close(found, value, atol=1e-6, rtol=0, msg=name)
+
+
+def test_the_network_runs_once_a_step_whatever_the_number_of_objectives():
+    class Other(Objective):
+        def source_losses(self, source):
+            return {"loss_other": source.logits.square().mean()}
+
+    adapter = DomainAdapter(make_segmentor(), [Supervised(), Other()])
+    (log,) = train(adapter, 1)
+    assert log.keys() == {"loss_seg", "loss_seg_aux", "loss_other"}
+    assert adapter.segmentor.backbone.runs == 1
+
+
+def test_channels_last_changes_nothing_but_the_layout():
+    results = {}
+    for channels_last in (False, True):
+        adapter = DomainAdapter(make_segmentor(), [Supervised()], channels_last=channels_last)
+        weight = adapter.segmentor.backbone.first.weight
+        assert weight.is_contiguous(memory_format=torch.channels_last) is channels_last
+        train(adapter)
+        results[channels_last] = adapter.state_dict()
+    for name, value in results[False].items():
+        torch.testing.assert_close(results[True][name], value, atol=1e-5, rtol=1e-5, msg=name)
+
+
+def test_predictions_have_the_labels_size_or_the_files():
+    adapter = DomainAdapter(make_segmentor(), [Supervised()]).eval()
+    (batch,) = batches(1)
+    batch["label"] = torch.zeros(2, 24, 32, dtype=torch.long)  # finer than the image
+    for sample, label in zip(adapter.test_step(batch), batch["label"], strict=True):
+        assert sample["pred"].shape == (24, 32)
+        assert sample["pred"].dtype is torch.uint8
+        assert torch.equal(sample["label"], label)
+    expected = adapter.segmentor.predict(batch["image"], (24, 32)).argmax(1).byte()
+    assert torch.equal(torch.stack([s["pred"] for s in adapter.test_step(batch)]), expected)
+    del batch["label"]
+    assert adapter.test_step(batch)[0]["pred"].shape == (12, 16)
+    batch["meta"] = [dict(ori_shape=(12, 16)), dict(ori_shape=(10, 16))]
+    with pytest.raises(
+        ConfigError, match=r"different sizes .* in one test batch: set batch_size=1"
+    ):
+        adapter.test_step(batch)
+
+
+def test_objectives_that_cannot_train_are_refused():
+    with pytest.raises(ConfigError, match="the list of objectives is empty"):
+        DomainAdapter(make_segmentor(), [])
+    with pytest.raises(ConfigError, match="no objective has a loss on the source domain"):
+        train(DomainAdapter(make_segmentor(), [Objective()]), 1)
+    with pytest.raises(ConfigError, match=r"loss of the same name: \['loss_seg', 'loss_seg_aux'\]"):
+        train(DomainAdapter(make_segmentor(), [Supervised(), Supervised()]), 1)

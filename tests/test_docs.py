@@ -1,0 +1,294 @@
+"""What the pages say exists: links, paths, options, names, examples."""
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from daseg.engine.config import load_config
+from daseg.engine.validate import RUNNER_KEYS, accepted_arguments
+from daseg.objectives import View
+from daseg.registry import BACKBONES, KINDS, LOSSES, OBJECTIVES, TRANSFORMS, all_names
+from daseg.segmentor import Segmentor
+from daseg.utils.options import parse_cfg_options
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
+TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+PATH = re.compile(r"(?<![\w./-])((?:tools|configs|tests|daseg|docs|\.ci)/[\w./-]*\w)")
+CAMEL = re.compile(r"`([A-Z][A-Za-z0-9]*[a-z0-9][A-Z]\w*|[A-Z]+\d+|[A-Z]{5,})\b(\([^`]*\))?`")
+LAUNCHERS = {"dist_train.sh": "train.py", "slurm_train.sh": "train.py", "dist_test.sh": "test.py"}
+FOREIGN = {"DataLoader", "PYTHONPATH", "PYTHON", "CONFIG", "SOURCE"}
+MISSPELT = {"DeepLabV3PlusHed"}  # on purpose, to show the message
+each_page = pytest.mark.parametrize("page", TEXTS)
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return [
+        textwrap.dedent(code) for _, kind, code in FENCE.findall(TEXTS[page]) if kind == language
+    ]
+
+
+def prose(page: str) -> str:
+    return FENCE.sub("", TEXTS[page])
+
+
+def commands() -> list[list[str]]:
+    """Every command line of a shell block that starts one of our tools, in words."""
+    lines = [
+        shlex.split(line, comments=True)
+        for page in TEXTS
+        for code in blocks(page, "sh")
+        for line in code.replace("\\\n", " ").splitlines()
+    ]
+    return [words for words in lines if tool_of(words)]
+
+
+def tool_of(words: list[str]) -> str:
+    return next((Path(w).name for w in words if re.fullmatch(r"tools/\w+\.(py|sh)", w)), "")
+
+
+@cache
+def options_of(tool: str) -> set[str]:
+    """The options that a tool's own help names."""
+    command = [sys.executable, f"tools/{LAUNCHERS.get(tool, tool)}", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", done.stdout))
+
+
+def all_tools() -> list[str]:
+    return [path.name for path in sorted((ROOT / "tools").glob("*.py"))]
+
+
+def anchors(text: str) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@each_page
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", TEXTS[page]):
+        if target.startswith("http"):
+            continue
+        file, _, anchor = target.partition("#")
+        path = (ROOT / page).parent / file
+        assert path.is_file(), f"{page} links to {target}"
+        if anchor:
+            assert anchor in anchors(path.read_text(encoding="utf-8")), f"{page}: {target}"
+
+
+@each_page
+def test_paths_exist(page):
+    for path in PATH.findall(TEXTS[page]):
+        assert (ROOT / path).exists(), f"{page} names {path}"
+
+
+@each_page
+def test_nothing_is_left_to_fill_in(page):
+    assert not re.findall(r"<<\w+>>|TODO|XXX", TEXTS[page])
+
+
+@each_page
+def test_make_targets_exist(page):
+    known = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = re.findall(r"(?:^|`|whl/cpu )make ([a-z-]+)", TEXTS[page], re.MULTILINE)
+    assert set(named) <= known, page
+
+
+def test_commands_use_options_that_their_tools_have():
+    found = commands()
+    assert len(found) > 25
+    for words in found:
+        given = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert given <= options_of(tool_of(words)), words
+
+
+@each_page
+def test_options_named_in_the_text_exist(page):
+    known = set().union(*map(options_of, all_tools())) | {"--help"}
+    for code in re.findall(r"`([^`]+)`", prose(page)):
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", code):
+            assert option in known, f"{page}: {option}"
+
+
+def test_documented_overrides_fit_their_configs():
+    checked = 0
+    for words in commands():
+        configs = [word for word in words if re.fullmatch(r"configs/.*\.py", word)]
+        if "--cfg-options" not in words or not configs:
+            continue
+        after = words[words.index("--cfg-options") + 1 :]
+        pairs = [word for word in after if "=" in word and not word.startswith("--")]
+        load_config(ROOT / configs[0], parse_cfg_options(pairs))
+        checked += len(pairs)
+    assert checked > 8
+
+
+def test_commands_name_the_last_checkpoint_of_their_config():
+    files = [*PAGES, *ROOT.glob("tools/*.py"), *ROOT.glob("configs/*/*.py")]
+    texts = [file.read_text(encoding="utf-8").replace("\\\n", " ") for file in files]
+    pattern = re.compile(r"(configs/\S+\.py)\s+work_dirs/(\w+)/iter_(\d+)\.pth")
+    found = {match for text in texts for match in pattern.findall(text)}
+    assert len(found) > 4
+    for config, folder, iteration in found:
+        cfg = load_config(ROOT / config)
+        assert (folder, int(iteration)) == (Path(config).stem, cfg.train_cfg.max_iters), config
+
+
+@each_page
+def test_python_examples_compile(page):
+    for number, code in enumerate(blocks(page, "python"), start=1):
+        compile(code, f"{page}, example {number}", "exec")
+
+
+def trees() -> list[tuple[str, ast.Module]]:
+    return [(page, ast.parse(code)) for page in TEXTS for code in blocks(page, "python")]
+
+
+def defined_in_pages() -> set[str]:
+    nodes = [node for _, tree in trees() for node in ast.walk(tree)]
+    return {node.name for node in nodes if isinstance(node, ast.ClassDef)}
+
+
+@cache
+def registered() -> dict[str, Any]:
+    """Every part that a config can name."""
+    return {name: registry.get(name) for registry in KINDS.values() for name in all_names(registry)}
+
+
+@cache
+def classes_of_daseg() -> set[str]:
+    files = (ROOT / "daseg").rglob("*.py")
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
+    return {node.name for node in nodes if isinstance(node, ast.ClassDef)}
+
+
+@each_page
+def test_names_in_the_text_exist(page):
+    known = classes_of_daseg() | set(registered()) | defined_in_pages() | FOREIGN
+    named = {name for name, _ in CAMEL.findall(prose(page))}
+    assert named <= known, page
+
+
+def calls(page: str) -> list[str]:
+    """Parts in backticks with arguments: ``ResNet(depth=18)``."""
+    return [name + arguments for name, arguments in CAMEL.findall(prose(page)) if arguments]
+
+
+@each_page
+def test_arguments_in_the_text_exist(page):
+    for code in calls(page):
+        call = ast.parse(code, mode="eval").body
+        assert isinstance(call, ast.Call)
+        assert isinstance(call.func, ast.Name)
+        if call.func.id in registered():
+            check_arguments(page, call.func.id, call)
+
+
+def test_examples_of_configs_name_parts_and_arguments_that_exist():
+    inline = [(p, c) for p in TEXTS for c in re.findall(r"`(dict\([^`]+\))`", prose(p))]
+    inline_trees = [(p, ast.parse(c.replace(", ...)", ")"))) for p, c in inline]
+    checked = 0
+    for page, tree in [*trees(), *inline_trees]:
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "dict":
+                continue
+            kinds = [k.value.value for k in node.keywords if k.arg == "type"]  # type: ignore[attr-defined]
+            for name in kinds:
+                check_arguments(page, name, node)
+                checked += 1
+    assert checked > 30
+
+
+def check_arguments(page: str, name: str, call: ast.Call) -> None:
+    if name in defined_in_pages() | MISSPELT:
+        return
+    assert name in registered(), f"{page}: {name}"
+    legal = accepted_arguments(registered()[name])
+    given = {k.arg for k in call.keywords} - {"type", "_delete_"}
+    assert legal is None or given <= legal, f"{page}: {name} has no {given - legal}"
+
+
+def test_every_key_of_a_config_is_described():
+    table = re.findall(
+        r"^\| (`.+?`) \|", TEXTS["docs/configs.md"].split("## Top-level keys")[1], re.M
+    )
+    named = {name for row in table for name in re.findall(r"`(\w+)`", row)}
+    # Set by daseg itself, whatever a config says.
+    assert named | {"experiment_name", "model_wrapper_cfg"} == RUNNER_KEYS
+
+
+def test_every_part_is_in_the_readme():
+    table = TEXTS["README.md"].split("## What there is")[1].split("##")[0]
+    for kind in ("backbone", "head", "loss", "objective", "dataset", "transform", "inference"):
+        own = [
+            n for n in KINDS[kind].module_dict if registered()[n].__module__.startswith("daseg.")
+        ]
+        assert own
+        assert {name for name in own if f"`{name}`" not in table} == set(), kind
+
+
+def test_the_readme_is_short():
+    assert len(TEXTS["README.md"].splitlines()) <= 185
+
+
+@pytest.fixture
+def examples():
+    """Run the pages' examples of parts; take the parts out of the registries afterwards."""
+    before = {kind: dict(registry.module_dict) for kind, registry in KINDS.items()}
+    names: dict[str, Any] = {}
+    for page in ("README.md", "docs/extend.md"):
+        for code in blocks(page, "python"):
+            if "register_module" in code:
+                exec(compile(code, page, "exec"), names)
+    yield names
+    for kind, registry in KINDS.items():
+        registry.module_dict.clear()
+        registry.module_dict.update(before[kind])
+
+
+def test_the_example_loss_is_what_the_paper_says(examples):
+    logits, target = torch.randn(2, 3, 4, 5), torch.randint(0, 3, (2, 4, 5))
+    target[0, 0] = 255
+    loss = LOSSES.build(dict(type="FocalLoss", gamma=0.0))(logits, target)
+    assert torch.allclose(loss, F.cross_entropy(logits, target, ignore_index=255))
+    focal = LOSSES.build(dict(type="FocalLoss"))
+    undecided = focal(torch.zeros(2, 4, 4, 5), target).item()  # each class has 1/4
+    assert undecided == pytest.approx(0.75**2 * np.log(4), rel=1e-5)
+    assert focal(logits, torch.full_like(target, 255)) == 0
+
+
+def test_the_example_network_runs_as_the_page_says(examples):
+    code = next(c for c in blocks("docs/extend.md", "python") if c.startswith("import torch\n"))
+    exec(compile(code, "docs/extend.md", "exec"), {})
+    strides = [
+        64 // m.shape[2] for m in BACKBONES.build(dict(type="PlainNet"))(torch.zeros(1, 3, 64, 64))
+    ]
+    assert strides == [4, 8, 16]
+
+
+def test_the_example_objective_is_least_where_nothing_is_known(examples):
+    objective = OBJECTIVES.build(dict(type="ConfidencePenalty", weight=1.0))
+    segmentor = Segmentor(dict(type="PlainNet", width=2), dict(type="LinearHead"), num_classes=4)
+    torch.nn.init.zeros_(segmentor.head.classifier.weight)
+    torch.nn.init.zeros_(segmentor.head.classifier.bias)
+    view = View(segmentor, torch.zeros(2, 3, 32, 32), None, align_corners=False)
+    assert objective.source_losses(view)["loss_sure"].item() == pytest.approx(-np.log(4))
+
+
+def test_the_example_transform_makes_grey(examples):
+    image = np.dstack([np.full((2, 2), v, np.uint8) for v in (10, 20, 60)])
+    changed = TRANSFORMS.build(dict(type="RandomGrey", prob=1.0))(dict(img=image))["img"]
+    assert changed.dtype == np.uint8
+    assert (changed == 30).all()
