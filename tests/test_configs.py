@@ -31,11 +31,7 @@ def test_the_configs_are_found():
 def test_a_config_loads_and_builds(path):
     cfg = load_config(path, NO_WEIGHTS)
     segmentor = build_segmentor(cfg)
-    assert (
-        segmentor.num_classes == segmentor.head.num_classes
-        if hasattr(segmentor.head, "num_classes")
-        else segmentor.num_classes > 1
-    )
+    assert segmentor.num_classes == cfg.model.segmentor.num_classes
     evaluators = cfg.test_evaluator
     for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
         METRICS.build(dict(evaluator))

@@ -132,3 +132,10 @@ def test_augmentation_goes_around_another_inference(image):
 def test_impossible_scales_are_refused(scales):
     with pytest.raises(ConfigError, match="scales must be positive"):
         MultiScaleFlip(scales=scales)
+
+
+def test_without_scales_and_flip_it_is_the_inference_itself(image):
+    toy = Toy(kernel=3)
+    found = MultiScaleFlip(scales=(1.0,), flip=False)(toy, image, (20, 30))
+    torch.testing.assert_close(found, WholeInference()(toy, image, (20, 30)))
+    assert len(toy.seen) == 2

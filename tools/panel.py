@@ -1,6 +1,6 @@
-"""Draw a panel: test images, their labels, and what one or several checkpoints see.
+r"""Draw a panel: test images, their labels, and what one or several checkpoints see.
 
-    python tools/panel.py --model source-only configs/demo/source_only.py CHECKPOINT \\
+    python tools/panel.py --model source-only configs/demo/source_only.py CHECKPOINT \
         --model supervised configs/demo/supervised.py CHECKPOINT --out panel.png
 """
 

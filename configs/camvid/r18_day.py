@@ -7,11 +7,18 @@ What ImageNet weights are worth is the distance to lite0_day.py. Backbone and he
 so that they learn at one rate.
 """
 
-_base_ = ['./lite0_day.py']
+_base_ = ['../_base_/datasets/camvid.py', '../_base_/schedules/sgd_poly.py',
+          '../_base_/runtime.py']
 
-model = dict(segmentor=dict(
-    mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375),
-    backbone=dict(_delete_=True, type='ResNet', depth=18, output_stride=32)))
+model = dict(
+    type='DomainAdapter',
+    segmentor=dict(
+        type='Segmentor',
+        num_classes=11,
+        backbone=dict(type='ResNet', depth=18),
+        head=dict(type='DeepLabV3PlusHead', channels=128)),
+    objectives=[dict(type='Supervised')])
 
 train_cfg = dict(max_iters=2400, val_interval=400)
 optim_wrapper = dict(segmentor=dict(optimizer=dict(lr=0.02), lr_mult=dict(_delete_=True)))
+default_hooks = dict(checkpoint=dict(interval=400, max_keep_ckpts=1))

@@ -16,12 +16,15 @@ from daseg.utils.errors import ConfigError
 OPEN = re.compile(r"\w+_dataloader|optim_wrapper\.\w+(\.lr_mult)?|randomness|env_cfg")
 
 
-def load_config(path: str | Path, cfg_options: dict[str, Any] | None = None) -> Config:
+def load_config(
+    path: str | Path, cfg_options: dict[str, Any] | None = None, *, amp: bool = False
+) -> Config:
     """Read a config with its bases, apply overrides, complete and check it.
 
     Args:
         path: The config file.
         cfg_options: Overrides by dotted key: ``{"train_cfg.max_iters": 100}``; list items by index.
+        amp: Train every network in mixed precision.
 
     Raises:
         ConfigError: The file is missing or broken, an override overrides nothing, or anything that
@@ -32,12 +35,20 @@ def load_config(path: str | Path, cfg_options: dict[str, Any] | None = None) -> 
     if cfg_options:
         _check_options(cfg, cfg_options)
         cfg.merge_from_dict(cfg_options)
+    if amp:
+        _use_amp(cfg)
     try:
         validate(cfg._cfg_dict)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     _complete_schedules(cfg)
     return cfg
+
+
+def _use_amp(cfg: Config) -> None:
+    for settings in (cfg.get("optim_wrapper") or {}).values():
+        if isinstance(settings, dict):
+            settings["type"] = "AmpOptimWrapper"
 
 
 def _check_options(cfg: Config, options: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from mmengine import Config
 
 from daseg.engine.validate import RUNNER_KEYS
 from daseg.utils.errors import ConfigError
+from daseg.utils.log import quiet
 
 ENVIRONMENT = re.compile(r"\{\{\s*\$[^}]*\}\}")  # {{$NAME:default}}, which is not Python
 
@@ -22,7 +23,8 @@ def read_config(path: Path) -> Config:
     """
     check_files(path)
     try:
-        cfg = Config.fromfile(path, import_custom_modules=False)
+        with quiet():  # it says which environment variables it has replaced, at every reading
+            cfg = Config.fromfile(path, import_custom_modules=False)
     except Exception as error:
         file, line = _place(error, path)
         reason = f"{type(error).__name__}: {error}"

@@ -27,7 +27,7 @@ from daseg.engine.checkpoint import (
 )
 from daseg.engine.distributed import NetworkDDP, init_processes
 from daseg.evaluation.protocol import versions
-from daseg.utils.errors import CheckpointError
+from daseg.utils.errors import CheckpointError, ConfigError
 
 _run_number = itertools.count()
 
@@ -65,6 +65,13 @@ class Runner(MMRunner):
         """Move the model to its device; average gradients over the processes where there are."""
         if not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
+        if self.cfg.get("sync_bn"):
+            if not torch.cuda.is_available():
+                raise ConfigError(
+                    "sync_bn: torch synchronises batch norm between GPUs only; on CPUs leave each "
+                    "process its own: --cfg-options sync_bn=None"
+                )
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         return NetworkDDP(model.to(mmengine.device.get_device()))
 
     @staticmethod
@@ -127,7 +134,7 @@ class Runner(MMRunner):
     def _initial_weights(self) -> str | None:
         start = getattr(self.bare_segmentor.backbone, "initial_weights", None)
         own = self._load_from or (start and f"{start.source} {start.sha256}")
-        return self._started_from or own
+        return self._started_from or own or "random weights"
 
     def _dataset_meta(self) -> dict[str, Any]:
         metainfo = getattr(self.train_dataloader.dataset, "metainfo", {})

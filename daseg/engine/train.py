@@ -1,5 +1,6 @@
 """Train a config from its file: what ``tools/train.py`` does."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,29 +37,28 @@ def train(
     Raises:
         ConfigError: The config is wrong, or the work dir holds another run's checkpoints.
     """
-    cfg = load_config(config, cfg_options)
+    cfg = load_config(config, cfg_options, amp=amp)
     for key in ("train_dataloader", "train_cfg", "optim_wrapper"):
         if not cfg.get(key):
             raise ConfigError(f"{config} cannot be trained: it has no {key}")
     cfg.work_dir = str(work_dir or cfg.get("work_dir") or f"work_dirs/{Path(config).stem}")
     cfg.resume = resume
     cfg.launcher = launcher
-    if amp:
-        use_amp(cfg)
     if print_config:
         print(cfg.pretty_text)
         return None
     _protect(cfg)
     runner = Runner.from_cfg(cfg)
-    runner.train()
+    try:
+        runner.train()
+    except KeyboardInterrupt:
+        newest = latest_checkpoint(cfg.work_dir)
+        print(
+            f"\nstopped; --resume goes on from {newest.name if newest else 'the beginning'}",
+            file=sys.stderr,
+        )
+        raise
     return runner
-
-
-def use_amp(cfg: Config) -> None:
-    """Switch every optimizer of a config to mixed precision."""
-    for settings in cfg.optim_wrapper.values():
-        if isinstance(settings, dict):
-            settings["type"] = "AmpOptimWrapper"
 
 
 def _protect(cfg: Config) -> None:

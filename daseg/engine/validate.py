@@ -21,7 +21,15 @@ RUNNER_KEYS = frozenset(
     "model work_dir train_dataloader val_dataloader test_dataloader train_cfg val_cfg test_cfg "
     "optim_wrapper param_scheduler val_evaluator test_evaluator default_hooks custom_hooks "
     "load_from resume launcher env_cfg log_processor log_level visualizer default_scope randomness "
-    "experiment_name model_wrapper_cfg custom_imports tta".split()
+    "custom_imports tta sync_bn compile activation_checkpointing".split()
+)
+# Keys of mmengine's that would have no effect here.
+UNREAD_KEYS = dict(
+    model_wrapper_cfg="each trainable network is wrapped by itself",
+    auto_scale_lr="set the learning rate of the batch size that you train with",
+    data_preprocessor="the segmentor normalises: set its mean and std",
+    experiment_name="a run is named after its config file",
+    efficient_conv_bn_eval="convolution and batch norm are not fused",
 )
 LOADER_KEYS = frozenset(inspect.signature(DataLoader.__init__).parameters) - {"self"}
 RANDOMNESS_KEYS = frozenset(inspect.signature(Runner.set_randomness).parameters) - {"self"}
@@ -78,7 +86,9 @@ def validate(cfg: dict[str, Any]) -> None:
 
 
 def _misspelt_keys(cfg: dict[str, Any]) -> Iterator[str]:
-    for key in sorted(cfg.keys() - RUNNER_KEYS):
+    for key in sorted(cfg.keys() & UNREAD_KEYS.keys()):
+        yield f"{key}: has no effect in daseg; {UNREAD_KEYS[key]}"
+    for key in sorted(cfg.keys() - RUNNER_KEYS - UNREAD_KEYS.keys()):
         # Near in length too, so that `train_pipeline`, `log_interval`, `data` stay legal.
         similar = near(key, [k for k in RUNNER_KEYS if abs(len(k) - len(key)) <= 2], 1, cutoff=0.75)
         if similar:
@@ -181,10 +191,10 @@ def _part(
     for key in sorted(node.keys() - {"type", "_scope_"}) if legal is not None else ():
         if key not in legal:  # type: ignore[operator]
             hint = did_you_mean(key, {*legal, *extra})  # type: ignore[misc]
+            takes = ", ".join(sorted(legal)) or "none"  # type: ignore[arg-type]
             yield (
-                f"{path}.{key}: {name} has no argument {key!r}{hint or '; it has '}"
-                + ("" if hint else ", ".join(sorted(legal)) or "none")  # type: ignore[arg-type]
-                + " (where a base config states another type, add _delete_=True)"
+                f"{path}.{key}: {name} has no argument {key!r}{hint or f'; it has {takes}'} "
+                "(if it is left over from a base's other type: add _delete_=True)"
             )
 
 

@@ -1,5 +1,6 @@
 """When checkpoints are written, and which are kept."""
 
+import logging
 from typing import Any
 
 from mmengine.dist import master_only
@@ -9,6 +10,7 @@ from mmengine.runner import Runner
 from daseg.engine.checkpoint import numbered_checkpoints
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
+from daseg.utils.log import quiet
 
 
 @HOOKS.register_module()
@@ -44,6 +46,11 @@ class CheckpointHook(MMCheckpointHook):
             interval, by_epoch=False, save_best=save_best, rule=rule, save_last=save_last
         )
         self.keep = max_keep_ckpts
+
+    def before_train(self, runner: Runner) -> None:
+        """Prepare the folder."""
+        with quiet(logging.WARNING):  # mmengine warns of its own FileClient
+            super().before_train(runner)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)

@@ -96,6 +96,30 @@ def test_a_loss_that_is_not_finite_stops_and_is_named(tiny_config, tmp_path):
         assert state
 
 
+SELDOM = {
+    "optim_wrapper.segmentor.optimizer.lr": 1e25,
+    "default_hooks.logger.interval": 100,
+    "default_hooks.checkpoint.interval": 100,
+}
+
+
+def test_the_last_losses_are_checked_before_the_last_checkpoint(tiny_config, tmp_path):
+    with pytest.raises(TrainingDivergedError, match=r"iteration [23]: "):
+        train(
+            tiny_config(),
+            work_dir=tmp_path / "run",
+            cfg_options=SELDOM | {"train_cfg.max_iters": 3},
+        )
+    assert not list((tmp_path / "run").glob("*.pth"))
+
+
+def test_losses_are_checked_before_a_validation(tiny_config, tmp_path):
+    options = SELDOM | {"train_cfg.val_interval": 3}
+    with pytest.raises(TrainingDivergedError, match=r"iteration [23]: "):
+        train(tiny_config(), work_dir=tmp_path / "run", cfg_options=options)
+    assert not any("mIoU" in file.read_text() for file in (tmp_path / "run").rglob("scalars.json"))
+
+
 def test_mixed_precision_trains_and_says_so(tiny_config, tmp_path):
     runner = train(
         tiny_config(), work_dir=tmp_path / "run", amp=True, cfg_options={"train_cfg.max_iters": 2}
