@@ -1,8 +1,6 @@
 """Run a segmentor over images and videos and write what it sees: what ``tools/predict.py`` does."""
 
 import glob
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from daseg.utils.colors import Palette, colorize, overlay
 from daseg.utils.errors import DataError
 from daseg.utils.files import atomic_write
 from daseg.utils.labels import CITYSCAPES_CLASSES, train_ids_to_label_ids
+from daseg.utils.progress import track
 
 IMAGES = frozenset(".png .jpg .jpeg .bmp .webp .tif .tiff .ppm".split())
 VIDEOS = frozenset(".mp4 .avi .mov .mkv .webm .m4v".split())
@@ -98,17 +97,13 @@ class Writer:
             cv2.imwrite(str(temporary), np.ascontiguousarray(pixels))
 
 
-def predict_files(
-    segmentor: Segmentor, files: list[tuple[Path, Path]], writer: Writer, *, progress: bool = True
-) -> int:
+def predict_files(segmentor: Segmentor, files: list[tuple[Path, Path]], writer: Writer) -> int:
     """Predict every file; return the number of images and frames written."""
-    count, start = 0, time.time()
-    for index, (path, name) in enumerate(files):
+    count = 0
+    for path, name in track(files, len(files), "predicting"):
         for pixels, frame in _frames(path, name):
             writer.image(pixels, predict(segmentor, pixels), frame)
             count += 1
-        if progress:
-            _show(index + 1, len(files), time.time() - start, path)
     return count
 
 
@@ -128,9 +123,3 @@ def _frames(path: Path, name: Path) -> Iterator[tuple[np.ndarray, Path]]:
     video.release()
     if not count:
         raise DataError(f"{path} is not a readable video")
-
-
-def _show(done: int, total: int, seconds: float, path: Path) -> None:
-    eta = seconds / done * (total - done)
-    end = "\n" if done == total or not sys.stderr.isatty() else "\r"
-    print(f"[{done}/{total}] {path.name}, {eta:.0f} s left\x1b[K", end=end, file=sys.stderr)

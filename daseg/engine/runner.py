@@ -133,7 +133,8 @@ class Runner(MMRunner):
 
     def _initial_weights(self) -> str | None:
         start = getattr(self.bare_segmentor.backbone, "initial_weights", None)
-        own = self._load_from or (start and f"{start.source} {start.sha256}")
+        # The file's name without its folder: the same weights are the same on every machine.
+        own = self._load_from or (start and f"{Path(start.source).name} sha256:{start.sha256}")
         return self._started_from or own or "random weights"
 
     def _dataset_meta(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def read(path):
 def test_an_image_becomes_a_class_map_and_an_overlay(tmp_path):
     files = find_inputs(str(picture(tmp_path / "street.view.png")))
     writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE, train_ids=True)
-    assert predict_files(Largest(), files, writer, progress=False) == 1
+    assert predict_files(Largest(), files, writer) == 1
     assert sorted(
         p.relative_to(tmp_path / "out").as_posix() for p in tmp_path.rglob("out/*/*")
     ) == [
@@ -61,7 +61,7 @@ def test_a_folder_keeps_its_tree(tmp_path):
     (tmp_path / "in/notes.txt").write_text("not an image")
     files = find_inputs(str(tmp_path / "in"))
     writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE)
-    assert predict_files(Largest(), files, writer, progress=False) == 2
+    assert predict_files(Largest(), files, writer) == 2
     assert (read(tmp_path / "out/color/a/x.png") == [0, 20, 0]).all()
     assert (read(tmp_path / "out/color/b/x.png") == [10, 0, 0]).all()
 
@@ -81,7 +81,7 @@ def test_a_video_gives_one_picture_a_frame(tmp_path):
         video.write(np.full((16, 32, 3), colour[::-1], np.uint8))
     video.release()
     writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE)
-    assert predict_files(Largest(), find_inputs(str(path)), writer, progress=False) == 3
+    assert predict_files(Largest(), find_inputs(str(path)), writer) == 3
     for index in range(3):
         frame = read(tmp_path / f"out/color/drive/{index:06d}.png")
         assert (frame == PALETTE[index]).all()
@@ -96,7 +96,7 @@ def test_label_ids_are_those_of_the_cityscapes_server(tmp_path):
 
     files = find_inputs(str(picture(tmp_path / "x.png")))
     writer = Writer(tmp_path / "out", CITYSCAPES_CLASSES, CITYSCAPES_PALETTE, label_ids=True)
-    predict_files(Cars(), files, writer, progress=False)
+    predict_files(Cars(), files, writer)
     ids = read(tmp_path / "out/label_ids/x.png")
     assert ids.dtype == np.uint8
     assert (ids == 26).all()  # Cityscapes' label id of a car; its train id is 13
@@ -131,4 +131,4 @@ def test_unreadable_files_are_named(tmp_path, name):
     files = find_inputs(str(tmp_path / name))
     writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE)
     with pytest.raises(DataError, match=f"{name} is not a readable (image|video)"):
-        predict_files(Largest(), files, writer, progress=False)
+        predict_files(Largest(), files, writer)
