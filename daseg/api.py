@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from mmengine import Config
 
+from daseg.datasets.classes import Classes, classes_of
 from daseg.datasets.pipeline import Pipeline
-from daseg.segmentor import Segmentor, build_segmentor
+from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
 from daseg.utils.colors import default_palette
 from daseg.utils.errors import ConfigError, DataError
-from daseg.utils.labels import CITYSCAPES_CLASSES, CITYSCAPES_PALETTE
 
 
 def init_segmentor(
@@ -34,8 +34,9 @@ def init_segmentor(
         cfg_options: Overrides by dotted key.
 
     Returns:
-        The segmentor, with ``classes`` and ``palette`` of the config's test data set where the
-        config has one.
+        The segmentor. Its ``classes`` and ``palette`` are those that the checkpoint was trained
+        on; else those of the config's data sets, where the number fits and they are known without
+        reading files; else the classes are numbered.
 
     Raises:
         ConfigError: The config is wrong, or there is no such device.
@@ -43,17 +44,17 @@ def init_segmentor(
     """
     from daseg.engine.checkpoint import load_segmentor
     from daseg.engine.config import load_config
-    from daseg.engine.evaluate import use_tta, without_initial_weights
+    from daseg.engine.evaluate import use_tta
 
     cfg = load_config(config, cfg_options)
     if checkpoint is not None:
-        without_initial_weights(cfg)
+        without_initial_weights(cfg.model)
     if tta:
         use_tta(cfg)
     device = _device(device)
     segmentor = build_segmentor(cfg)
     meta = {} if checkpoint is None else load_segmentor(segmentor, checkpoint)
-    segmentor.classes, segmentor.palette = _classes(meta, segmentor.num_classes)
+    segmentor.classes, segmentor.palette = _classes(meta, cfg, segmentor.num_classes)
     segmentor.preprocess = test_resizing(cfg)
     return segmentor.to(device).eval()
 
@@ -68,13 +69,15 @@ def _device(device: str | torch.device) -> torch.device:
     return found
 
 
-def _classes(meta: dict[str, Any], count: int) -> tuple[tuple[str, ...], list[list[int]]]:
-    """Names and colours: of the checkpoint's data set, else Cityscapes', else numbered."""
+def _classes(meta: dict[str, Any], cfg: Config, count: int) -> Classes:
+    """Names and colours: of the checkpoint's data set, else of the config's, else numbered."""
     known = meta.get("dataset_meta") or {}
     if len(known.get("classes", ())) == count:
         return tuple(known["classes"]), known.get("palette") or default_palette(count)
-    if count == len(CITYSCAPES_CLASSES):
-        return CITYSCAPES_CLASSES, CITYSCAPES_PALETTE
+    for split in ("train", "val", "test"):
+        found = classes_of((cfg.get(f"{split}_dataloader") or {}).get("dataset"))
+        if found is not None and len(found[0]) == count:
+            return found
     return tuple(f"class {index}" for index in range(count)), default_palette(count)
 
 
@@ -93,6 +96,8 @@ def test_resizing(cfg: Config) -> Callable[[np.ndarray], np.ndarray] | None:
 
     def resize_as_in_testing(pixels: np.ndarray) -> np.ndarray:
         shape = pixels.shape[:2]
+        if pixels.dtype != np.uint8:  # PIL resizes no colour pictures of another type
+            pixels = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
         bgr = np.ascontiguousarray(pixels[..., ::-1])
         results = pipeline(dict(img=bgr, img_shape=shape, ori_shape=shape))
         return results["img"][..., ::-1]
@@ -124,7 +129,8 @@ def predict(
 
     Args:
         segmentor: From `init_segmentor`.
-        image: Path of an image file, or an array (H,W,3), RGB, uint8 or float 0..255.
+        image: Path of an image file, or an array (H,W,3), RGB, uint8 or float 0..255 (rounded to
+            whole numbers where the test pipeline changes images).
         return_prob: Also return the probabilities.
 
     Returns:

@@ -28,14 +28,15 @@ class WholeInference:
     Args:
         aux_weight: Weight of the auxiliary head's logits, added to the main head's before the
             softmax; Seg-Uncertainty (Zheng & Yang, IJCV 2021, Table 10) predicts with 0.5.
-        pad_to: (height, width) to which a smaller image is padded with the mean colour, at its
-            right and bottom; the prediction is cut back. SegmenTron tests at (1025, 2049), where
-            corners of image and features coincide.
+        pad_stride: Stride s to whose multiple plus one, k * s + 1, the image's sides are padded
+            with the mean colour, at the right and bottom; the prediction is cut back. Corners of
+            image and features then coincide, as ``align_corners`` takes them to. SegmenTron tests
+            1024x2048 as 1025x2049.
     """
 
-    def __init__(self, *, aux_weight: float = 0.0, pad_to: Size | None = None) -> None:
+    def __init__(self, *, aux_weight: float = 0.0, pad_stride: int | None = None) -> None:
         self.aux_weight = aux_weight
-        self.pad_to = pad_to
+        self.pad_stride = pad_stride
 
     def __call__(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
         """Return probabilities (N,K,*size)."""
@@ -43,10 +44,13 @@ class WholeInference:
 
     def logits(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
         """Return logits (N,K,*size), float32."""
-        if self.pad_to is None:
+        if self.pad_stride is None:
             return resize(self._raw(segmentor, image), size, segmentor.align_corners)
         height, width = size_of(image)
-        padded = pad(image, self.pad_to, segmentor.mean)
+        wanted = tuple(
+            -(-(side - 1) // self.pad_stride) * self.pad_stride + 1 for side in size_of(image)
+        )
+        padded = pad(image, (wanted[0], wanted[1]), segmentor.mean)
         logits = resize(self._raw(segmentor, padded), size_of(padded), segmentor.align_corners)
         return resize(logits[..., :height, :width], size, segmentor.align_corners)
 

@@ -53,7 +53,8 @@ class Segmentor(nn.Module):
         inference: How `predict` runs the network; default `WholeInference`.
 
     Attributes:
-        classes: Names of the classes, where `daseg.init_segmentor` found them; else empty.
+        classes: Names of the classes, set by `daseg.init_segmentor`: of the checkpoint's data set,
+            else of the config's, else "class 0", "class 1", ...; empty before.
         palette: Their colours, RGB 0..255, likewise.
         preprocess: What the config's test pipeline does to an image (H,W,3) before the network
             sees it, set by `daseg.init_segmentor`; None does nothing.
@@ -125,6 +126,13 @@ def segmentor_config(cfg: Config) -> dict[str, Any]:
     if not isinstance(model, dict):
         raise ConfigError(f"{cfg.filename}: a config needs the key 'model'")
     return model.get("segmentor", model)
+
+
+def without_initial_weights(model: dict[str, Any]) -> None:
+    """Leave out a model config's initial weights, where a checkpoint is loaded afterwards."""
+    backbone = model.get("segmentor", model).get("backbone")
+    if isinstance(backbone, dict) and backbone.get("weights") is not None:
+        backbone["weights"] = None
 
 
 def build_segmentor(cfg: Config) -> Segmentor:

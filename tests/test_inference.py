@@ -44,7 +44,7 @@ def test_whole_is_the_softmax_of_the_resized_logits(image):
 
 def test_padding_by_hand(image):
     toy = Toy(kernel=3)  # a pixel at the edge sees the padding
-    found = WholeInference(pad_to=(21, 33)).logits(toy, image, (20, 30))
+    found = WholeInference(pad_stride=4).logits(toy, image, (20, 30))
     padded = toy.seen[-1]
     assert padded.shape == (2, 3, 21, 33)
     assert torch.equal(padded[..., :20, :30], image)
@@ -52,8 +52,9 @@ def test_padding_by_hand(image):
     assert padded[1, :, 20, 32].tolist() == [1, 2, 3]
     assert padded[0, :, 3, 31].tolist() == [1, 2, 3]
     torch.testing.assert_close(found, toy(padded).logits[..., :20, :30])
-    larger = WholeInference(pad_to=(8, 8)).logits(toy, image, (20, 30))  # nothing to pad
-    torch.testing.assert_close(larger, toy(image).logits)
+    fitting = image[..., :17, :29]  # 4 * 4 + 1 and 7 * 4 + 1: nothing to pad
+    found = WholeInference(pad_stride=4).logits(toy, fitting, (17, 29))
+    torch.testing.assert_close(found, toy(fitting).logits)
 
 
 def test_the_auxiliary_head_is_added_before_the_softmax(image):

@@ -33,12 +33,10 @@ def main() -> None:
     # Behind the arguments, so that --help needs no torch.
     from daseg.engine.config import load_config
     from daseg.engine.convert import convert_file
-    from daseg.segmentor import build_segmentor, segmentor_config
+    from daseg.segmentor import build_segmentor, without_initial_weights
 
     cfg = load_config(args.config)
-    backbone = segmentor_config(cfg)["backbone"]
-    if backbone.get("weights") is not None:  # they come from the file and need not be there
-        backbone["weights"] = None
+    without_initial_weights(cfg.model)  # they come from the file
     segmentor = build_segmentor(cfg)
     report = convert_file(args.source, args.input, args.output, segmentor, force=args.force)
     print(report)

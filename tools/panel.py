@@ -28,9 +28,9 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
 
-    from daseg.engine.compare import compare
+    from daseg.engine.compare import show_models
 
-    compare([tuple(model) for model in args.model], args.out, num=args.num, device=args.device)
+    show_models([tuple(model) for model in args.model], args.out, num=args.num, device=args.device)
     print(f"the panel is {args.out}")
 
 

@@ -14,7 +14,7 @@ of 16. Its published weights reach 78.27 mIoU on the validation images, padded b
 _base_ = ['../_base_/models/deeplabv3plus_r101.py', '../_base_/datasets/cityscapes.py',
           '../_base_/schedules/sgd_poly.py', '../_base_/runtime.py']
 
-model = dict(segmentor=dict(inference=dict(type='WholeInference', pad_to=(1025, 2049))))
+model = dict(segmentor=dict(inference=dict(type='WholeInference', pad_stride=16)))
 sync_bn = True  # each GPU sees four images only
 train_cfg = dict(max_iters=74375)  # 400 epochs at 4 GPUs x batch 4
 optim_wrapper = dict(segmentor=dict(optimizer=dict(lr=0.02, weight_decay=1e-4)))

@@ -1,8 +1,7 @@
 """Backbones of the package timm (Wightman, "PyTorch Image Models", 2019), an optional extra."""
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -16,6 +15,7 @@ from daseg.backbones.weights import (
 )
 from daseg.registry import BACKBONES
 from daseg.utils.errors import CheckpointError, ConfigError
+from daseg.utils.log import quiet
 from daseg.utils.norm import freeze_affine, freeze_statistics
 from daseg.utils.weights import sha256_file
 
@@ -33,18 +33,6 @@ def import_extra(module: str, needed_by: str, extra: str) -> ModuleType:
         raise ConfigError(
             f"{needed_by} needs the package {module}: pip install 'daseg[{extra}]'"
         ) from error
-
-
-@contextmanager
-def quiet(logger: str) -> Iterator[None]:
-    """Hold back warnings of a logger: timm notes that a classifier's weights were not used."""
-    log = logging.getLogger(logger)
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
 
 
 @BACKBONES.register_module()
@@ -119,7 +107,8 @@ class TimmBackbone(nn.Module):
             check_fit(state, expected, weights)
             arguments["pretrained_cfg_overlay"] = {"state_dict": state}
         try:
-            with quiet("timm.models"):
+            # timm warns that the classifier's weights were not used.
+            with quiet(logging.WARNING):
                 return timm.create_model(self.model_name, **arguments)
         except (OSError, RuntimeError, TypeError, AttributeError, AssertionError) as error:
             raise self.explain(error, weights) from error

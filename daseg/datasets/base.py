@@ -69,7 +69,14 @@ class SegDataset(Dataset[dict[str, Any]]):
 
     Raises:
         DataError: A folder or file is missing; the message names it.
+
+    Attributes:
+        CLASSES: Names of the classes, of a data set that always has the same ones.
+        PALETTE: Their RGB colours.
     """
+
+    CLASSES: Sequence[str] = ()
+    PALETTE: Sequence[Sequence[int]] = ()
 
     def __init__(
         self,

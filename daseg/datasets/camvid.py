@@ -23,12 +23,15 @@ class CamVid(SegDataset):
         options: Those of `SegDataset`; ``list_file='lists/day_train.txt'`` chooses a split.
     """
 
+    CLASSES = labels.CAMVID_CLASSES
+    PALETTE = labels.CAMVID_PALETTE
+
     def __init__(self, root: str | Path, **options: Any) -> None:
         super().__init__(
             root,
             layout=Layout("images", "labels", image_suffix=".jpg", label_suffix=".png"),
             reader=LabelReader({i: i for i in range(len(labels.CAMVID_CLASSES))}, ignored=(11,)),
-            classes=labels.CAMVID_CLASSES,
-            palette=labels.CAMVID_PALETTE,
+            classes=self.CLASSES,
+            palette=self.PALETTE,
             **options,
         )

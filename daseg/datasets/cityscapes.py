@@ -26,6 +26,9 @@ class Cityscapes(SegDataset):
         options: Those of `SegDataset`.
     """
 
+    CLASSES = labels.CITYSCAPES_CLASSES
+    PALETTE = labels.CITYSCAPES_PALETTE
+
     def __init__(
         self,
         root: str | Path,
@@ -44,7 +47,7 @@ class Cityscapes(SegDataset):
                 label_suffix=f"_{annotation}_labelIds.png",
             ),
             reader=LabelReader(labels.CITYSCAPES_TRAIN_IDS, labels.CITYSCAPES_IGNORED),
-            classes=labels.CITYSCAPES_CLASSES,
-            palette=labels.CITYSCAPES_PALETTE,
+            classes=self.CLASSES,
+            palette=self.PALETTE,
             **options,
         )

@@ -24,12 +24,15 @@ class SYNTHIA(SegDataset):
         options: Those of `SegDataset`.
     """
 
+    CLASSES = labels.CITYSCAPES_CLASSES
+    PALETTE = labels.CITYSCAPES_PALETTE
+
     def __init__(self, root: str | Path, **options: Any) -> None:
         super().__init__(
             root,
             layout=Layout("RGB", "GT/LABELS", image_suffix=".png", label_suffix=".png"),
             reader=LabelReader(labels.SYNTHIA_TRAIN_IDS, labels.SYNTHIA_IGNORED, channel=0),
-            classes=labels.CITYSCAPES_CLASSES,
-            palette=labels.CITYSCAPES_PALETTE,
+            classes=self.CLASSES,
+            palette=self.PALETTE,
             **options,
         )

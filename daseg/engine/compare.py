@@ -11,7 +11,7 @@ from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError
 
 
-def compare(
+def show_models(
     models: list[tuple[str, str | Path, str | Path]],
     out: str | Path,
     *,

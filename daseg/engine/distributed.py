@@ -49,13 +49,44 @@ def init_processes(launcher: str, timeout: int = 1800) -> None:
     dist.init_process_group("nccl" if use_cuda else "gloo", timeout=timedelta(seconds=timeout))
 
 
+def synchronize_batch_norm(model: nn.Module) -> nn.Module:
+    """Let batch norm see the batches of all GPUs.
+
+    Raises:
+        ConfigError: There is no GPU, or a layer does more than batch norm (timm's, which have the
+            activation built in), which torch would silently replace by batch norm alone.
+    """
+    if not torch.cuda.is_available():
+        raise ConfigError(
+            "sync_bn: torch synchronises batch norm between GPUs only; on CPUs leave each process "
+            "its own: --cfg-options sync_bn=None"
+        )
+    plain = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+    for name, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and type(module) not in plain:
+            raise ConfigError(
+                f"sync_bn: {name} is a {type(module).__name__}, of which torch would keep the "
+                "batch norm alone: --cfg-options sync_bn=None, or a backbone with plain batch norm"
+            )
+    return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+
+
+@torch.no_grad()
+def follow_first_process(model: nn.Module) -> None:
+    """Give every process the buffers (running statistics) of the first one."""
+    if is_distributed():
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+
+
 @MODEL_WRAPPERS.register_module()
 class NetworkDDP(nn.Module):
     """A domain adapter whose trainable networks each average their gradients over the processes.
 
     Each network is wrapped by itself, since each has its own optimizer and backward pass; the
-    adapter's own ``train_step`` runs. Buffers (running statistics) follow rank 0's at each forward
-    pass, so that the checkpoint, which rank 0 writes, is the state of every rank.
+    adapter's own ``train_step`` runs. Each forward pass in training starts from the buffers
+    (running statistics) of the first process, which writes the checkpoint; `follow_first_process`
+    makes them equal once more before a validation.
 
     Args:
         module: A model with ``trainable_networks`` and ``wrap_networks``.

@@ -10,7 +10,7 @@ from daseg.engine.config import load_config
 from daseg.engine.runner import Runner
 from daseg.evaluation import IoUMetric, IoUResult
 from daseg.evaluation.protocol import write_card
-from daseg.segmentor import segmentor_config
+from daseg.segmentor import segmentor_config, without_initial_weights
 from daseg.utils.errors import ConfigError
 
 
@@ -44,13 +44,14 @@ def evaluate(
         CheckpointError: The checkpoint cannot be read or does not fit.
     """
     cfg = load_config(config, cfg_options)
-    meta: dict[str, Any] = read_checkpoint(checkpoint).get("meta", {})
+    config_text = cfg.pretty_text  # as the user wrote it: the hash names config and overrides
     checkpoint = Path(checkpoint)
+    read_checkpoint(checkpoint)  # a wrong path is an error before anything is built
     out = Path(out) if out else checkpoint.parent / f"test_{checkpoint.stem}"
     inference = segmentor_config(cfg).get("inference") or dict(type="WholeInference")
     prepare(cfg, out, tta=tta, seed_log=seed_log, launcher=launcher)
     runner = Runner.from_cfg(cfg)
-    load_segmentor(runner.bare_segmentor, checkpoint)
+    meta = load_segmentor(runner.bare_segmentor, checkpoint)
     metric = _iou_metric(runner)
     runner.test()
     result = metric.last_result
@@ -58,10 +59,11 @@ def evaluate(
         card = write_card(
             out,
             config=config,
-            config_text=cfg.pretty_text,
+            config_text=config_text,
             weights=checkpoint,
             result=result,
             iteration=meta.get("iter"),
+            max_iters=meta.get("max_iters"),
             initial_weights=meta.get("initial_weights"),
             inference=inference,
             tta=dict(cfg.tta) if tta else {},
@@ -87,10 +89,10 @@ def prepare(
         for part in ("dataloader", "cfg", "evaluator"):
             cfg.pop(f"{key}_{part}", None)
     # load_from would put the initial weights of the training in the place of the checkpoint's.
-    for key in ("optim_wrapper", "param_scheduler", "load_from", "resume"):
+    for key in ("optim_wrapper", "param_scheduler", "load_from", "resume", "sync_bn", "compile"):
         cfg.pop(key, None)
     cfg.work_dir, cfg.launcher = str(out), launcher
-    without_initial_weights(cfg)
+    without_initial_weights(cfg.model)
     if tta:
         use_tta(cfg)
     evaluators = cfg.test_evaluator
@@ -99,13 +101,6 @@ def prepare(
             evaluator.out_dir = str(out)
             if seed_log:
                 evaluator.seed_log = str(seed_log)
-
-
-def without_initial_weights(cfg: Config) -> None:
-    """Do not load the backbone's initial weights where a checkpoint is loaded afterwards."""
-    backbone = segmentor_config(cfg).get("backbone")
-    if isinstance(backbone, dict) and backbone.get("weights") is not None:
-        backbone["weights"] = None
 
 
 def use_tta(cfg: Config) -> None:

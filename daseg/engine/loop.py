@@ -6,6 +6,7 @@ from mmengine.dist import get_rank
 from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
 
+from daseg.engine.distributed import follow_first_process
 from daseg.registry import LOOPS
 from daseg.utils.errors import ConfigError
 from daseg.utils.seed import seed_everything
@@ -66,15 +67,22 @@ class IterTrainLoop(BaseLoop):
         runner.call_hook("before_train_epoch")
         world_batch = self.dataloader.batch_size * runner.world_size
         self.dataloader.sampler.start_at(self._iter * world_batch)
-        batches = iter(self.dataloader)
-        while self._iter < self.max_iters and not self.stop_training:
+        self._validate()  # a resumed run may have been stopped before it could
+        batches = iter(self.dataloader) if self._iter < self.max_iters else None
+        while batches and self._iter < self.max_iters and not self.stop_training:
             runner.model.train()
             self.run_iter(next(batches))
-            last = self._iter == self.max_iters
-            if runner.val_loop is not None and (last or self._iter % self.val_interval == 0):
-                runner.val_loop.run()
+            self._validate()
+        follow_first_process(runner.model)
         runner.call_hook("after_train_epoch")
         runner.call_hook("after_train")
+
+    def _validate(self) -> None:
+        """Validate where it is due: at the interval, and at the end."""
+        due = self._iter == self.max_iters or self._iter % self.val_interval == 0
+        if self.runner.val_loop is not None and self._iter > 0 and due:
+            follow_first_process(self.runner.model)
+            self.runner.val_loop.run()
 
     def run_iter(self, data_batch: dict[str, Any]) -> None:
         """Make one train step, with the hooks around it."""

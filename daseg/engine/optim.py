@@ -75,7 +75,7 @@ def build_optimizer(network: nn.Module, cfg: dict[str, Any]) -> OptimWrapper:
     groups = parameter_groups(
         getattr(network, "module", network),
         lr=optimizer["lr"],
-        weight_decay=optimizer.get("weight_decay", 0.0),
+        weight_decay=optimizer.get("weight_decay"),
         lr_mult=settings.pop("lr_mult", {}),
         no_norm_decay=settings.pop("no_norm_decay", False),
     )
@@ -88,19 +88,20 @@ def parameter_groups(
     network: nn.Module,
     *,
     lr: float,
-    weight_decay: float = 0.0,
+    weight_decay: float | None = None,
     lr_mult: dict[str, float] | None = None,
     no_norm_decay: bool = False,
 ) -> list[dict[str, Any]]:
     """Group the trainable parameters by learning rate and weight decay.
 
-    The first group is the one at the base rate, whose rate the log shows.
+    The first group is the one at the base rate, whose rate the log shows. A ``weight_decay`` of
+    None leaves the optimizer its default.
 
     Raises:
         ConfigError: A key of ``lr_mult`` names no child with trainable parameters.
     """
     lr_mult = lr_mult or {}
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {(1.0, 1.0): []}
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {(1.0, True): []}
     unused = set(lr_mult)
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
@@ -109,7 +110,7 @@ def parameter_groups(
         unused -= set(owners)
         factor = lr_mult[max(owners, key=len)] if owners else 1.0
         decays = not (no_norm_decay and parameter.ndim <= 1)
-        groups.setdefault((float(factor), float(decays)), []).append(parameter)
+        groups.setdefault((float(factor), decays), []).append(parameter)
     if unused:
         word = min(unused)
         children = [name for name, _ in network.named_children()]
@@ -117,8 +118,10 @@ def parameter_groups(
             f"optim_wrapper: lr_mult names {word!r}, which has no trainable parameter"
             f"{did_you_mean(word, children)} (children: {', '.join(children)})"
         )
+    # Where nothing is stated, the optimizer's own default decay holds.
+    own = {} if weight_decay is None else dict(weight_decay=weight_decay)
     return [
-        dict(params=parameters, lr=lr * factor, weight_decay=weight_decay * decays)
+        dict(params=parameters, lr=lr * factor, **(own if decays else dict(weight_decay=0.0)))
         for (factor, decays), parameters in groups.items()
         if parameters
     ]

@@ -1,6 +1,7 @@
 """Run a segmentor over images and videos and write what it sees: what ``tools/predict.py`` does."""
 
 import glob
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +114,7 @@ def _frames(path: Path, name: Path) -> Iterator[tuple[np.ndarray, Path]]:
         yield read_rgb(path), name
         return
     video = cv2.VideoCapture(str(path))
+    announced = int(video.get(cv2.CAP_PROP_FRAME_COUNT))  # 0 or less where it is not known
     count = 0
     while True:
         read, frame = video.read()
@@ -123,3 +125,9 @@ def _frames(path: Path, name: Path) -> Iterator[tuple[np.ndarray, Path]]:
     video.release()
     if not count:
         raise DataError(f"{path} is not a readable video")
+    if count < announced:
+        print(
+            f"warning: {path} breaks off: {count} frames could be read of the {announced} that it "
+            "says it has",
+            file=sys.stderr,
+        )

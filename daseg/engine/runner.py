@@ -9,7 +9,7 @@ from typing import Any
 import mmengine
 import torch
 from mmengine import Config
-from mmengine.dist import master_only
+from mmengine.dist import broadcast_object_list, master_only
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner as MMRunner
 from torch import nn
@@ -25,9 +25,11 @@ from daseg.engine.checkpoint import (
     unpack_message_hub,
     write_checkpoint,
 )
-from daseg.engine.distributed import NetworkDDP, init_processes
+from daseg.engine.distributed import NetworkDDP, init_processes, synchronize_batch_norm
 from daseg.evaluation.protocol import versions
-from daseg.utils.errors import CheckpointError, ConfigError
+from daseg.segmentor import without_initial_weights
+from daseg.utils.errors import CheckpointError
+from daseg.utils.weights import sha256_file
 
 _run_number = itertools.count()
 
@@ -66,13 +68,15 @@ class Runner(MMRunner):
         if not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
         if self.cfg.get("sync_bn"):
-            if not torch.cuda.is_available():
-                raise ConfigError(
-                    "sync_bn: torch synchronises batch norm between GPUs only; on CPUs leave each "
-                    "process its own: --cfg-options sync_bn=None"
-                )
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+            model = synchronize_batch_norm(model)
         return NetworkDDP(model.to(mmengine.device.get_device()))
+
+    def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
+        """Build the model; without loading initial weights where a checkpoint brings its own."""
+        if isinstance(model, dict) and self._resume and latest_checkpoint(self.work_dir):
+            model = copy.deepcopy(model)  # the config stays as it is, on the record
+            without_initial_weights(model)
+        return super().build_model(model)
 
     @staticmethod
     def build_dataloader(
@@ -125,16 +129,18 @@ class Runner(MMRunner):
         write_checkpoint(checkpoint, Path(out_dir) / filename)
 
     def _provenance(self) -> dict[str, Any]:
-        meta = dict(iter=self.train_loop.done, epoch=0, cfg=self.cfg.pretty_text, seed=self.seed)
-        meta |= dict(world_size=self.world_size, experiment_name=self.experiment_name)
+        meta: dict[str, Any] = dict(iter=self.train_loop.done, max_iters=self.max_iters, epoch=0)
+        meta |= self._identity() | dict(settings=self._settings(), cfg=self.cfg.pretty_text)
         meta |= dict(config_path=str(self.cfg.filename), time=time.strftime("%Y-%m-%d %H:%M:%S"))
         meta["initial_weights"] = self._initial_weights()
         return meta | {"versions": versions(), "dataset_meta": self._dataset_meta()}
 
     def _initial_weights(self) -> str | None:
         start = getattr(self.bare_segmentor.backbone, "initial_weights", None)
-        # The file's name without its folder: the same weights are the same on every machine.
-        own = self._load_from or (start and f"{Path(start.source).name} sha256:{start.sha256}")
+        # Files without their folders: the same weights are the same on every machine.
+        if self._started_from is None and self._load_from is not None:
+            return f"{Path(self._load_from).name} sha256:{sha256_file(self._load_from)}"
+        own = start and " sha256:".join(filter(None, (Path(start.source).name, start.sha256)))
         return self._started_from or own or "random weights"
 
     def _dataset_meta(self) -> dict[str, Any]:
@@ -147,9 +153,12 @@ class Runner(MMRunner):
             return
         self._has_loaded = True
         if self._resume:
-            newest = latest_checkpoint(self.work_dir)
-            if newest is not None:
-                self.resume(str(newest))
+            # Where the machines share no disk, the first process's file is missing on the others,
+            # which is an error, where starting afresh would make them train different networks.
+            newest = [latest_checkpoint(self.work_dir)]
+            broadcast_object_list(newest)
+            if newest[0] is not None:
+                self.resume(str(newest[0]))
                 return
             self.logger.warning(f"--resume: no iter_N.pth in {self.work_dir}; starting afresh")
         if self._load_from is not None:
@@ -176,12 +185,7 @@ class Runner(MMRunner):
                 f"{filename} holds weights only and cannot be resumed; "
                 "to start from its weights: --cfg-options load_from=FILE without --resume"
             )
-        for key, now in (("seed", self.seed), ("world_size", self.world_size)):
-            if meta[key] != now:
-                raise CheckpointError(
-                    f"{filename} was trained with {key}={meta[key]}, this run has {now}: "
-                    "resume with the same, so that it is the same run"
-                )
+        self._check_same_run(filename, meta)
         load_strictly(self.model, checkpoint["state_dict"], filename)
         self._started_from = meta["initial_weights"]
         self.train_loop.start_at(meta["iter"])
@@ -192,6 +196,33 @@ class Runner(MMRunner):
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
             _load_schedulers(self.param_schedulers, checkpoint["param_schedulers"])
         self.logger.info(f"resumed from {filename} at iteration {meta['iter']}")
+
+    def _check_same_run(self, filename: str, meta: dict[str, Any]) -> None:
+        for key, now in self._identity().items():
+            if meta[key] != now:
+                raise CheckpointError(
+                    f"{filename} was trained with {key}={meta[key]}, this run has {now}: "
+                    "resume with the same, so that it is the same run"
+                )
+        own = self._settings()
+        changed = [key for key, text in meta["settings"].items() if own[key] != text]
+        if changed:
+            self.logger.warning(
+                f"resuming with another {', '.join(changed)} than {filename} was trained with: "
+                "this is not the run that would have gone on without a stop"
+            )
+
+    def _identity(self) -> dict[str, int]:
+        """What must be the same for the stream of samples to go on where it stopped."""
+        batch_size = self.train_dataloader.batch_size
+        return dict(seed=self.seed, world_size=self.world_size, batch_size=batch_size)
+
+    def _settings(self) -> dict[str, str]:
+        """What else makes a run what it is, as text."""
+        settings = dict(dataset=self.cfg.get("train_dataloader", {}).get("dataset"))
+        for key in ("model", "optim_wrapper", "param_scheduler"):
+            settings[key] = self.cfg.get(key)
+        return {key: repr(_sorted(value)) for key, value in settings.items()}
 
 
 def _to_cpu(state: Any) -> Any:
@@ -206,6 +237,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _sorted(value: Any) -> Any:
+    """The same value whatever order its keys were written in."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value, key=str)}
+    return [_sorted(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _map_schedulers(function: Any, schedulers: Any) -> Any:

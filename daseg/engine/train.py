@@ -8,7 +8,6 @@ from mmengine import Config
 
 from daseg.engine.checkpoint import latest_checkpoint
 from daseg.engine.config import load_config
-from daseg.engine.evaluate import without_initial_weights
 from daseg.engine.runner import Runner
 from daseg.utils.errors import ConfigError
 
@@ -71,4 +70,3 @@ def _protect(cfg: Config) -> None:
             f"{cfg.work_dir} holds a run already ({newest.name}): go on with it with --resume, "
             "or choose another --work-dir, or delete it"
         )
-    without_initial_weights(cfg)

@@ -1,18 +1,16 @@
 """Check a whole config before anything is built or read: names, arguments, top-level keys."""
 
-import inspect
 import re
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 from mmengine import registry as mm
-from mmengine.runner import Runner
-from torch.utils.data import DataLoader
 
 from daseg import registry as own
 from daseg.datasets.pipeline import Pipeline
+from daseg.engine.arguments import accepted_arguments, arguments_of
 from daseg.engine.optim import NETWORK_KEYS
+from daseg.engine.settings import wrong_settings, wrong_shapes
 from daseg.registry import all_names, did_you_mean, near, unknown_name
 from daseg.utils.errors import ConfigError
 
@@ -31,9 +29,6 @@ UNREAD_KEYS = dict(
     experiment_name="a run is named after its config file",
     efficient_conv_bn_eval="convolution and batch norm are not fused",
 )
-LOADER_KEYS = frozenset(inspect.signature(DataLoader.__init__).parameters) - {"self"}
-RANDOMNESS_KEYS = frozenset(inspect.signature(Runner.set_randomness).parameters) - {"self"}
-ENV_KEYS = frozenset(("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit"))
 DEFAULT_HOOKS = "runtime_info timer sampler_seed logger param_scheduler checkpoint".split()
 
 # Which registry the value of a key is built by. A dict under another key may be any part.
@@ -66,15 +61,27 @@ REGISTRY_OF_KEY: dict[str, mm.Registry] = dict(
     vis_backends=own.VISBACKENDS,
     log_processor=own.LOG_PROCESSORS,
 )
+# Arguments that are not in a config, since whoever builds the part supplies them.
+SUPPLIED = {
+    own.HEADS.name: "in_channels num_classes",
+    own.DATA_SAMPLERS.name: "dataset",
+    own.LOOPS.name: "runner dataloader evaluator",
+    own.OPTIMIZERS.name: "params",
+    own.OPTIM_WRAPPERS.name: "optimizer",
+    own.PARAM_SCHEDULERS.name: "optimizer",
+    own.VISBACKENDS.name: "save_dir",
+}
 ALL_REGISTRIES = tuple(own.KINDS.values())
 NETWORK = re.compile(r"optim_wrapper\.\w+")
 
 
 def validate(cfg: dict[str, Any]) -> None:
     """Raise one `ConfigError` that lists everything wrong with a config."""
-    problems = [
+    problems = list(wrong_shapes(cfg))
+    # Nothing else can be said about a value that is no dict.
+    problems = problems or [
         *_misspelt_keys(cfg),
-        *_settings(cfg),
+        *wrong_settings(cfg),
         *_optimizers(cfg),
         *_schedules(cfg),
         *_parts(cfg),
@@ -98,17 +105,6 @@ def _misspelt_keys(cfg: dict[str, Any]) -> Iterator[str]:
     for name in cfg.get("default_hooks") or {}:
         if name not in DEFAULT_HOOKS:
             yield f"default_hooks.{name}: not a default hook{did_you_mean(name, DEFAULT_HOOKS)}"
-
-
-def _settings(cfg: dict[str, Any]) -> Iterator[str]:
-    """The dicts without a type whose keys are known."""
-    loaders = ("train_dataloader", "val_dataloader", "test_dataloader")
-    known = dict.fromkeys(loaders, LOADER_KEYS) | dict(randomness=RANDOMNESS_KEYS, env_cfg=ENV_KEYS)
-    for name, legal in known.items():
-        for key in sorted((cfg.get(name) or {}).keys() - legal):
-            what = "a dataloader" if name in loaders else f"{name!r}"
-            hint = did_you_mean(key, legal) or f"; it has {', '.join(sorted(legal))}"
-            yield f"{name}.{key}: not an argument of {what}{hint}"
 
 
 def _optimizers(cfg: dict[str, Any]) -> Iterator[str]:
@@ -151,18 +147,40 @@ def schedulers(node: Any, path: str = "param_scheduler") -> Iterator[tuple[str, 
             yield from schedulers(child, f"{path}.{key}")
 
 
-def _parts(node: Any, path: str = "", key: str = "") -> Iterator[str]:
-    """Check every ``dict(type=...)`` below a node, with the registry that its key implies."""
+def _parts(node: Any, path: str = "", key: str = "", ours: bool = True) -> Iterator[str]:
+    """Check every ``dict(type=...)`` below a node, with the registry that its key implies.
+
+    Missing arguments are looked for only where daseg builds the part (``ours``): somebody else's
+    part may supply them, and a helper variable need not be complete.
+    """
     if isinstance(node, dict):
+        registry = REGISTRY_OF_KEY.get(key)
         # The wrapper of a network is checked by `_optimizers`: it has daseg's own keys too.
         if isinstance(node.get("type"), str) and not NETWORK.fullmatch(path):
-            yield from _part(node, REGISTRY_OF_KEY.get(key), path)
+            yield from _part(node, registry, path)
+            if ours and registry is not None:
+                yield from _missing_arguments(node, registry, path)
+            ours = ours and _is_ours(_find(node["type"], registry))
         inherits = key in ("default_hooks", "param_scheduler") and "type" not in node
         for name, child in node.items():
-            yield from _parts(child, f"{path}.{name}".lstrip("."), key if inherits else name)
+            place, here = f"{path}.{name}".lstrip("."), ours and (bool(path) or name in RUNNER_KEYS)
+            yield from _parts(child, place, key if inherits else name, here)
     elif isinstance(node, (list, tuple)):
         for index, child in enumerate(node):
-            yield from _parts(child, f"{path}.{index}", key)
+            yield from _parts(child, f"{path}.{index}", key, ours)
+
+
+def _missing_arguments(node: dict[str, Any], registry: mm.Registry, path: str) -> Iterator[str]:
+    found = _find(node["type"], registry)
+    if found is None or registry is own.FUNCTIONS:  # functions get their arguments at each call
+        return
+    supplied = SUPPLIED.get(registry.name, "").split()
+    for name in sorted(arguments_of(found).required - node.keys() - set(supplied)):
+        yield f"{path}.{name}: missing; {node['type']} needs it"
+
+
+def _is_ours(part: Any) -> bool:
+    return str(getattr(part, "__module__", "")).startswith(("daseg.", "mmengine."))
 
 
 def _pipelines(node: Any, path: str = "") -> Iterator[str]:
@@ -210,27 +228,3 @@ def _unknown(name: str, registry: mm.Registry | None) -> str:
         return unknown_name(name, registry)
     names = set().union(*(all_names(r) for r in ALL_REGISTRIES))
     return f"nothing is registered as {name!r}{did_you_mean(name, names)}"
-
-
-@cache
-def accepted_arguments(part: Any) -> frozenset[str] | None:
-    """Names of the keyword arguments that a class or function takes; None where it takes any.
-
-    ``**kwargs`` of a constructor are taken to go to the constructor of the next base class.
-    """
-    names: set[str] = set()
-    for constructor in _constructors(part):
-        open_ended = False
-        for parameter in inspect.signature(constructor).parameters.values():
-            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-                names.add(parameter.name)
-            open_ended = parameter.kind is parameter.VAR_KEYWORD
-        if not open_ended:
-            return frozenset(names - {"self"})
-    return None
-
-
-def _constructors(part: Any) -> list[Any]:
-    if not inspect.isclass(part):
-        return [part]
-    return [vars(base)["__init__"] for base in part.__mro__[:-1] if "__init__" in vars(base)]

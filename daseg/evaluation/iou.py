@@ -14,24 +14,10 @@ from daseg.evaluation.report import IoUResult
 from daseg.registry import METRICS, did_you_mean
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.files import atomic_write_text
+from daseg.utils.labels import CITYSCAPES_CLASSES, SYNTHIA_13, SYNTHIA_16
 
-# SYNTHIA has no terrain, truck and train; the older papers leave out wall, fence and pole too.
-SYNTHIA13 = (
-    "road",
-    "sidewalk",
-    "building",
-    "traffic light",
-    "traffic sign",
-    "vegetation",
-    "sky",
-    "person",
-    "rider",
-    "car",
-    "bus",
-    "motorcycle",
-    "bicycle",
-)
-SYNTHIA16 = (*SYNTHIA13, "wall", "fence", "pole")
+SYNTHIA16 = tuple(CITYSCAPES_CLASSES[i] for i in SYNTHIA_16)
+SYNTHIA13 = tuple(CITYSCAPES_CLASSES[i] for i in SYNTHIA_13)
 RESTRICTED = "_restricted"
 
 

@@ -54,7 +54,7 @@ class ProtocolCard:
         weights_sha256: Of the checkpoint file.
         iteration: Training iterations the checkpoint has seen; None where it does not say.
         initial_weights: What training started from; None where it is not known.
-        checkpoint_choice: "last", "best on validation" or "other"; see `checkpoint_choice`.
+        checkpoint_choice: "last", "best on validation", ...; see `checkpoint_choice`.
         network: "student" or "teacher" where training had both, else None.
         input_sizes: Sizes of the images as the network saw them.
         label_sizes: Sizes of the labels that the predictions were compared with.
@@ -124,6 +124,7 @@ def write_card(
     weights: str | Path,
     result: IoUResult,
     iteration: int | None = None,
+    max_iters: int | None = None,
     initial_weights: str | None = None,
     network: str | None = None,
     inference: Mapping[str, Any] | None = None,
@@ -140,6 +141,7 @@ def write_card(
         weights: Path of the checkpoint that was evaluated.
         result: What the evaluation found; it knows the sizes, the classes and the number of images.
         iteration: Training iterations the checkpoint has seen.
+        max_iters: Iterations of its whole training.
         initial_weights: What training started from, in a way that another run would repeat.
         network: "student" or "teacher" where training had both.
         inference: Settings of inference.
@@ -160,7 +162,7 @@ def write_card(
         weights_sha256=sha256_file(weights),
         iteration=iteration,
         initial_weights=initial_weights,
-        checkpoint_choice=checkpoint_choice(weights),
+        checkpoint_choice=checkpoint_choice(weights, iteration, max_iters),
         network=network,
         input_sizes=result.input_sizes,
         label_sizes=result.label_sizes,
@@ -211,20 +213,20 @@ def compare(cards: Sequence[ProtocolCard]) -> list[str]:
     ]
 
 
-def checkpoint_choice(weights: str | Path) -> str:
-    """How a checkpoint was chosen, by the names that mmengine's checkpoint hook gives.
+def checkpoint_choice(
+    weights: str | Path, iteration: int | None = None, max_iters: int | None = None
+) -> str:
+    """How a checkpoint was chosen.
 
     Returns:
-        "best on validation" for ``best_*.pth``; "last" for the file that ``last_checkpoint`` in
-        the same folder names; else "other".
+        "best on validation" for ``best_*.pth``; "last" after the last iteration of its training;
+        "iteration N of M" before that; "other" where the file does not say.
     """
-    path = Path(weights)
-    if path.name.startswith("best_"):
+    if Path(weights).name.startswith("best_"):
         return "best on validation"
-    pointer = path.parent / "last_checkpoint"
-    if pointer.is_file() and Path(pointer.read_text().strip()).name == path.name:
-        return "last"
-    return "other"
+    if iteration is None or max_iters is None:
+        return "other"
+    return "last" if iteration == max_iters else f"iteration {iteration} of {max_iters}"
 
 
 def device_name(device: str | torch.device) -> str:

@@ -1,6 +1,7 @@
 """When checkpoints are written, and which are kept."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from mmengine.dist import master_only
@@ -30,12 +31,14 @@ class CheckpointHook(MMCheckpointHook):
         by_epoch: False; there are no epochs.
     """
 
+    best_ckpt_path: str | None
+
     def __init__(
         self,
         interval: int = 1000,
         *,
         max_keep_ckpts: int = -1,
-        save_best: str | list[str] | None = None,
+        save_best: str | None = None,
         rule: str | None = None,
         save_last: bool = True,
         by_epoch: bool = False,
@@ -51,6 +54,27 @@ class CheckpointHook(MMCheckpointHook):
         """Prepare the folder."""
         with quiet(logging.WARNING):  # mmengine warns of its own FileClient
             super().before_train(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Keep what an early stop would lose."""
+        done = runner.train_loop.done
+        if self.save_last and done and not (Path(self.out_dir) / f"iter_{done}.pth").exists():
+            self._save_checkpoint_with_step(runner, done, meta={})
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, float]) -> None:
+        """Remove the old best when the new one is on the disk, not before."""
+        if not self.save_best:
+            return
+        old, self.best_ckpt_path = self.best_ckpt_path, None
+        super()._save_best_checkpoint(runner, metrics)
+        if self.best_ckpt_path is None:
+            self.best_ckpt_path = old
+        elif old is not None and old != self.best_ckpt_path:
+            self._remove(Path(old))
+
+    @master_only
+    def _remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)

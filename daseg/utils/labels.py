@@ -100,9 +100,6 @@ CAMVID_PALETTE = [
     [64, 64, 0],
     [0, 128, 192],
 ]
-# Cityscapes' train id (the place) to CamVid's class: a network of the one can be tested on the
-# other.
-CITYSCAPES_TO_CAMVID = (3, 4, 1, 1, 7, 2, 6, 6, 5, 5, 0, 9, 10, 8, 8, 8, 8, 10, 10)
 
 
 def train_ids_to_label_ids(label: np.ndarray) -> np.ndarray:

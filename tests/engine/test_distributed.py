@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from daseg.engine.checkpoint import read_checkpoint
-from daseg.engine.distributed import init_processes
+from daseg.engine.distributed import init_processes, synchronize_batch_norm
+from daseg.engine.evaluate import evaluate
 from daseg.engine.train import train
+from daseg.evaluation import read_curve
 from daseg.utils.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +88,29 @@ def test_two_processes_equal_one_with_the_doubled_batch(tiny_config, tmp_path):
     assert largest_difference(ranks[0], one) < 1e-6
     early = read_checkpoint(tmp_path / "one/iter_3.pth")["state_dict"]
     assert largest_difference(early, one) > 1e-3, "nothing was trained"
+
+
+def test_with_batch_norm_all_processes_hold_what_the_checkpoint_holds(tiny_config, tmp_path):
+    config = tiny_config(KEEP_RANKS)
+    env = environment(tmp_path, MASTER_PORT=str(free_port()))
+    out = tmp_path / "run"
+    run("tools/dist_train.sh", config, 2, "--work-dir", out, env=env)
+    ranks = [read_checkpoint(out / f"rank{r}.pth")["state_dict"] for r in (0, 1)]
+    saved = read_checkpoint(out / "iter_6.pth")["state_dict"]
+    assert largest_difference(*ranks) == largest_difference(ranks[0], saved) == 0
+    tested = evaluate(tiny_config(name="plain"), out / "iter_6.pth", out=tmp_path / "test")
+    assert read_curve(out).miou[-1] == (6, pytest.approx(100 * tested.mIoU, abs=1e-6))
+
+
+def test_batch_norm_with_more_in_it_is_not_synchronised(monkeypatch):
+    class BatchNormAct(torch.nn.BatchNorm2d):
+        """As timm's, which torch's conversion would strip of its activation."""
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    plain = synchronize_batch_norm(torch.nn.Sequential(torch.nn.BatchNorm2d(2)))
+    assert isinstance(plain[0], torch.nn.SyncBatchNorm)
+    with pytest.raises(ConfigError, match=r"sync_bn: 1 is a BatchNormAct"):
+        synchronize_batch_norm(torch.nn.Sequential(torch.nn.ReLU(), BatchNormAct(2)))
 
 
 def test_the_metric_of_two_processes_equals_that_of_one(tiny_config, tmp_path):

@@ -67,7 +67,18 @@ def test_the_results_lie_beside_the_checkpoint_where_not_said(trained, tmp_path)
     evaluate(trained["config"], copy)
     assert (tmp_path / "test_some/results.json").is_file()
     card = json.loads((tmp_path / "test_some/protocol_card.json").read_text())
-    assert card["checkpoint_choice"] == "other"
+    assert card["checkpoint_choice"] == "last"  # the file says so, whatever its name
+
+
+def test_the_hash_names_the_config_and_not_the_folder(trained, tmp_path):
+    def hash_of(name, **options):
+        evaluate(trained["config"], trained["checkpoint"], out=tmp_path / name, **options)
+        return json.loads((tmp_path / name / "protocol_card.json").read_text())["config_sha256"]
+
+    first = hash_of("a")
+    assert hash_of("b", seed_log=tmp_path / "log") == first
+    other = {"optim_wrapper.segmentor.optimizer.lr": 0.5}
+    assert hash_of("c", cfg_options=other) != first
 
 
 def test_the_initial_weights_of_the_training_do_not_replace_the_checkpoint(

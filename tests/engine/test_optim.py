@@ -115,6 +115,16 @@ def test_gradients_are_clipped_to_the_norm(kind):
     torch.testing.assert_close(clipped / clipped.norm(), free / free.norm(), atol=1e-4, rtol=1e-3)
 
 
+def test_an_optimizer_keeps_its_own_default_decay():
+    network = torch.nn.Linear(2, 2)
+    wrapper = build_optimizer(network, dict(optimizer=dict(type="AdamW", lr=1e-3)))
+    assert [g["weight_decay"] for g in wrapper.param_groups[:1]] == [0.01]  # torch's default
+    wrapper = build_optimizer(
+        network, dict(optimizer=dict(type="AdamW", lr=1e-3), no_norm_decay=True)
+    )
+    assert sorted(g["weight_decay"] for g in wrapper.optimizer.param_groups) == [0.0, 0.01]
+
+
 def test_float16_needs_cuda():
     with pytest.raises(
         ConfigError, match="float16 needs a CUDA device; use dtype='bfloat16' on the c"

@@ -105,6 +105,24 @@ def test_resuming_with_another_seed_is_refused(tiny_config, tmp_path):
         train(config, work_dir=tmp_path / "run", resume=True, cfg_options={"randomness.seed": 4})
 
 
+def test_resuming_with_another_batch_size_is_refused(tiny_config, tmp_path):
+    config = tiny_config()
+    train(config, work_dir=tmp_path / "run", cfg_options={"train_cfg.max_iters": 1})
+    options = {"train_dataloader.batch_size": 4}
+    with pytest.raises(CheckpointError, match=r"batch_size=2, this run has 4"):
+        train(config, work_dir=tmp_path / "run", resume=True, cfg_options=options)
+
+
+def test_resuming_with_other_settings_is_said(tiny_config, tmp_path):
+    config = tiny_config()
+    train(config, work_dir=tmp_path / "run", cfg_options={"train_cfg.max_iters": 1})
+    options = {"train_cfg.max_iters": 2, "optim_wrapper.segmentor.optimizer.lr": 0.5}
+    options["param_scheduler.0.end"] = 2  # as in the first run
+    train(config, work_dir=tmp_path / "run", resume=True, cfg_options=options)
+    log = "".join(p.read_text() for p in (tmp_path / "run").glob("*/*.log"))
+    assert "resuming with another optim_wrapper than" in log
+
+
 def test_a_work_dir_with_a_run_is_not_overwritten(tiny_config, tmp_path):
     config = tiny_config()
     train(config, work_dir=tmp_path / "run", cfg_options={"train_cfg.max_iters": 3})

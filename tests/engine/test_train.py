@@ -1,16 +1,22 @@
 """A training: what it leaves behind, and how it stops."""
 
+import hashlib
+import itertools
 import json
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 
 from daseg.backbones import ResNet
 from daseg.engine.checkpoint import read_checkpoint
+from daseg.engine.runner import Runner
 from daseg.engine.train import train
+from daseg.evaluation import IoUMetric, read_curve
 from daseg.hooks import CheckpointHook
 from daseg.hooks.train_log import TrainingDivergedError
+from daseg.registry import HOOKS
 from daseg.utils.errors import CheckpointError, ConfigError
 
 
@@ -148,7 +154,8 @@ def test_load_from_starts_with_the_segmentors_weights_and_resume_ignores_it(
     old = read_checkpoint(trained["checkpoint"])["state_dict"]
     key = next(k for k in old if k.startswith("segmentor.head") and k.endswith("weight"))
     assert torch.equal(first["state_dict"][key], old[key])
-    assert first["meta"]["initial_weights"] == str(trained["checkpoint"])
+    digest = hashlib.sha256(trained["checkpoint"].read_bytes()).hexdigest()
+    assert first["meta"]["initial_weights"] == f"{trained['checkpoint'].name} sha256:{digest}"
     runner = train(
         config, work_dir=out, resume=True, cfg_options=options | {"train_cfg.max_iters": 2}
     )
@@ -177,6 +184,46 @@ def test_a_resumed_run_still_knows_its_initial_weights(tiny_config, tmp_path):
     first, second = (read_checkpoint(out / f"iter_{i}.pth")["meta"] for i in (1, 2))
     assert backbone.name in first["initial_weights"]
     assert second["initial_weights"] == first["initial_weights"]
+    assert str(backbone) in second["cfg"], "the record must say what the training started from"
+
+
+def test_a_resumed_run_makes_up_for_the_validation_it_missed(tiny_config, tmp_path):
+    config, out = tiny_config(), tmp_path / "run"
+    missed = {"train_cfg.max_iters": 3, "val_dataloader": None, "val_cfg": None}
+    train(config, work_dir=out, cfg_options=missed | {"val_evaluator": None})
+    train(config, work_dir=out, resume=True, cfg_options={"train_cfg.val_interval": 3})
+    assert [step for step, _ in read_curve(out).miou] == [3, 6]
+
+
+def test_an_early_stop_leaves_a_checkpoint(tiny_config, tmp_path):
+    def stop(runner, batch_idx, data_batch=None, outputs=None):
+        runner.train_loop.stop_training = batch_idx == 3
+
+    hook = type("Stop", (Hook,), {"after_train_iter": staticmethod(stop)})
+    HOOKS.register_module(module=hook, force=True)
+    config = tiny_config("custom_hooks = [dict(type='Stop')]")
+    options = {"default_hooks.checkpoint.interval": 100, "val_dataloader": None}
+    options |= {"val_cfg": None, "val_evaluator": None}
+    train(config, work_dir=tmp_path / "run", cfg_options=options)
+    assert read_checkpoint(tmp_path / "run/iter_4.pth")["meta"]["iter"] == 4
+
+
+def test_the_old_best_goes_when_the_new_one_is_written(tiny_config, tmp_path, monkeypatch):
+    seen = []
+    save = Runner.save_checkpoint
+
+    def spy(self, out_dir, filename, *args, **kwargs):
+        if filename.startswith("best"):
+            seen.append(sorted(p.name for p in Path(out_dir).glob("best*")))
+        return save(self, out_dir, filename, *args, **kwargs)
+
+    monkeypatch.setattr(Runner, "save_checkpoint", spy)
+    better = itertools.count()  # each validation finds a better one
+    monkeypatch.setattr(IoUMetric, "compute_metrics", lambda *_: {"mIoU": float(next(better))})
+    options = {"default_hooks.checkpoint.save_best": "mIoU", "train_cfg.val_interval": 1}
+    train(tiny_config(), work_dir=tmp_path / "run", cfg_options=options)
+    assert seen == [[], *([f"best_mIoU_iter_{i}.pth"] for i in range(1, 6))]
+    assert len(list((tmp_path / "run").glob("best*"))) == 1
 
 
 def test_persistent_workers_are_no_obstacle_to_none(tiny_config, tmp_path):

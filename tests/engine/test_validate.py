@@ -4,7 +4,9 @@ import pytest
 from mmengine import Config
 
 from daseg.engine.train import train
-from daseg.engine.validate import accepted_arguments, validate
+from daseg.engine.arguments import accepted_arguments, arguments_of
+from daseg.engine.validate import validate
+from daseg.registry import BACKBONES, KINDS, all_names
 from daseg.utils.errors import ConfigError
 
 
@@ -127,6 +129,39 @@ REPLACEMENTS = [
         "train_dataloder =",
         r"train_dataloder: .*did you mean 'train_dataloader",
     ),
+    ("depth=18, ", "", r"model.segmentor.backbone.depth: missing; ResNet needs it"),
+    (", root=", ", label_root=", r"train_dataloader.dataset.root: missing; FolderDataset needs it"),
+    ("crop_size=(32, 32)", "tries=3", r"pipeline.2.crop_size: missing; RandomCrop needs it"),
+    ("max_iters=6, ", "", r"train_cfg.max_iters: missing; IterTrainLoop needs it"),
+    ("max_iters=6", "max_iters='abc'", r"train_cfg.max_iters: .* whole number .* 1, not 'abc'"),
+    ("max_iters=6", "max_iters=True", r"train_cfg.max_iters: .* whole number .* not True"),
+    ("max_iters=6", "max_iters=6.0", r"train_cfg.max_iters: .* whole number .* not 6.0"),
+    ("val_interval=100", "val_interval=0", r"train_cfg.val_interval: .* at least 1, not 0"),
+    ("batch_size=2", "batch_size='x'", r"train_dataloader.batch_size: .* at least 1, not 'x'"),
+    ("batch_size=2", "batch_size=0", r"train_dataloader.batch_size: .* at least 1, not 0"),
+    ("batch_size=5", "batch_size=None", r"val_dataloader.batch_size: .* at least 1, not None"),
+    ("num_workers=0", "num_workers=-1", r"train_dataloader.num_workers: .* at least 0, not -1"),
+    (
+        "sampler=dict(type='EndlessSampler')",
+        "sampler=None",
+        r"train_dataloader.sampler: missing; use dict\(type='EndlessSampler'\)",
+    ),
+    (
+        "sampler=dict(type='EndlessSampler'),",
+        "",
+        r"train_dataloader.sampler: missing; use dict\(type='EndlessSampler'\)",
+    ),
+    (
+        "sampler=dict(type='DefaultSampler', shuffle=False),",
+        "",
+        r"val_dataloader.sampler: missing; use dict\(type='DefaultSampler', shuffle=False\)",
+    ),
+    (
+        "collate_fn=dict(type='collate'),",
+        "",
+        r"train_dataloader.collate_fn: missing; use dict\(type='collate'\)",
+    ),
+    ("test_cfg = dict(type='TestLoop')", "test_cfg = 3", r"test_cfg: has to be a dict, not 3"),
     ("log_processor", "log_procesor", r"log_procesor: not a key that anything reads; did you mean"),
 ]
 
@@ -135,6 +170,64 @@ REPLACEMENTS = [
 def test_a_mistake_is_named_with_its_place(load, old, new, match):
     with pytest.raises(ConfigError, match=match):
         validate(load(old, new))
+
+
+@pytest.mark.parametrize(
+    ("env_cfg", "match"),
+    [
+        ("dist_cfg=dict(backend='gloo')", r"env_cfg.dist_cfg.backend: .*; it has timeout"),
+        ("dist_cfg=dict(timeout='1h')", r"env_cfg.dist_cfg.timeout: .* whole number .* not '1h'"),
+        ("dist_cfg='nccl'", r"env_cfg.dist_cfg: has to be a dict, not 'nccl'"),
+        (
+            "mp_cfg=dict(start='fork')",
+            r"env_cfg.mp_cfg.start: .*it has mp_start_method, opencv_num",
+        ),
+    ],
+)
+def test_settings_of_the_environment_that_nobody_reads(load, env_cfg, match):
+    with pytest.raises(ConfigError, match=match):
+        validate(load(new=f"\nenv_cfg = dict({env_cfg})\n"))
+    validate(load(new="\nenv_cfg = dict(dist_cfg=dict(timeout=60))\n"))
+
+
+@pytest.mark.parametrize("name", ["GTA5", "SYNTHIA", "Cityscapes", "CamVid"])
+@pytest.mark.parametrize("argument", ["classes", "palette", "layout", "reader"])
+def test_what_a_data_set_gives_to_its_base_is_no_argument_of_it(load, name, argument):
+    cfg = load()
+    cfg["train_dataloader"]["dataset"] = dict(type=name, root="x", labels=False)
+    validate(cfg)
+    cfg["train_dataloader"]["dataset"][argument] = []
+    with pytest.raises(ConfigError, match=rf"dataset.{argument}: {name} has no argument"):
+        validate(cfg)
+
+
+def test_a_data_set_needs_its_root(load):
+    cfg = load()
+    cfg["train_dataloader"]["dataset"] = dict(type="MixedDataset", datasets=[dict(type="GTA5")])
+    with pytest.raises(ConfigError, match=r"dataset.datasets.0.root: missing; GTA5 needs it"):
+        validate(cfg)
+
+
+def test_a_helper_variable_need_not_be_complete(load):
+    validate(load(new="\nsource = dict(dataset=dict(type='GTA5'))\n"))
+
+
+def test_a_part_of_somebody_else_may_complete_the_parts_inside_it(load):
+    @BACKBONES.register_module()
+    class Wrapping:
+        def __init__(self, backbone):
+            self.backbone = BACKBONES.build(backbone, depth=18)
+
+    try:
+        cfg = load()
+        segmentor = cfg["model"]["segmentor"]
+        segmentor["backbone"] = dict(type="Wrapping", backbone=dict(type="ResNet"))
+        validate(cfg)
+        segmentor["backbone"] = dict(type="Wrapping")
+        with pytest.raises(ConfigError, match="backbone.backbone: missing; Wrapping needs it"):
+            validate(cfg)
+    finally:
+        BACKBONES.module_dict.pop("Wrapping")
 
 
 def test_the_tiny_config_itself_is_right(load):
@@ -195,3 +288,53 @@ def test_accepted_arguments_follow_keyword_arguments_to_the_base_class():
     assert accepted_arguments(Child) == {"a", "b", "c"}
     assert accepted_arguments(Open) is None
     assert accepted_arguments(lambda x, y=1: None) == {"x", "y"}
+
+
+class Parent:
+    def __init__(self, place, a, *, b, c=1):
+        pass
+
+
+class Giving(Parent):
+    """Gives ``place`` and ``b`` itself."""
+
+    def __init__(self, d, **options):
+        super().__init__("here", b=d, **options)
+
+
+class Changing(Parent):
+    """May add anything to its options."""
+
+    def __init__(self, d, **options):
+        options.setdefault("b", d)
+        super().__init__("here", **options)
+
+
+class Keeping(Parent):
+    """Does not hand its options on."""
+
+    def __init__(self, **options):
+        super().__init__(1, 2, b=3)
+        self.options = options
+
+
+def test_what_a_constructor_gives_to_its_base_is_neither_legal_nor_required():
+    assert arguments_of(Giving) == ({"d", "a", "c"}, {"d", "a"})
+    # Nothing is known for certain here, so that no argument may be called wrong or missing.
+    assert arguments_of(Changing) == ({"d", "place", "a", "b", "c"}, {"d"})
+    assert arguments_of(Keeping) == ({"place", "a", "b", "c"}, set())
+
+
+def test_required_arguments_of_the_parts_of_other_packages():
+    found = {
+        name: set(arguments_of(KINDS["scheduler"].get(name)).required)
+        for name in all_names(KINDS["scheduler"])
+        if name.endswith("LR")
+    }
+    needs = {name: needed - {"optimizer"} for name, needed in found.items()}
+    assert {name: needed for name, needed in needs.items() if needed} == {
+        "CosineRestartLR": {"periods"},
+        "ExponentialLR": {"gamma"},
+        "MultiStepLR": {"milestones"},
+        "StepLR": {"step_size"},
+    }

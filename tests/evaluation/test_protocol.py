@@ -85,13 +85,12 @@ def test_compare_finds_unequal_protocols(card):
     assert compare([]) == []
 
 
-def test_checkpoint_choice(tmp_path):
-    for name in ("iter_100.pth", "iter_200.pth"):
-        (tmp_path / name).touch()
-    assert checkpoint_choice(tmp_path / "iter_200.pth") == "other"
-    (tmp_path / "last_checkpoint").write_text("/moved/since/iter_200.pth\n")
-    assert checkpoint_choice(tmp_path / "iter_200.pth") == "last"
-    assert checkpoint_choice(tmp_path / "iter_100.pth") == "other"
+def test_checkpoint_choice():
+    assert checkpoint_choice("run/iter_200.pth", 200, 200) == "last"
+    assert checkpoint_choice("renamed.pth", 200, 200) == "last"
+    assert checkpoint_choice("run/iter_100.pth", 100, 200) == "iteration 100 of 200"
+    assert checkpoint_choice("run/best_mIoU_iter_200.pth", 200, 200) == "best on validation"
+    assert checkpoint_choice("published.pth") == "other"
 
 
 def test_large_file_is_hashed_whole(tmp_path):

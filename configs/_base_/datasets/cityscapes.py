@@ -1,13 +1,14 @@
-"""Cityscapes with labels at full resolution: scaled by 0.5-2 and cropped in training, whole in
-testing.
+"""Cityscapes with labels at full resolution: scaled by 0.5-2 with PIL's bilinear filter, padded
+with black and cropped in training, as SegmenTron has it; whole in testing.
 """
 
 data_root = 'data/cityscapes'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadLabel'),
-    dict(type='RandomResize', scale=(2048, 1024), ratio_range=(0.5, 2.0), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=(769, 769)),
+    dict(type='RandomResize', scale=(2048, 1024), ratio_range=(0.5, 2.0),
+         resize_type='ResizePIL', interpolation='bilinear'),
+    dict(type='RandomCrop', crop_size=(769, 769), image_fill=(0, 0, 0)),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSample')]
 test_pipeline = [

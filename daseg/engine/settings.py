@@ -1,0 +1,86 @@
+"""Check the dicts of a config that are no parts: their keys, and the numbers in them."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from daseg.registry import did_you_mean
+
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+DICTS = (*LOADERS, *"model train_cfg val_cfg test_cfg optim_wrapper default_hooks".split())
+DICTS += ("randomness", "env_cfg")
+LOADER_KEYS = frozenset(inspect.signature(DataLoader.__init__).parameters) - {"self"}
+# What mmengine would leave to chance, or fail on.
+LOADER_NEEDS = dict(
+    dataset="for example dict(type='GTA5', root=...)",
+    sampler="use dict(type='DefaultSampler', shuffle=False)",
+    collate_fn="use dict(type='collate')",
+)
+KEYS: dict[str, frozenset[str]] = {
+    **dict.fromkeys(LOADERS, LOADER_KEYS),
+    "randomness": frozenset(inspect.signature(Runner.set_randomness).parameters) - {"self"},
+    "env_cfg": frozenset(("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit")),
+    "env_cfg.mp_cfg": frozenset(("mp_start_method", "opencv_num_threads")),
+    # The backend follows from the machine: NCCL with GPUs, else gloo.
+    "env_cfg.dist_cfg": frozenset(("timeout",)),
+}
+# The smallest legal value of what has to be a whole number.
+WHOLE_NUMBERS = {
+    "train_cfg.max_iters": 1,
+    "train_cfg.val_interval": 1,
+    **{f"{loader}.batch_size": 1 for loader in LOADERS},
+    **{f"{loader}.num_workers": 0 for loader in LOADERS},
+    "env_cfg.dist_cfg.timeout": 1,
+}
+
+
+def wrong_shapes(cfg: dict[str, Any]) -> Iterator[str]:
+    """Top-level keys whose value is neither a dict nor None."""
+    for key in DICTS:
+        if not isinstance(cfg.get(key), (dict, type(None))):
+            yield f"{key}: has to be a dict, not {cfg[key]!r}"
+
+
+def wrong_settings(cfg: dict[str, Any]) -> Iterator[str]:
+    """Unknown keys, missing ones, and values that are no whole numbers in their range."""
+    for path, legal in KEYS.items():
+        yield from _unknown_keys(_look_up(cfg, path), path, legal)
+    for loader in LOADERS:
+        yield from _missing_keys(cfg.get(loader), loader)
+    for path, least in WHOLE_NUMBERS.items():
+        place, _, key = path.rpartition(".")
+        node = _look_up(cfg, place)
+        if isinstance(node, dict) and key in node and not _is_whole(node[key], least):
+            yield f"{path}: has to be a whole number of at least {least}, not {node[key]!r}"
+
+
+def _look_up(cfg: dict[str, Any], path: str) -> Any:
+    node: Any = cfg
+    for key in path.split("."):
+        node = node.get(key) if isinstance(node, dict) else None
+    return node
+
+
+def _unknown_keys(node: Any, path: str, legal: frozenset[str]) -> Iterator[str]:
+    if not isinstance(node, (dict, type(None))):
+        yield f"{path}: has to be a dict, not {node!r}"
+        return
+    for key in sorted((node or {}).keys() - legal):
+        what = "a dataloader" if path in LOADERS else f"{path!r}"
+        hint = did_you_mean(key, legal) or f"; it has {', '.join(sorted(legal))}"
+        yield f"{path}.{key}: not an argument of {what}{hint}"
+
+
+def _missing_keys(node: dict[str, Any] | None, path: str) -> Iterator[str]:
+    for key, hint in LOADER_NEEDS.items() if node else ():
+        if node is not None and node.get(key) is None:
+            if (path, key) == ("train_dataloader", "sampler"):
+                hint = "use dict(type='EndlessSampler'), which an exact resume needs"
+            yield f"{path}.{key}: missing; {hint}"
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
