@@ -9,9 +9,12 @@ import torch
 
 import daseg
 from daseg.api import read_rgb
+from daseg.datasets import GTA5, SYNTHIA, CamVid, Cityscapes
+from daseg.datasets.classes import classes_of
 from daseg.engine.config import load_config
 from daseg.engine.runner import Runner
 from daseg.utils.errors import CheckpointError, ConfigError, DataError
+from daseg.utils.labels import CAMVID_CLASSES, CITYSCAPES_CLASSES
 
 RESIZED = """
 test_dataloader['dataset']['pipeline'].insert(1, dict(type='ResizePIL', scale=(36, 24)))
@@ -65,6 +68,19 @@ def test_an_array_is_the_same_as_its_file(trained, tiny_data):
     assert np.array_equal(daseg.predict(segmentor, pixels.astype(np.float64)), expected)
 
 
+def test_an_array_of_floats_is_resized_as_its_file(resized, trained, tiny_data):
+    segmentor = daseg.init_segmentor(resized, trained["checkpoint"])
+    pixels = read_rgb(tiny_data / "images/03.png")
+    expected = daseg.predict(segmentor, pixels, return_prob=True)[1]
+    for floats in (pixels.astype(np.float32) + 0.4, pixels - 0.4):
+        found = daseg.predict(segmentor, floats, return_prob=True)[1]
+        assert np.array_equal(found, expected)
+    beyond = np.where(pixels > 200, 300.0, np.where(pixels < 50, -20.0, pixels))
+    clipped = np.where(pixels > 200, 255, np.where(pixels < 50, 0, pixels)).astype(np.uint8)
+    expected = daseg.predict(segmentor, clipped, return_prob=True)[1]
+    assert np.array_equal(daseg.predict(segmentor, beyond, return_prob=True)[1], expected)
+
+
 def test_probabilities_sum_to_one_and_the_class_is_their_largest(trained, tiny_data):
     segmentor = daseg.init_segmentor(trained["config"], trained["checkpoint"])
     classes, prob = daseg.predict(segmentor, str(tiny_data / "images/00.png"), return_prob=True)
@@ -89,7 +105,37 @@ def test_without_a_checkpoint_classes_are_numbered(trained):
     )
     assert segmentor.classes == ("class 0", "class 1", "class 2", "class 3")
     nineteen = {"model.segmentor.num_classes": 19}
-    assert daseg.init_segmentor(trained["config"], cfg_options=nineteen).classes[0] == "road"
+    assert daseg.init_segmentor(trained["config"], cfg_options=nineteen).classes[0] == "class 0"
+
+
+def test_without_a_checkpoint_classes_are_those_of_the_configs_data_set(trained, tmp_path):
+    folder = daseg.init_segmentor(trained["config"])
+    assert folder.classes == ("left", "right", "square")
+    assert len(folder.palette) == 3
+    path = tmp_path / "city.py"
+    mixed = dict(type="MixedDataset", datasets=[dict(type="GTA5", root="no/such/folder")])
+    path.write_text(
+        trained["config"].read_text()
+        + "model['segmentor']['num_classes'] = 19\n"
+        + f"train_dataloader['dataset'] = {mixed}\n"
+    )
+    city = daseg.init_segmentor(path)
+    assert city.classes == CITYSCAPES_CLASSES
+    assert city.palette[0] == [128, 64, 128]
+
+
+@pytest.mark.parametrize("kind", [GTA5, SYNTHIA, Cityscapes, CamVid])
+def test_the_classes_of_a_data_set_that_is_not_there(kind):
+    names, palette = classes_of(dict(type=kind.__name__, root="no/such/folder"))
+    fixed = (CAMVID_CLASSES, 11) if kind is CamVid else (CITYSCAPES_CLASSES, 19)
+    assert (names, len(palette)) == fixed
+
+
+def test_classes_that_a_config_does_not_tell():
+    assert classes_of(None) is None
+    assert classes_of(dict(type="RepeatDataset", times=2)) is None
+    stated = dict(type="FolderDataset", classes=["a", "b"], palette=[[1, 2, 3], [4, 5, 6]])
+    assert classes_of(stated) == (("a", "b"), [[1, 2, 3], [4, 5, 6]])
 
 
 def test_errors_of_the_user_are_named(trained, tmp_path):

@@ -15,8 +15,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from daseg.engine.config import load_config
 from daseg.engine.arguments import accepted_arguments
+from daseg.engine.config import load_config
 from daseg.engine.validate import RUNNER_KEYS
 from daseg.objectives import View
 from daseg.registry import BACKBONES, KINDS, LOSSES, OBJECTIVES, TRANSFORMS, all_names

@@ -88,10 +88,10 @@ def _base_call(constructor: Any, options: str) -> _BaseCall | None:
     nodes = list(ast.walk(tree))
     calls = [n for n in nodes if isinstance(n, ast.Call) and SUPER.fullmatch(ast.unparse(n.func))]
     uses = [n for n in nodes if isinstance(n, ast.Name) and n.id == options]
-    if len(calls) != 1 or len(uses) != 1:
+    if len(calls) != 1:
         return None
     (call,) = calls
-    if uses[0] not in [keyword.value for keyword in call.keywords if keyword.arg is None]:
+    if uses != [keyword.value for keyword in call.keywords if keyword.arg is None]:
         return None
     starred = [i for i, value in enumerate(call.args) if isinstance(value, ast.Starred)]
     names = frozenset(keyword.arg for keyword in call.keywords if keyword.arg is not None)

@@ -49,7 +49,9 @@ def wrong_settings(cfg: dict[str, Any]) -> Iterator[str]:
     for path, legal in KEYS.items():
         yield from _unknown_keys(_look_up(cfg, path), path, legal)
     for loader in LOADERS:
-        yield from _missing_keys(cfg.get(loader), loader)
+        # Without its loop a loader is only looked at, by the tools for data.
+        if cfg.get(loader) and cfg.get(loader.replace("dataloader", "cfg")):
+            yield from _missing_keys(cfg[loader], loader)
     for path, least in WHOLE_NUMBERS.items():
         place, _, key = path.rpartition(".")
         node = _look_up(cfg, place)
@@ -74,9 +76,9 @@ def _unknown_keys(node: Any, path: str, legal: frozenset[str]) -> Iterator[str]:
         yield f"{path}.{key}: not an argument of {what}{hint}"
 
 
-def _missing_keys(node: dict[str, Any] | None, path: str) -> Iterator[str]:
-    for key, hint in LOADER_NEEDS.items() if node else ():
-        if node is not None and node.get(key) is None:
+def _missing_keys(node: dict[str, Any], path: str) -> Iterator[str]:
+    for key, hint in LOADER_NEEDS.items():
+        if node.get(key) is None:
             if (path, key) == ("train_dataloader", "sampler"):
                 hint = "use dict(type='EndlessSampler'), which an exact resume needs"
             yield f"{path}.{key}: missing; {hint}"

@@ -143,7 +143,10 @@ def run_tool(monkeypatch, name: str, *arguments: object) -> int:
 @pytest.fixture
 def config_file(make_camvid, tmp_path: Path) -> Path:
     dataset = dict(type="CamVid", root=str(make_camvid(3)))
-    text = f"model = dict(type='Segmentor')\ntrain_dataloader = dict(dataset={dataset!r})\n"
+    model = dict(
+        type="Segmentor", backbone=dict(type="ResNet"), head=dict(type="DeepLabV2Head", branches=2)
+    )
+    text = f"model = {model!r}\ntrain_dataloader = dict(dataset={dataset!r})\n"
     (tmp_path / "config.py").write_text(text)
     return tmp_path / "config.py"
 

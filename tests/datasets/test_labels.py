@@ -62,20 +62,6 @@ def test_synthia_evaluation_subsets() -> None:
     assert sorted(labels.SYNTHIA_TRAIN_IDS.values()) == list(range(19))
 
 
-def test_cityscapes_to_camvid_by_name() -> None:
-    pairs = {
-        name: labels.CAMVID_CLASSES[there]
-        for name, there in zip(labels.CITYSCAPES_CLASSES, labels.CITYSCAPES_TO_CAMVID, strict=True)
-    }
-    assert pairs["road"] == "road"
-    assert pairs["sidewalk"] == "pavement"
-    assert pairs["wall"] == pairs["building"] == "building"
-    assert pairs["traffic light"] == pairs["traffic sign"] == "sign"
-    assert pairs["rider"] == pairs["motorcycle"] == pairs["bicycle"] == "bicyclist"
-    assert pairs["bus"] == pairs["train"] == pairs["truck"] == pairs["car"] == "car"
-    assert (pairs["person"], pairs["sky"], pairs["vegetation"]) == ("pedestrian", "sky", "tree")
-
-
 def test_16_bit_colour_png_keeps_all_bits_of_its_red_channel(tmp_path: Path) -> None:
     pixels = np.zeros((2, 3, 3), np.uint16)
     pixels[..., 0] = [[3, 22, 300], [0, 12, 65535]]

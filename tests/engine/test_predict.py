@@ -73,6 +73,23 @@ def test_a_glob_takes_the_images_it_matches(tmp_path):
     assert [name.name for _, name in found] == ["a1", "a2"]
 
 
+def test_a_video_that_breaks_off_is_not_taken_for_a_whole_one(tmp_path, capsys):
+    path = tmp_path / "drive.avi"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5, (32, 16))
+    noise = np.random.default_rng(0)
+    for _ in range(20):
+        video.write(noise.integers(0, 256, (16, 32, 3), np.uint8))
+    video.release()
+    writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE)
+    assert predict_files(Largest(), find_inputs(str(path)), writer) == 20
+    assert "breaks off" not in capsys.readouterr().err
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    count = predict_files(Largest(), find_inputs(str(path)), writer)
+    assert 0 < count < 20
+    message = f"warning: {path} breaks off: {count} frames could be read of the 20 that it says"
+    assert message in capsys.readouterr().err
+
+
 def test_a_video_gives_one_picture_a_frame(tmp_path):
     path = tmp_path / "drive.avi"
     video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5, (32, 16))

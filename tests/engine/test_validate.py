@@ -3,8 +3,8 @@
 import pytest
 from mmengine import Config
 
-from daseg.engine.train import train
 from daseg.engine.arguments import accepted_arguments, arguments_of
+from daseg.engine.train import train
 from daseg.engine.validate import validate
 from daseg.registry import BACKBONES, KINDS, all_names
 from daseg.utils.errors import ConfigError
@@ -129,7 +129,11 @@ REPLACEMENTS = [
         "train_dataloder =",
         r"train_dataloder: .*did you mean 'train_dataloader",
     ),
-    ("depth=18, ", "", r"model.segmentor.backbone.depth: missing; ResNet needs it"),
+    (
+        "type='ResNet', depth=18",
+        "type='TimmBackbone'",
+        r"model.segmentor.backbone.model_name: missing; TimmBackbone needs it",
+    ),
     (", root=", ", label_root=", r"train_dataloader.dataset.root: missing; FolderDataset needs it"),
     ("crop_size=(32, 32)", "tries=3", r"pipeline.2.crop_size: missing; RandomCrop needs it"),
     ("max_iters=6, ", "", r"train_cfg.max_iters: missing; IterTrainLoop needs it"),
@@ -180,7 +184,7 @@ def test_a_mistake_is_named_with_its_place(load, old, new, match):
         ("dist_cfg='nccl'", r"env_cfg.dist_cfg: has to be a dict, not 'nccl'"),
         (
             "mp_cfg=dict(start='fork')",
-            r"env_cfg.mp_cfg.start: .*it has mp_start_method, opencv_num",
+            r"env_cfg.mp_cfg.start: .*it has mp_start_method, opencv",
         ),
     ],
 )
@@ -224,7 +228,7 @@ def test_a_part_of_somebody_else_may_complete_the_parts_inside_it(load):
         segmentor["backbone"] = dict(type="Wrapping", backbone=dict(type="ResNet"))
         validate(cfg)
         segmentor["backbone"] = dict(type="Wrapping")
-        with pytest.raises(ConfigError, match="backbone.backbone: missing; Wrapping needs it"):
+        with pytest.raises(ConfigError, match=r"backbone.backbone: missing; Wrapping needs it"):
             validate(cfg)
     finally:
         BACKBONES.module_dict.pop("Wrapping")
