@@ -22,6 +22,6 @@ model = dict(
 train_cfg = dict(max_iters=400, val_interval=100)
 # From random weights Adam's steps get further in 400 iterations than SGD's.
 optim_wrapper = dict(segmentor=dict(
-    optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.01),
+    optimizer=dict(_delete_=True, type='AdamW', lr=4e-3, weight_decay=0.01),
     lr_mult=dict(_delete_=True)))
 default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=1))
