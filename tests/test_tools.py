@@ -106,12 +106,14 @@ def test_ctrl_c_ends_a_training_without_a_traceback(tiny_config, tmp_path):
             stdout=file,
             stderr=file,
             start_new_session=True,  # a group of its own, which gets the signal as from a terminal
+            # Where the tests run in the background, the shell has them ignore the signal.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     while not (work_dir / "iter_3.pth").exists():
         assert training.poll() is None, log.read_text()
         time.sleep(0.02)
     os.killpg(training.pid, signal.SIGINT)
-    assert training.wait() == 130, log.read_text()[-3000:]
+    assert training.wait(timeout=120) == 130, log.read_text()[-3000:]
     assert "stopped by the user" in log.read_text()
     assert "Traceback" not in log.read_text()
 
