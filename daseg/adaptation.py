@@ -24,8 +24,8 @@ class DomainAdapter(BaseModel):
     Args:
         segmentor: The segmentor or its config.
         objectives: What it is trained for: built objectives or their configs.
-        channels_last: Whether images and weights are laid out channels last in memory, which is
-            what convolutions on a GPU with mixed precision, and most on a CPU, are fastest in.
+        channels_last: Whether images and weights are laid out channels last in memory, which
+            convolutions on a GPU with mixed precision are made for.
     """
 
     objectives: Any  # an nn.ModuleList of objectives

@@ -1,6 +1,7 @@
 """Finding the image and label files of a data set."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,8 @@ class Layout:
 
     @property
     def image_suffixes(self) -> tuple[str, ...]:
-        one = isinstance(self.image_suffix, str)
-        return (self.image_suffix,) if one else tuple(self.image_suffix)  # type: ignore[return-value]
+        suffix = self.image_suffix
+        return (suffix,) if isinstance(suffix, str) else tuple(suffix)
 
 
 class ScanError(DataError):
@@ -84,8 +85,7 @@ def read_list(path: Path, suffixes: Sequence[str]) -> list[str]:
     names = [_strip(line, suffixes) for line in lines if line and not line.startswith("#")]
     if not names:
         raise DataError(f"list file {path} names no image")
-    seen: set[str] = set()
-    twice = [name for name in names if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ScanError(f"list file {path} names {len(twice)} images more than once:", twice)
     return names

@@ -206,14 +206,14 @@ def _part(
         yield f"{path}: {_unknown(name, registry)}"
         return
     legal = accepted_arguments(found)
-    for key in sorted(node.keys() - {"type", "_scope_"}) if legal is not None else ():
-        if key not in legal:  # type: ignore[operator]
-            hint = did_you_mean(key, {*legal, *extra})  # type: ignore[misc]
-            takes = ", ".join(sorted(legal)) or "none"  # type: ignore[arg-type]
-            yield (
-                f"{path}.{key}: {name} has no argument {key!r}{hint or f'; it has {takes}'} "
-                "(if it is left over from a base's other type: add _delete_=True)"
-            )
+    if legal is None:
+        return
+    for key in sorted(node.keys() - legal - {"type", "_scope_"}):
+        hint = did_you_mean(key, legal.union(extra)) or f"; it has {', '.join(sorted(legal))}"
+        yield (
+            f"{path}.{key}: {name} has no argument {key!r}{hint} "
+            "(if it is left over from a base's other type: add _delete_=True)"
+        )
 
 
 def _find(name: str, registry: mm.Registry | None) -> Any:

@@ -52,14 +52,10 @@ class View:
 class Objective(nn.Module):
     """One thing that the segmentor is trained for; a paper is a list of them.
 
-    A subclass overrides the method of each domain it has losses on. The keys are the names in the
-    log; the values are scalars, weighted already, and their sum is what is minimised.
+    A subclass overrides `source_losses`. The keys are the names in the log; the values are scalars,
+    weighted already, and the sum over all objectives is what is minimised.
     """
 
     def source_losses(self, source: View) -> dict[str, Tensor]:
         """Losses on the labelled domain."""
-        return {}
-
-    def target_losses(self, target: View) -> dict[str, Tensor]:
-        """Losses on the unlabelled domain."""
         return {}
