@@ -1,31 +1,61 @@
 """The domain adapter: the one train step, whatever the list of objectives."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, nullcontext
+from typing import Any, Literal, NamedTuple
 
 import torch
-from mmengine.model import BaseDataPreprocessor, BaseModel, is_model_wrapper
-from mmengine.optim import OptimWrapperDict
+from mmengine.logging import MessageHub
+from mmengine.model import BaseModel, MomentumAnnealingEMA, is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
+from daseg.datasets.domain_pair import PairPreprocessor
 from daseg.objectives import Objective, View
 from daseg.registry import MODELS, OBJECTIVES
 from daseg.segmentor import Segmentor, SegOutput
 from daseg.utils.errors import ConfigError
+from daseg.utils.freeze import frozen, same_statistics
+from daseg.utils.micro_batch import part_of
 from daseg.utils.resize import size_of
+
+Losses = dict[str, Tensor]
+
+
+class Part(NamedTuple):
+    """The images of a batch that go through the networks together, and their share of it."""
+
+    source: View
+    target: View | None
+    label: Tensor | None  # of the whole batch
+    share: float
 
 
 @MODELS.register_module()
 class DomainAdapter(BaseModel):
-    """Train a segmentor for a list of objectives on a labelled source domain.
+    """Train a segmentor for a list of objectives on a labelled source and an unlabelled target.
 
-    With `Supervised` as the only objective this is ordinary supervised training.
+    With `Supervised` as the only objective this is ordinary supervised training, and the target,
+    if there is one, is not looked at.
 
     Args:
         segmentor: The segmentor or its config.
         objectives: What it is trained for: built objectives or their configs.
         channels_last: Whether images and weights are laid out channels last in memory, which
             convolutions on a GPU with mixed precision are made for.
+        micro_batch: Number of images of a domain that go through the networks at a time, where
+            the batch does not fit into memory; the last part of a batch may be smaller. The step
+            is that of the whole batch, but for layers that look at the batch (batch norm). None:
+            all of them. AdaptSegNet's ``iter_size`` n is a batch size of n and a micro-batch of 1.
+        norm_statistics: Which domains update the running statistics of batch norm, if both run:
+            "both", as in AdaptSegNet, or the "source" alone. In training each batch is normalised
+            by its own statistics in any case.
+        teacher_momentum: Keep a teacher, the moving average of the segmentor's weights with this
+            momentum (0.001: each step counts a thousandth); it is what is validated and tested.
+            In the first 1 / momentum steps it is their plain mean. None: no teacher.
+
+    Attributes:
+        views: The views of the last step, detached; of its last part, where it had several.
     """
 
     objectives: Any  # an nn.ModuleList of objectives
@@ -36,48 +66,178 @@ class DomainAdapter(BaseModel):
         objectives: Sequence[Objective | dict[str, Any]],
         *,
         channels_last: bool = True,
+        micro_batch: int | None = None,
+        norm_statistics: Literal["both", "source"] = "both",
+        teacher_momentum: float | None = None,
     ) -> None:
-        super().__init__(BaseDataPreprocessor(non_blocking=True))  # from pinned memory
+        super().__init__(PairPreprocessor(non_blocking=True))  # from pinned memory
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         network: Segmentor = MODELS.build(segmentor)
         self.segmentor: nn.Module = network.to(memory_format=self.memory_format)
         self.align_corners = network.align_corners
         self.objectives = nn.ModuleList(OBJECTIVES.build(o) for o in objectives)
-        if not self.objectives:
-            raise ConfigError("DomainAdapter: the list of objectives is empty: nothing to train")
+        _check(objectives, micro_batch, norm_statistics, teacher_momentum)
+        for objective in self.objectives:
+            objective.prepare(network)
+        self.micro_batch, self.norm_statistics = micro_batch, norm_statistics
+        self.teacher: MomentumAnnealingEMA | None = None
+        if teacher_momentum is not None:
+            self.teacher = MomentumAnnealingEMA(network, teacher_momentum, gamma=1)
+            self.teacher.requires_grad_(False)
+        self.views: dict[str, View] = {}
+
+    @property
+    def adversaries(self) -> list[Objective]:
+        """The objectives that play against a discriminator."""
+        return [o for o in self.objectives if o.discriminator is not None]
 
     def trainable_networks(self) -> dict[str, nn.Module]:
         """The networks that have an optimizer of their own, by the name it has in the config."""
-        return {"segmentor": self.segmentor}
+        networks: dict[str, nn.Module] = {"segmentor": self.segmentor}
+        if self.adversaries:
+            networks["discriminators"] = nn.ModuleList(o.discriminator for o in self.adversaries)
+        return networks
 
     def wrap_networks(self, wrap: Any) -> None:
         """Replace each trainable network by ``wrap(network)``, for distributed training."""
         self.segmentor = wrap(self.segmentor)
+        for objective in self.adversaries:
+            objective.discriminator = wrap(objective.discriminator)
 
-    def train_step(
-        self, data: dict[str, Any], optim_wrapper: OptimWrapperDict
-    ) -> dict[str, Tensor]:
+    def train(self, mode: bool = True) -> "DomainAdapter":
+        """Set training mode; the teacher stays in eval mode."""
+        super().train(mode)
+        if self.teacher is not None:
+            self.teacher.eval()
+        return self
+
+    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> Losses:
         """Make one step of every optimizer on a batch; return the losses by name, detached.
 
         Args:
-            data: ``dict(image (N,3,H,W), label (N,H,W), meta)`` of the source domain.
+            data: The batch of a `DomainPair`, ``dict(source=batch, target=batch)``, or one batch
+                ``dict(image (N,3,H,W), label (N,H,W), meta)`` of the source alone.
             optim_wrapper: One optimizer wrapper for each of `trainable_networks`.
         """
-        batch = self.data_preprocessor(data, training=True)
-        source = self._view(batch)
-        optimizer = optim_wrapper["segmentor"]
-        with optimizer.optim_context(self.segmentor):
-            losses = _merge(o.source_losses(source) for o in self.objectives)
-        if not losses:
-            raise ConfigError("no objective has a loss on the source domain: nothing to train")
-        optimizer.backward(torch.stack(list(losses.values())).sum())
+        parts = self._parts(self.data_preprocessor(data, training=True))
+        with frozen(o.discriminator for o in self.adversaries):
+            log = self._step_segmentor(parts, optim_wrapper["segmentor"])
+        if self.adversaries:
+            log |= self._step_discriminators(parts, optim_wrapper["discriminators"])
+        if self.teacher is not None:
+            self.teacher.update_parameters(unwrap(self.segmentor))
+        return log
+
+    def _step_segmentor(self, parts: list[Part], optimizer: OptimWrapper) -> Losses:
+        """Accumulate the gradients of both domains, one graph in memory at a time, and step."""
+        log: Losses = {}
+        passes = [(part, view) for part in parts for view in self._views_with_losses(part)]
+        if not passes:
+            raise ConfigError("no objective has a loss in this iteration: nothing to train")
+        for number, (part, view) in enumerate(passes, start=1):
+            with ExitStack() as stack:
+                if number < len(passes):  # processes average their gradients once, at the end
+                    stack.enter_context(no_sync(self.segmentor))
+                if view.domain == "target" and self.norm_statistics == "source":
+                    stack.enter_context(same_statistics(self.segmentor))
+                stack.enter_context(optimizer.optim_context(self.segmentor))
+                losses = self._losses(view, part)
+                total = _total(losses, part.share) + self._untouched(view)
+                optimizer.backward(total)
+            view.detach(keep_features=any(o.discriminates_features for o in self.objectives))
+            _add(log, losses, part.share)
         optimizer.step()
         optimizer.zero_grad()
-        return {name: loss.detach() for name, loss in losses.items()}
+        return log
 
-    def _view(self, batch: dict[str, Any]) -> View:
-        image = batch["image"].contiguous(memory_format=self.memory_format)
-        return View(self.segmentor, image, batch.get("label"), align_corners=self.align_corners)
+    def _views_with_losses(self, part: Part) -> Iterator[View]:
+        if any(type(o).source_losses is not Objective.source_losses for o in self.objectives):
+            yield part.source
+        if part.target and any(o.needs_target(part.target.iteration) for o in self.objectives):
+            yield part.target
+
+    def _losses(self, view: View, part: Part) -> Losses:
+        if view.domain == "source":
+            with part_of(view.label, part.label, part.share):
+                return _merge(o.source_losses(view) for o in self.objectives)
+        wanting = (o for o in self.objectives if o.needs_target(view.iteration))
+        return _merge(o.target_losses(view) for o in wanting)
+
+    def _untouched(self, view: View) -> Tensor | float:
+        """Zero, but a function of all outputs: DDP waits for a gradient of every parameter."""
+        if not is_model_wrapper(self.segmentor):
+            return 0.0
+        heads = [logits for logits in view.output[:2] if logits is not None]
+        return 0.0 * torch.stack([logits.float().mean() for logits in heads]).sum()
+
+    def _step_discriminators(self, parts: list[Part], optimizer: OptimWrapper) -> Losses:
+        """Let the discriminators tell the detached outputs of the two domains apart."""
+        log: Losses = {}
+        networks = [o.discriminator for o in self.adversaries]
+        for number, part in enumerate(parts, start=1):
+            assert part.target is not None  # `_parts` has checked
+            with ExitStack() as stack:
+                if number < len(parts):
+                    for network in networks:
+                        stack.enter_context(no_sync(network))
+                stack.enter_context(optimizer.optim_context(nn.ModuleList(networks)))
+                part.source.detach(keep_features=True)
+                part.target.detach(keep_features=True)
+                losses = _merge(
+                    o.discriminator_losses(part.source, part.target) for o in self.adversaries
+                )
+                optimizer.backward(_total(losses, part.share))
+            _add(log, losses, part.share)
+        optimizer.step()
+        optimizer.zero_grad()
+        return log
+
+    def _parts(self, data: dict[str, Any]) -> list[Part]:
+        """Cut the batch into the parts that go through the networks at a time."""
+        source, target = data.get("source", data), data.get("target")
+        if target is None and any(o.needs_target(self._iteration) for o in self.objectives):
+            raise ConfigError(
+                "an objective looks at the target domain, but the training data has none: "
+                "train_dataloader.dataset=dict(type='DomainPair', source=..., target=...) and "
+                "sampler=dict(type='PairSampler')"
+            )
+        size = len(source["image"])
+        step = self.micro_batch or size
+        parts = []
+        for begin in range(0, size, step):
+            rows = slice(begin, begin + step)
+            views = [
+                None if batch is None else self._view(batch, rows, domain)
+                for domain, batch in (("source", source), ("target", target))
+            ]
+            share = (min(begin + step, size) - begin) / size
+            parts.append(Part(*views, source.get("label"), share))
+        self.views = {v.domain: v for v in parts[-1][:2] if v is not None}
+        return parts
+
+    def _view(self, batch: dict[str, Any], rows: slice, domain: Literal["source", "target"]) -> View:
+        image = batch["image"][rows].contiguous(memory_format=self.memory_format)
+        label = batch.get("label") if domain == "source" else None
+        return View(
+            self.segmentor,
+            image,
+            None if label is None else label[rows],
+            align_corners=self.align_corners,
+            domain=domain,
+            iteration=self._iteration,
+        )
+
+    @property
+    def _iteration(self) -> int:
+        """Train steps made before; mmengine keeps count, in the checkpoint too."""
+        return int(MessageHub.get_current_instance().get_info("iter", 0))
+
+    @property
+    def evaluated_network(self) -> Any:
+        """What is validated: the teacher once it has learnt something, else the segmentor."""
+        if self.teacher is not None and int(self.teacher.steps) > 0:
+            return self.teacher.module
+        return unwrap(self.segmentor)
 
     def val_step(self, data: dict[str, Any]) -> list[dict[str, Any]]:
         """Predict a batch: for each sample ``dict(pred (H,W) uint8, label, meta)``.
@@ -88,7 +248,7 @@ class DomainAdapter(BaseModel):
         labels = batch.get("label", [None] * len(batch["meta"]))
         size = _common_size(batch)
         image = batch["image"].contiguous(memory_format=self.memory_format)
-        prob = unwrap(self.segmentor).predict(image, size)
+        prob = self.evaluated_network.predict(image, size)
         return [
             dict(pred=p, label=label, meta=meta)
             for p, label, meta in zip(prob.argmax(1).byte(), labels, batch["meta"], strict=True)
@@ -106,6 +266,24 @@ def unwrap(network: nn.Module) -> Any:
     return network.module if is_model_wrapper(network) else network
 
 
+def no_sync(network: Any) -> Any:
+    """A context in which gradients stay each process's own."""
+    return network.no_sync() if is_model_wrapper(network) else nullcontext()
+
+
+def _check(
+    objectives: Sequence[Any], micro_batch: int | None, norm_statistics: str, momentum: float | None
+) -> None:
+    if not objectives:
+        raise ConfigError("DomainAdapter: the list of objectives is empty: nothing to train")
+    if micro_batch is not None and micro_batch < 1:
+        raise ConfigError(f"DomainAdapter: micro_batch is at least 1, not {micro_batch}")
+    if norm_statistics not in ("both", "source"):
+        raise ConfigError(f"norm_statistics is 'both' or 'source', not {norm_statistics!r}")
+    if momentum is not None and not 0 < momentum < 1:
+        raise ConfigError(f"teacher_momentum is between 0 and 1, not {momentum}")
+
+
 def _common_size(batch: dict[str, Any]) -> tuple[int, int]:
     if "label" in batch:
         return size_of(batch["label"])
@@ -117,11 +295,24 @@ def _common_size(batch: dict[str, Any]) -> tuple[int, int]:
     return sizes.pop()
 
 
-def _merge(parts: Any) -> dict[str, Tensor]:
-    merged: dict[str, Tensor] = {}
+def _merge(parts: Iterable[Losses]) -> Losses:
+    merged: Losses = {}
     for losses in parts:
         twice = merged.keys() & losses.keys()
         if twice:
             raise ConfigError(f"two objectives have a loss of the same name: {sorted(twice)}")
         merged |= losses
     return merged
+
+
+def _total(losses: Losses, share: float) -> Tensor:
+    """The sum of what is minimised; the rest is for the log."""
+    terms = [loss for name, loss in losses.items() if "loss" in name]
+    if not terms:
+        raise ConfigError("no objective has a loss on this domain: nothing to train")
+    return torch.stack(terms).sum() * share
+
+
+def _add(log: Losses, losses: Losses, share: float) -> None:
+    for name, loss in losses.items():
+        log[name] = log.get(name, 0.0) + loss.detach() * share

@@ -23,6 +23,7 @@ def init_segmentor(
     *,
     tta: bool = False,
     cfg_options: dict[str, Any] | None = None,
+    world: str | None = None,
 ) -> Segmentor:
     """Build the segmentor of a config, in eval mode.
 
@@ -32,6 +33,7 @@ def init_segmentor(
         device: Where it runs.
         tta: Predict with the config's test-time augmentation.
         cfg_options: Overrides by dotted key.
+        world: Take the config as it is in a small world: "demo" or "camvid".
 
     Returns:
         The segmentor. Its ``classes`` and ``palette`` are those that the checkpoint was trained
@@ -46,7 +48,7 @@ def init_segmentor(
     from daseg.engine.config import load_config
     from daseg.engine.evaluate import use_tta
 
-    cfg = load_config(config, cfg_options)
+    cfg = load_config(config, cfg_options, world=world)
     if checkpoint is not None:
         without_initial_weights(cfg.model)
     if tta:

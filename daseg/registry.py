@@ -105,6 +105,7 @@ def unknown_name(key: str, registry: mm.Registry) -> str:
 # Parts that daseg builds itself.
 BACKBONES = Registry("backbone", locations=["daseg.backbones"])
 HEADS = Registry("head", locations=["daseg.heads"])
+DISCRIMINATORS = Registry("discriminator", locations=["daseg.discriminators"])
 LOSSES = Registry("loss", locations=["daseg.losses"])
 OBJECTIVES = Registry("objective", locations=["daseg.objectives"])
 INFERENCES = Registry("inference", locations=["daseg.inference"])
@@ -133,6 +134,7 @@ LOG_PROCESSORS = Registry("log_processor", mm.LOG_PROCESSORS)
 KINDS: dict[str, mm.Registry] = {
     "backbone": BACKBONES,
     "head": HEADS,
+    "discriminator": DISCRIMINATORS,
     "loss": LOSSES,
     "objective": OBJECTIVES,
     "inference": INFERENCES,

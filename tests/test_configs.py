@@ -1,6 +1,7 @@
 """Every config loads strictly and builds; the large ones train at their real size."""
 
 import ast
+import json
 import os
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
+from daseg.datasets.demo import make_world
 from daseg.engine.config import load_config
 from daseg.engine.train import train
 from daseg.registry import DATASETS, METRICS
 from daseg.segmentor import build_segmentor
 from daseg.utils.labels import CITYSCAPES_TRAIN_IDS
+from daseg.utils.places import PLACES
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(p for p in (ROOT / "configs").rglob("*.py") if "_base_" not in p.parts)
@@ -20,11 +23,18 @@ NAMES = [p.relative_to(ROOT / "configs").as_posix() for p in CONFIGS]
 NO_WEIGHTS = {"model.segmentor.backbone.weights": None}
 LARGE = ["deeplabv3plus/deeplabv3plus_r101_cityscapes.py"]
 LARGE += ["supervised/cityscapes_seg.py", "adaptseg/source_only.py"]
+OF_A_WORLD = ("demo/", "camvid/")
+REAL = [name for name in NAMES if not name.startswith(OF_A_WORLD)]
+# Twins of another one, in the world: trained where there is time.
+TWINS = ("adaptseg/synthia_", "adaptseg/lsgan_", "adaptseg/multi_lsgan", "adaptseg/single_")
+TWINS += ("supervised/cityscapes_seg_d", "adaptseg/oracle", "adaptseg/source_only")
+ADAPTING = ["adaptseg/multi_vanilla.py", "advent/minent.py", "style_transfer/gc_b1.py"]
 
 
 def test_the_configs_are_found():
-    assert len(CONFIGS) >= 10
-    assert set(LARGE) <= set(NAMES)
+    assert len(CONFIGS) >= 24
+    assert set(LARGE + ADAPTING) <= set(NAMES)
+    assert len(REAL) >= 18
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=NAMES)
@@ -63,6 +73,124 @@ def test_a_config_has_at_most_three_levels_above_the_bases(path):
         return 1
 
     assert depth(path) <= 3
+
+
+@pytest.mark.parametrize("world", ["demo", "camvid"])
+@pytest.mark.parametrize("name", REAL)
+def test_a_config_runs_in_a_world(name, world):
+    cfg = load_config(ROOT / "configs" / name, NO_WEIGHTS, world=world)
+    real = load_config(ROOT / "configs" / name)
+    segmentor = build_segmentor(cfg)
+    assert type(segmentor.backbone).__name__ == "EfficientNetLite0"
+    assert segmentor.num_classes == (19 if world == "demo" else 11)
+    assert cfg.train_cfg.max_iters <= 1000
+    assert cfg.train_dataloader.batch_size == real.train_dataloader.batch_size
+    assert weights_of(cfg) == weights_of(real)
+    places = [v for k, v in leaves(cfg._cfg_dict.to_dict()) if k in ("root", "label_root")]
+    assert len(places) >= 3
+    assert all(place.startswith(PLACES[world].root) for place in places)
+
+
+def weights_of(cfg) -> list[tuple]:
+    return [(o.type, o.get("weight"), o.get("aux_weight")) for o in cfg.model.objectives]
+
+
+def leaves(node):
+    """Every key below a node with its value."""
+    if isinstance(node, dict):
+        yield from node.items()
+    if isinstance(node, (dict, list, tuple)):
+        for child in node.values() if isinstance(node, dict) else node:
+            yield from leaves(child)
+
+
+@pytest.fixture(scope="module")
+def tiny_world(tmp_path_factory) -> Path:
+    """A few pictures of the embedded world, at its real size."""
+    root = tmp_path_factory.mktemp("world")
+    make_world(root, num_source=4, num_target=4, num_val=1, num_test=1, workers=1, progress=False)
+    return root
+
+
+def slow_if_twin(name: str):
+    return pytest.param(name, marks=[pytest.mark.slow] if name.startswith(TWINS) else [])
+
+
+@pytest.mark.parametrize("name", [slow_if_twin(name) for name in REAL])
+def test_a_config_trains_in_the_embedded_world(name, tiny_world, tmp_path, monkeypatch):
+    monkeypatch.setenv("DASEG_DEMO", str(tiny_world))
+    options = NO_WEIGHTS | {
+        "train_cfg.max_iters": 1,
+        "train_dataloader.num_workers": 0,
+        "train_dataloader.persistent_workers": False,
+        "default_hooks.logger.interval": 1,
+        "val_dataloader": None,
+        "val_cfg": None,
+        "val_evaluator": None,
+    }
+    if "_d1" in name or "_d5" in name:  # of 300 images; here there are 4
+        options["train_dataloader.dataset.num_samples"] = 2
+    runner = train(ROOT / "configs" / name, work_dir=tmp_path, cfg_options=options, world="demo")
+    assert runner.iter == 1
+    (log,) = tmp_path.glob("*/vis_data/scalars.json")
+    losses = set(json.loads(log.read_text().splitlines()[0]))
+    expected = {"loss_seg"}
+    if "aux_head" in runner.cfg.model.segmentor and runner.cfg.model.segmentor.aux_head:
+        expected |= {"loss_seg_aux"}
+    for objective in runner.cfg.model.objectives:
+        suffix = "_aux" if objective.get("level") == "aux" else ""
+        if objective.type == "OutputAdversarial":
+            expected |= {f"loss_adv{suffix}", f"loss_disc{suffix}"}
+    assert expected <= losses
+    assert "target train labels opened: 0" in report_of(tmp_path, name)
+
+
+def report_of(folder: Path, name: str) -> str:
+    """The training's report; a training without a target says so."""
+    text = (folder / "report.txt").read_text()
+    alone = name.startswith(("supervised/", "deeplabv3plus/", "adaptseg/oracle", "adaptseg/source"))
+    return text.replace("no target domain in training", "0") if alone else text
+
+
+def test_source_only_sees_no_target_in_training():
+    cfg = load_config(ROOT / "configs/adaptseg/source_only.py")
+    assert cfg.train_dataloader.dataset.type == "GTA5"
+    assert "Cityscapes" not in str(cfg.train_dataloader)
+    assert [objective.type for objective in cfg.model.objectives] == ["Supervised"]
+
+
+ADVERSARIAL = {  # weights of the auxiliary and the main head; loss; size of source and target
+    "adaptseg/multi_vanilla": (0.0002, 0.001, "BCEGANLoss", (1280, 720), (1024, 512)),
+    "adaptseg/multi_lsgan": (0.002, 0.01, "LSGANLoss", (1280, 720), (1024, 512)),
+    "adaptseg/single_vanilla": (None, 0.001, "BCEGANLoss", (1280, 720), (1024, 512)),
+    "adaptseg/single_lsgan": (None, 0.01, "LSGANLoss", (1280, 720), (1024, 512)),
+    "adaptseg/synthia_multi_vanilla": (0.0002, 0.001, "BCEGANLoss", (1280, 760), (1024, 512)),
+    "adaptseg/synthia_multi_lsgan": (0.002, 0.01, "LSGANLoss", (1280, 760), (1024, 512)),
+    "adaptseg/synthia_single_vanilla": (None, 0.001, "BCEGANLoss", (1280, 760), (1024, 512)),
+    "adaptseg/synthia_single_lsgan": (None, 0.01, "LSGANLoss", (1280, 760), (1024, 512)),
+    "adaptseg/lsgan_b2": (0.0002, 0.001, "LSGANLoss", (512, 256), (512, 256)),
+    "adaptseg/lsgan_b1": (0.0002, 0.001, "LSGANLoss", (640, 360), (640, 360)),
+    "advent/advent": (0.0002, 0.001, "BCEGANLoss", (1280, 720), (1024, 512)),
+    "style_transfer/gc_b1": (0.0004, 0.002, "LSGANLoss", (1280, 720), (1024, 512)),
+    "single/aagc_b4_single": (None, 0.002, "LSGANLoss", (1280, 720), (1024, 512)),
+}
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_an_adversarial_config_has_the_published_weights_and_sizes(name):
+    cfg = load_config(ROOT / f"configs/{name}.py")
+    games = [o for o in cfg.model.objectives if o.type == "OutputAdversarial"]
+    by_level = {game.get("level", "main"): game for game in games}
+    weights = [by_level[level].weight if level in by_level else None for level in ("aux", "main")]
+    (loss,) = {game.loss.type for game in games}
+    pair = cfg.train_dataloader.dataset
+    sizes = [
+        next(tuple(step.scale) for step in pair[domain].pipeline if "scale" in step)
+        for domain in ("source", "target")
+    ]
+    assert (*weights, loss, *sizes) == ADVERSARIAL[name]
+    assert pair.target.labels is False
+    assert all(step.type != "LoadLabel" for step in pair.target.pipeline)
 
 
 def noise(path: Path, size: tuple[int, int], label: bool, rng: np.random.Generator) -> None:

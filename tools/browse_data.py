@@ -7,7 +7,7 @@ python tools/browse_data.py CONFIG --split val --num 8 --out val.png
 import argparse
 
 from daseg.utils.cli import door
-from daseg.utils.options import add_cfg_options, parse_cfg_options
+from daseg.utils.options import add_cfg_options, add_world, parse_cfg_options
 
 
 @door
@@ -22,12 +22,13 @@ def main() -> None:
     parser.add_argument("--out", default="browse.png", help="picture to write (browse.png)")
     parser.add_argument("--seed", type=int, default=0, help="seed of choice and augmentation")
     add_cfg_options(parser)
+    add_world(parser)
     args = parser.parse_args()
     # Behind the arguments, so that --help needs no torch.
     from daseg.datasets.browse import browse_config
     from daseg.engine.config import load_config
 
-    cfg = load_config(args.config, parse_cfg_options(args.cfg_options))
+    cfg = load_config(args.config, parse_cfg_options(args.cfg_options), world=args.world)
     browse_config(cfg, args.split, args.num, args.seed, args.out)
     print(f"wrote {args.out}")
 

@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from daseg.utils.cli import door
-from daseg.utils.options import add_cfg_options, parse_cfg_options
+from daseg.utils.options import add_cfg_options, add_world, parse_cfg_options
 
 
 @door
@@ -23,12 +23,13 @@ def main() -> None:
     parser.add_argument("--split", choices=["train", "val", "test", "all"], default="all")
     parser.add_argument("--workers", type=int, default=4, help="threads that read (default 4)")
     add_cfg_options(parser)
+    add_world(parser)
     args = parser.parse_args()
     # Behind the arguments, so that --help needs no torch.
     from daseg.datasets.check import check_config
     from daseg.engine.config import load_config
 
-    cfg = load_config(args.config, parse_cfg_options(args.cfg_options))
+    cfg = load_config(args.config, parse_cfg_options(args.cfg_options), world=args.world)
     reports = check_config(cfg, args.split, args.workers)
     print("\n\n".join(map(str, reports)))
     problems = sum(len(report.problems) for report in reports)

@@ -7,6 +7,7 @@ r"""Draw a panel: test images, their labels, and what one or several checkpoints
 import argparse
 
 from daseg.utils.cli import door
+from daseg.utils.options import add_world
 
 
 @door
@@ -26,11 +27,13 @@ def main() -> None:
     parser.add_argument("--out", required=True, help="the picture file")
     parser.add_argument("--num", type=int, default=6, help="number of images (default 6)")
     parser.add_argument("--device", default="cpu")
+    add_world(parser)
     args = parser.parse_args()
 
     from daseg.engine.compare import show_models
 
-    show_models([tuple(model) for model in args.model], args.out, num=args.num, device=args.device)
+    models = [tuple(model) for model in args.model]
+    show_models(models, args.out, num=args.num, device=args.device, world=args.world)
     print(f"the panel is {args.out}")
 
 

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from daseg.utils.cli import door
-from daseg.utils.options import add_cfg_options, parse_cfg_options
+from daseg.utils.options import add_cfg_options, add_world, parse_cfg_options
 
 
 @door
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--tta", action="store_true", help="test-time augmentation")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
     add_cfg_options(parser)
+    add_world(parser)
     args = parser.parse_args()
 
     import torch
@@ -46,6 +47,7 @@ def main() -> None:
         args.device or ("cuda" if torch.cuda.is_available() else "cpu"),
         tta=args.tta,
         cfg_options=parse_cfg_options(args.cfg_options),
+        world=args.world,
     )
     writer = Writer(
         Path(args.out),

@@ -2,13 +2,14 @@
 
 python tools/test.py configs/demo/source_only.py work_dirs/source_only/iter_400.pth
 python tools/test.py CONFIG CHECKPOINT --tta --out results
+python tools/test.py CONFIG CHECKPOINT --adabn               # batch norm adapted to the target
 tools/dist_test.sh CONFIG CHECKPOINT 4                       # four GPUs
 """
 
 import argparse
 
 from daseg.utils.cli import door
-from daseg.utils.options import add_cfg_options, parse_cfg_options
+from daseg.utils.options import add_cfg_options, add_world, parse_cfg_options
 
 
 @door
@@ -26,8 +27,18 @@ def main() -> None:
     parser.add_argument(
         "--seed-log", metavar="FILE", help="write the IoUs also as AdaptSegNet's evaluation prints"
     )
+    parser.add_argument(
+        "--adabn",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="DIR",
+        help="take batch norm's statistics from the images in DIR (default: the target's images "
+        "that the config trains on)",
+    )
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm"], default="none")
     add_cfg_options(parser)
+    add_world(parser)
     args = parser.parse_args()
 
     from daseg.engine.evaluate import evaluate
@@ -40,6 +51,8 @@ def main() -> None:
         seed_log=args.seed_log,
         launcher=args.launcher,
         cfg_options=parse_cfg_options(args.cfg_options),
+        world=args.world,
+        adabn=args.adabn,
     )
 
 

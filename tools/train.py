@@ -1,6 +1,7 @@
 """Train a config.
 
 python tools/train.py configs/demo/source_only.py
+python tools/train.py configs/adaptseg/multi_vanilla.py --world demo
 python tools/train.py CONFIG --resume                        # go on where the last run ended
 python tools/train.py CONFIG --cfg-options train_cfg.max_iters=100
 tools/dist_train.sh CONFIG 4                                 # four GPUs
@@ -9,7 +10,7 @@ tools/dist_train.sh CONFIG 4                                 # four GPUs
 import argparse
 
 from daseg.utils.cli import door
-from daseg.utils.options import add_cfg_options, parse_cfg_options
+from daseg.utils.options import add_cfg_options, add_world, parse_cfg_options
 
 
 @door
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--print-config", action="store_true", help="print the config and stop")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm"], default="none")
     add_cfg_options(parser)
+    add_world(parser)
     args = parser.parse_args()
 
     from daseg.engine.train import train
@@ -38,6 +40,7 @@ def main() -> None:
         amp=args.amp,
         launcher=args.launcher,
         cfg_options=parse_cfg_options(args.cfg_options),
+        world=args.world,
         print_config=args.print_config,
     )
 

@@ -10,7 +10,8 @@ default_hooks = dict(
     runtime_info=dict(type='TrainLogHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=3))
-custom_hooks = [dict(type='RecordDataHook'), dict(type='ProgressHook')]
+custom_hooks = [
+    dict(type='RecordDataHook'), dict(type='ProgressHook'), dict(type='ReportHook')]
 
 visualizer = dict(
     type='Visualizer',

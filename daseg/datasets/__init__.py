@@ -4,11 +4,13 @@ from daseg.datasets.base import SampleIndex, SegDataset
 from daseg.datasets.camvid import CamVid
 from daseg.datasets.cityscapes import Cityscapes
 from daseg.datasets.collate import collate
+from daseg.datasets.domain_pair import DomainPair, PairIndex, PairPreprocessor
+from daseg.datasets.firewall import TargetBatch, TargetSample
 from daseg.datasets.folder import FolderDataset
 from daseg.datasets.gta5 import GTA5
 from daseg.datasets.loading import LoadLabel, PackSample
 from daseg.datasets.mixed import MixedDataset
-from daseg.datasets.samplers import EndlessSampler
+from daseg.datasets.samplers import EndlessSampler, PairSampler
 from daseg.datasets.scan import Layout, Sample, ScanError
 from daseg.datasets.synthia import SYNTHIA
 from daseg.datasets.transforms import PhotoMetricDistortion, RandomCrop, ResizePIL
@@ -18,12 +20,16 @@ __all__ = [
     "SYNTHIA",
     "CamVid",
     "Cityscapes",
+    "DomainPair",
     "EndlessSampler",
     "FolderDataset",
     "Layout",
     "LoadLabel",
     "MixedDataset",
     "PackSample",
+    "PairIndex",
+    "PairPreprocessor",
+    "PairSampler",
     "PhotoMetricDistortion",
     "RandomCrop",
     "ResizePIL",
@@ -31,5 +37,7 @@ __all__ = [
     "SampleIndex",
     "ScanError",
     "SegDataset",
+    "TargetBatch",
+    "TargetSample",
     "collate",
 ]

@@ -16,6 +16,7 @@ from daseg.datasets.scan import Layout, Sample, ScanError, find_files, read_list
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.labels import IGNORE
+from daseg.utils.places import remedy
 
 DEFAULT_PIPELINE = (
     dict(type="LoadImageFromFile"),
@@ -168,7 +169,8 @@ class SegDataset(Dataset[dict[str, Any]]):
     def _scan(self, list_file: str | Path | None, on_missing: str) -> list[Sample]:
         who, layout = type(self).__name__, self.layout
         if not self.root.is_dir():
-            raise DataError(f"{who}: its root {self.root} does not exist; say root=FOLDER")
+            hint = remedy(self.root) or "; say root=FOLDER"
+            raise DataError(f"{who}: its root {self.root} does not exist{hint}")
         images = find_files(self.root / layout.image_dir, layout.image_suffixes, who)
         found: dict[str, Path | None] = dict(images)
         if list_file is not None:

@@ -1,6 +1,6 @@
 """A contact sheet: what a pipeline gives the network, to be looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from daseg.datasets.samplers import EndlessSampler
+from daseg.datasets.domain_pair import DomainPair
+from daseg.datasets.samplers import EndlessSampler, PairSampler
 from daseg.registry import DATASETS
 from daseg.utils.colors import overlay
 from daseg.utils.errors import ConfigError
@@ -23,8 +24,9 @@ def contact_sheet(dataset: Any, num: int = 16, seed: int = 0, tile_width: int = 
     """Draw samples of a data set as its pipeline yields them, labels beside the images.
 
     Args:
-        dataset: Gives samples as `PackSample` packs them; has ``metainfo``.
-        num: Number of samples, those that training with this seed would see first.
+        dataset: Gives samples as `PackSample` packs them; has ``metainfo``. Or a `DomainPair`: a
+            row has a sample of the source and, without a label, one of the target.
+        num: Number of samples, or of pairs, those that training with this seed would see first.
         seed: Seed of their order and augmentation.
         tile_width: Width of one picture; a sample takes two beside each other.
 
@@ -33,12 +35,20 @@ def contact_sheet(dataset: Any, num: int = 16, seed: int = 0, tile_width: int = 
         bottom a legend of the classes.
     """
     meta = dataset.metainfo
-    order = islice(EndlessSampler(dataset, seed=seed, rank=0, world_size=1), num)
-    tiles = [_tile(dataset[index], meta["palette"], tile_width) for index in order]
+    tiles = [_tile(sample, meta["palette"], tile_width) for sample in _draw(dataset, num, seed)]
     per_row = min(2, len(tiles))
     rows = [_row(tiles[i : i + per_row], per_row) for i in range(0, len(tiles), per_row)]
     width = rows[0].shape[1]
     return np.concatenate([*rows, _legend(meta["classes"], meta["palette"], width)])
+
+
+def _draw(dataset: Any, num: int, seed: int) -> Iterator[dict[str, Any]]:
+    if not isinstance(dataset, DomainPair):
+        order = islice(EndlessSampler(dataset, seed=seed, rank=0, world_size=1), num)
+        yield from (dataset[index] for index in order)
+        return
+    for pair in islice(PairSampler(dataset, seed=seed, rank=0, world_size=1), num):
+        yield from dataset[pair].values()
 
 
 def _tile(sample: dict[str, Any], palette: Sequence[Sequence[int]], width: int) -> np.ndarray:

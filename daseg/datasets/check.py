@@ -10,6 +10,7 @@ import numpy as np
 from prettytable import PrettyTable
 
 from daseg.datasets.base import SegDataset
+from daseg.datasets.domain_pair import DomainPair, without_labels
 from daseg.datasets.io import read_image
 from daseg.datasets.loading import LoadLabel, size_mismatch
 from daseg.datasets.scan import Sample, ScanError
@@ -150,11 +151,18 @@ def check_config(cfg: dict[str, Any], split: str = "all", workers: int = 4) -> l
 
 
 def dataset_configs(node: Any) -> Iterator[dict[str, Any]]:
-    """The configs of data sets of files in a tree that may mix or pair them."""
+    """The configs of data sets of files in a tree that may mix or pair them.
+
+    The target of a pair comes without labels, as training builds it: they are not looked at here
+    either, and need not be there.
+    """
     if isinstance(node, dict):
         kind = DATASETS.get(node["type"]) if "type" in node else None
         if isinstance(kind, type) and issubclass(kind, SegDataset):
             yield node
+        elif isinstance(kind, type) and issubclass(kind, DomainPair):
+            yield from dataset_configs(node.get("source"))
+            yield from dataset_configs(without_labels(node.get("target")))
         else:
             for child in node.values():
                 yield from dataset_configs(child)
@@ -165,6 +173,7 @@ def dataset_configs(node: Any) -> Iterator[dict[str, Any]]:
 
 def _check_leaf(cfg: dict[str, Any], split: str, workers: int) -> Report:
     which = [f"{k}={cfg[k]}" for k in ("split", "list_file", "num_samples") if cfg.get(k)]
+    which += ["without labels"] if cfg.get("labels") is False else []
     title = f"{split}: {cfg['type']} at {' '.join([str(cfg.get('root')), *which])}"
     try:
         return check_dataset(DATASETS.build(cfg), workers, title)

@@ -5,7 +5,9 @@ from typing import Any
 
 import torch
 from mmengine import registry as mm
+from torch.utils.data import get_worker_info
 
+from daseg.datasets.firewall import OPENED, TargetBatch, TargetSample, take_opened
 from daseg.registry import FUNCTIONS
 from daseg.utils.errors import DataError
 
@@ -17,21 +19,33 @@ def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Stack samples to a batch.
 
     Args:
-        samples: What `PackSample` makes: ``image`` (3, H, W), ``label`` (H, W) or none, ``meta``.
+        samples: What `PackSample` makes: ``image`` (3, H, W), ``label`` (H, W) or none, ``meta``;
+            or pairs of them, ``source`` and ``target``.
 
     Returns:
         ``image`` (N, 3, H, W) uint8, ``label`` (N, H, W) int64 where the samples have one,
-        ``meta``: list of N dicts.
+        ``meta``: list of N dicts; or ``source`` such a batch and ``target`` a `TargetBatch`, that
+        has no label. In a worker also ``labels_opened``: how often it has opened which label file.
 
     Raises:
         DataError: The sizes differ, or only some samples have a label.
     """
+    batch = _batch(samples)
+    if get_worker_info() is not None:
+        batch[OPENED] = take_opened()
+    return batch
+
+
+def _batch(samples: Sequence[Any]) -> dict[str, Any]:
     batch: dict[str, Any] = {}
     for key in dict.fromkeys(key for sample in samples for key in sample):
         values = [sample.get(key) for sample in samples]
-        tensors = any(torch.is_tensor(value) for value in values)
-        batch[key] = _stack(key, values, samples) if tensors else values
-    return batch
+        if all(isinstance(value, dict) and "image" in value for value in values):
+            batch[key] = _batch(values)
+        else:
+            tensors = any(torch.is_tensor(value) for value in values)
+            batch[key] = _stack(key, values, samples) if tensors else values
+    return TargetBatch(batch) if isinstance(samples[0], TargetSample) else batch
 
 
 def _stack(key: str, values: list[Any], samples: Sequence[dict[str, Any]]) -> torch.Tensor:

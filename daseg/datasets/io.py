@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from daseg.datasets.firewall import note_opened
 from daseg.utils.errors import DataError
 
 # PIL's names for pictures of one channel. Palette pictures ("P") give their indices here, where
@@ -30,6 +31,8 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
 def read_ids(path: str | os.PathLike[str], channel: int | None = None) -> np.ndarray:
     """Read the raw ids of a label file, as they stand in it.
 
+    The only function of daseg's that opens one; the label firewall counts here.
+
     Args:
         path: A picture of one channel (8 or 16 bit, or palette indices).
         channel: For pictures of several channels, the one that holds the ids: 0 red, 1 green,
@@ -41,6 +44,7 @@ def read_ids(path: str | os.PathLike[str], channel: int | None = None) -> np.nda
     Raises:
         DataError: The file is missing, not a whole picture, or has channels nobody asked for.
     """
+    note_opened(path)
     data = _bytes(path, "label")
     try:
         with Image.open(io.BytesIO(data)) as picture:

@@ -8,6 +8,7 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
 from daseg.datasets.base import SampleIndex
+from daseg.datasets.domain_pair import PairIndex, domain_seeds
 from daseg.registry import DATA_SAMPLERS
 from daseg.utils.errors import ConfigError
 from daseg.utils.seed import derive_seed
@@ -97,6 +98,57 @@ class EndlessSampler(Sampler[SampleIndex]):
     def _permutation(self, size: int, *key: int) -> np.ndarray:
         # RandomState: numpy promises that its stream never changes.
         return np.random.RandomState(derive_seed(self.seed, *key)).permutation(size)
+
+
+@DATA_SAMPLERS.register_module()
+class PairSampler(Sampler[PairIndex]):
+    """Yields pairs of samples of a `DomainPair` for ever, each domain from a stream of its own.
+
+    The streams are those of two `EndlessSampler`, shuffled by different seeds, so that neither an
+    epoch's length nor the order of one domain says anything about the other. Both are shared out
+    over the processes, and start at any position, as there.
+
+    Args:
+        dataset: Has ``source`` and ``target``.
+        shuffle: False: samples come in their order, over and over.
+        seed: Seed of both. None: one is drawn, the same for all processes.
+        rank: This process; None: from the distributed environment.
+        world_size: Number of processes; None: from the distributed environment.
+
+    Raises:
+        ConfigError: The data set has no two domains.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        shuffle: bool = True,
+        seed: int | None = None,
+        rank: int | None = None,
+        world_size: int | None = None,
+    ) -> None:
+        if not (hasattr(dataset, "source") and hasattr(dataset, "target")):
+            raise ConfigError(
+                f"PairSampler draws from a DomainPair; for a {type(dataset).__name__} use "
+                "sampler=dict(type='EndlessSampler')"
+            )
+        self.seed = int(sync_random_seed() if seed is None else seed)
+        of_source, of_target = domain_seeds(self.seed)
+        self.source = EndlessSampler(dataset.source, shuffle, of_source, rank, world_size)
+        self.target = EndlessSampler(dataset.target, shuffle, of_target, rank, world_size)
+
+    def start_at(self, position: int) -> None:
+        """Let the next iteration begin at a position of both streams."""
+        self.source.start_at(position)
+        self.target.start_at(position)
+
+    def __len__(self) -> int:
+        """Samples in one epoch of the source, of all processes together."""
+        return len(self.source)
+
+    def __iter__(self) -> Iterator[PairIndex]:
+        for source, target in zip(self.source, self.target, strict=True):
+            yield PairIndex(source, target)
 
 
 def quotas(total: int, weights: Sequence[float]) -> list[int]:

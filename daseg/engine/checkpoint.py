@@ -15,6 +15,7 @@ from daseg.utils.files import atomic_write
 from daseg.utils.weights import read_torch_file
 
 SEGMENTOR = "segmentor."
+TEACHER = "teacher.module."
 
 
 def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
@@ -59,10 +60,21 @@ def model_state(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def segmentor_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """The segmentor's part of a checkpoint of an adapter, or all of one of a segmentor."""
+    """The segmentor in a checkpoint: the teacher where there is one, as in the validation.
+
+    Of a checkpoint of an adapter it is a part, of one of a segmentor all of it.
+    """
     state = checkpoint["state_dict"]
-    own = {k.removeprefix(SEGMENTOR): v for k, v in state.items() if k.startswith(SEGMENTOR)}
-    return own or state
+    for prefix in (TEACHER, SEGMENTOR):
+        own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        if own:
+            return own
+    return state
+
+
+def has_teacher(checkpoint: dict[str, Any]) -> bool:
+    """Whether a checkpoint holds a teacher, the moving average of the segmentor's weights."""
+    return any(key.startswith(TEACHER) for key in checkpoint["state_dict"])
 
 
 def load_segmentor(segmentor: nn.Module, path: str | Path) -> dict[str, Any]:

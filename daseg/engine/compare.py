@@ -17,6 +17,7 @@ def show_models(
     *,
     num: int = 6,
     device: str = "cpu",
+    world: str | None = None,
 ) -> None:
     """Draw image, label and each model's prediction for images spread over the test set.
 
@@ -25,18 +26,22 @@ def show_models(
         out: The picture file.
         num: Number of images.
         device: Where the models run.
+        world: Take the configs as they are in a small world: "demo" or "camvid".
 
     Raises:
         ConfigError: The first config has no test set, or the models' classes differ.
     """
-    cfg = load_config(models[0][1])
+    cfg = load_config(models[0][1], world=world)
     if cfg.get("test_dataloader") is None:
         raise ConfigError(f"{models[0][1]} has no test_dataloader to take images from")
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     chosen = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).round().astype(int)
     paths = [dataset.samples[i].image for i in chosen]
     labels = [dataset[int(i)].get("label") for i in chosen]
-    segmentors = {name: init_segmentor(c, weights, device) for name, c, weights in models}
+    segmentors = {
+        name: init_segmentor(config, weights, device, world=world)
+        for name, config, weights in models
+    }
     if len({segmentor.classes for segmentor in segmentors.values()}) > 1:
         raise ConfigError("the models have different classes; show them in panels of their own")
     first = next(iter(segmentors.values()))

@@ -1,6 +1,7 @@
 """Load a config file strictly: what it names must exist, what overrides it must override."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from mmengine import Config
 
 from daseg.engine.config_files import read_config
 from daseg.engine.validate import RUNNER_KEYS, schedulers, validate
+from daseg.engine.worlds import changes, use_world
 from daseg.plugins import load_plugins
 from daseg.registry import did_you_mean
 from daseg.utils.errors import ConfigError
@@ -17,7 +19,12 @@ OPEN = re.compile(r"\w+_dataloader|optim_wrapper\.\w+(\.lr_mult)?|randomness|env
 
 
 def load_config(
-    path: str | Path, cfg_options: dict[str, Any] | None = None, *, amp: bool = False
+    path: str | Path,
+    cfg_options: dict[str, Any] | None = None,
+    *,
+    amp: bool = False,
+    world: str | None = None,
+    show_changes: bool = False,
 ) -> Config:
     """Read a config with its bases, apply overrides, complete and check it.
 
@@ -25,6 +32,9 @@ def load_config(
         path: The config file.
         cfg_options: Overrides by dotted key: ``{"train_cfg.max_iters": 100}``; list items by index.
         amp: Train every network in mixed precision.
+        world: "demo" or "camvid": run in a small world, see `daseg.engine.worlds.use_world`. The
+            overrides come after it.
+        show_changes: Say on stderr what the world has changed.
 
     Raises:
         ConfigError: The file is missing or broken, an override overrides nothing, or anything that
@@ -32,6 +42,8 @@ def load_config(
     """
     load_plugins()
     cfg = read_config(Path(path))
+    if world is not None:
+        _use_world(cfg, world, show_changes)
     if cfg_options:
         _check_options(cfg, cfg_options)
         cfg.merge_from_dict(cfg_options)
@@ -43,6 +55,14 @@ def load_config(
         raise ConfigError(f"{path}: {error}") from None
     _complete_schedules(cfg)
     return cfg
+
+
+def _use_world(cfg: Config, world: str, show_changes: bool) -> None:
+    real = cfg._cfg_dict.to_dict()
+    use_world(cfg, world)
+    if show_changes:
+        title = f"--world {world} has changed in {cfg.filename}:"
+        print(f"{title}\n{changes(real, cfg._cfg_dict.to_dict())}\n", file=sys.stderr)
 
 
 def _use_amp(cfg: Config) -> None:

@@ -5,11 +5,12 @@ from typing import Any
 
 from mmengine import Config
 
-from daseg.engine.checkpoint import load_segmentor, read_checkpoint
+from daseg.engine.adabn import adapt_to_images, target_images
+from daseg.engine.checkpoint import has_teacher, load_segmentor, read_checkpoint
 from daseg.engine.config import load_config
 from daseg.engine.runner import Runner
 from daseg.evaluation import IoUMetric, IoUResult
-from daseg.evaluation.protocol import write_card
+from daseg.evaluation.protocol import BATCH_NORM, write_card
 from daseg.segmentor import segmentor_config, without_initial_weights
 from daseg.utils.errors import ConfigError
 
@@ -23,6 +24,8 @@ def evaluate(
     seed_log: str | Path | None = None,
     launcher: str = "none",
     cfg_options: dict[str, Any] | None = None,
+    world: str | None = None,
+    adabn: bool | str | Path = False,
 ) -> IoUResult | None:
     """Evaluate a checkpoint on the config's test images; print and write the result.
 
@@ -30,11 +33,14 @@ def evaluate(
         config: The config file.
         checkpoint: A checkpoint of a training, or of ``tools/convert_checkpoint.py``.
         out: Folder for the table, the confusion matrix and the protocol card; default
-            ``<folder of the checkpoint>/test_<its name>``.
+            ``<folder of the checkpoint>/test_<its name>``, with ``adabn`` ``test_<its name>_adabn``.
         tta: Predict as the config's key ``tta`` says: several scales, flipped.
         seed_log: Also write the result as AdaptSegNet's evaluation prints it, to this file.
         launcher: "none", "pytorch" or "slurm".
         cfg_options: Overrides by dotted key.
+        world: Evaluate in a small world: "demo" or "camvid".
+        adabn: Take the statistics of batch norm from target images first (`daseg.engine.adabn`):
+            True for those of the `DomainPair` that the config trains on, or a folder of images.
 
     Returns:
         The result; None in processes other than the first.
@@ -43,28 +49,35 @@ def evaluate(
         ConfigError: The config is wrong, or says nothing about testing.
         CheckpointError: The checkpoint cannot be read or does not fit.
     """
-    cfg = load_config(config, cfg_options)
+    cfg = load_config(config, cfg_options, world=world)
     config_text = cfg.pretty_text  # as the user wrote it: the hash names config and overrides
     checkpoint = Path(checkpoint)
-    read_checkpoint(checkpoint)  # a wrong path is an error before anything is built
-    out = Path(out) if out else checkpoint.parent / f"test_{checkpoint.stem}"
+    loaded = read_checkpoint(checkpoint)  # a wrong path is an error before anything is built
+    name = f"test_{checkpoint.stem}_adabn" if adabn else f"test_{checkpoint.stem}"
+    out = Path(out) if out else checkpoint.parent / name
+    images = target_images(cfg, None if adabn is True else adabn) if adabn else None
     inference = segmentor_config(cfg).get("inference") or dict(type="WholeInference")
     prepare(cfg, out, tta=tta, seed_log=seed_log, launcher=launcher)
     runner = Runner.from_cfg(cfg)
     meta = load_segmentor(runner.bare_segmentor, checkpoint)
     metric = _iou_metric(runner)
+    batch_norm = meta.get("batch_norm", BATCH_NORM)
+    if images is not None:
+        batch_norm = adapt_to_images(runner.bare_segmentor, images, cfg.test_dataloader)
     runner.test()
     result = metric.last_result
     if result is not None:  # the first process adds up what all have counted
         card = write_card(
             out,
-            config=config,
+            config=config if world is None else f"{config} --world {world}",
             config_text=config_text,
             weights=checkpoint,
             result=result,
             iteration=meta.get("iter"),
             max_iters=meta.get("max_iters"),
             initial_weights=meta.get("initial_weights"),
+            network="teacher" if has_teacher(loaded) else None,
+            batch_norm=batch_norm,
             inference=inference,
             tta=dict(cfg.tta) if tta else {},
             seed=meta.get("seed"),

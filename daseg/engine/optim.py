@@ -8,6 +8,7 @@ import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
+from daseg.engine.duplicates import times_listed
 from daseg.registry import (
     OPTIM_WRAPPER_CONSTRUCTORS,
     OPTIM_WRAPPERS,
@@ -16,7 +17,8 @@ from daseg.registry import (
 )
 from daseg.utils.errors import ConfigError
 
-NETWORK_KEYS = ("optimizer", "lr_mult", "no_norm_decay")  # beside those of the optimizer wrapper
+# Beside those of the optimizer wrapper:
+NETWORK_KEYS = ("optimizer", "lr_mult", "no_norm_decay", "emulate_duplicate_groups")
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -31,7 +33,9 @@ class OptimizersByNetwork:
 
     The keys of a network are those of the optimizer wrapper (``type``, ``clip_grad``, ``dtype``),
     and ``optimizer``; ``lr_mult``: learning-rate factor by child module, ``'backbone.layer4'``;
-    ``no_norm_decay``: True leaves biases and normalisation weights without weight decay. Parameters
+    ``no_norm_decay``: True leaves biases and normalisation weights without weight decay;
+    ``emulate_duplicate_groups``: True updates each weight of a ResNet's blocks as often a step as
+    AdaptSegNet's optimizer, which is given them three or four times (`RepeatedSGD`). Parameters
     that share their factors share a group, so that the optimizer runs fused.
 
     Args:
@@ -68,16 +72,23 @@ def build_optimizer(network: nn.Module, cfg: dict[str, Any]) -> OptimWrapper:
     settings = dict(type="OptimWrapper") | dict(cfg)
     if "accumulative_counts" in settings:
         raise ConfigError(
-            "optim_wrapper: accumulative_counts has no effect on daseg's train step: "
-            "set train_dataloader.batch_size instead"
+            "optim_wrapper: accumulative_counts has no effect on daseg's train step: set "
+            "train_dataloader.batch_size to the images of a whole step, and model.micro_batch to "
+            "those that fit into memory"
         )
     optimizer = dict(settings.pop("optimizer"))
+    duplicates = settings.pop("emulate_duplicate_groups", False)
+    if duplicates:
+        if optimizer["type"] != "SGD":
+            raise ConfigError("optim_wrapper: emulate_duplicate_groups is made for SGD alone")
+        optimizer["type"] = "RepeatedSGD"
     groups = parameter_groups(
         getattr(network, "module", network),
         lr=optimizer["lr"],
         weight_decay=optimizer.get("weight_decay"),
         lr_mult=settings.pop("lr_mult", {}),
         no_norm_decay=settings.pop("no_norm_decay", False),
+        duplicates=duplicates,
     )
     return OPTIM_WRAPPERS.build(
         settings, optimizer=OPTIMIZERS.build(optimizer | {"params": groups})
@@ -91,6 +102,7 @@ def parameter_groups(
     weight_decay: float | None = None,
     lr_mult: dict[str, float] | None = None,
     no_norm_decay: bool = False,
+    duplicates: bool = False,
 ) -> list[dict[str, Any]]:
     """Group the trainable parameters by learning rate and weight decay.
 
@@ -101,7 +113,7 @@ def parameter_groups(
         ConfigError: A key of ``lr_mult`` names no child with trainable parameters.
     """
     lr_mult = lr_mult or {}
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {(1.0, True): []}
+    groups: dict[tuple[float, bool, int], list[nn.Parameter]] = {(1.0, True, 1): []}
     unused = set(lr_mult)
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
@@ -110,7 +122,8 @@ def parameter_groups(
         unused -= set(owners)
         factor = lr_mult[max(owners, key=len)] if owners else 1.0
         decays = not (no_norm_decay and parameter.ndim <= 1)
-        groups.setdefault((float(factor), decays), []).append(parameter)
+        repeats = times_listed(name) if duplicates else 1
+        groups.setdefault((float(factor), decays, repeats), []).append(parameter)
     if unused:
         word = min(unused)
         children = [name for name, _ in network.named_children()]
@@ -122,7 +135,8 @@ def parameter_groups(
     own = {} if weight_decay is None else dict(weight_decay=weight_decay)
     return [
         dict(params=parameters, lr=lr * factor, **(own if decays else dict(weight_decay=0.0)))
-        for (factor, decays), parameters in groups.items()
+        | (dict(repeats=repeats) if duplicates else {})
+        for (factor, decays, repeats), parameters in groups.items()
         if parameters
     ]
 

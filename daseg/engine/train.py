@@ -1,5 +1,6 @@
 """Train a config from its file: what ``tools/train.py`` does."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,26 +22,30 @@ def train(
     launcher: str = "none",
     cfg_options: dict[str, Any] | None = None,
     print_config: bool = False,
+    world: str | None = None,
 ) -> Runner | None:
     """Train a config file; return the runner after training.
 
     Args:
         config: The config file.
-        work_dir: Where checkpoints and logs go; default ``work_dirs/<config name>``.
+        work_dir: Where checkpoints and logs go; default ``work_dirs/<config name>``, in a
+            world ``work_dirs/<world>/<config's folder>_<config name>``.
         resume: Go on from the newest checkpoint of the work dir.
         amp: Train in mixed precision (bfloat16).
         launcher: "none", or what started the processes: "pytorch" (torchrun) or "slurm".
         cfg_options: Overrides by dotted key.
         print_config: Only print the config as it will be used.
+        world: Train in a small world: "demo" or "camvid".
 
     Raises:
         ConfigError: The config is wrong, or the work dir holds another run's checkpoints.
     """
-    cfg = load_config(config, cfg_options, amp=amp)
+    is_first = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
+    cfg = load_config(config, cfg_options, amp=amp, world=world, show_changes=is_first)
     for key in ("train_dataloader", "train_cfg", "optim_wrapper"):
         if not cfg.get(key):
             raise ConfigError(f"{config} cannot be trained: it has no {key}")
-    cfg.work_dir = str(work_dir or cfg.get("work_dir") or f"work_dirs/{Path(config).stem}")
+    cfg.work_dir = str(work_dir or cfg.get("work_dir") or default_work_dir(config, world))
     cfg.resume = resume
     cfg.launcher = launcher
     if print_config:
@@ -58,6 +63,14 @@ def train(
         )
         raise
     return runner
+
+
+def default_work_dir(config: str | Path, world: str | None = None) -> str:
+    """Where a run goes that is not told where; in a world by folder too, since names recur."""
+    path = Path(config)
+    if world is None:
+        return f"work_dirs/{path.stem}"
+    return f"work_dirs/{world}/{path.resolve().parent.name}_{path.stem}"
 
 
 def _protect(cfg: Config) -> None:

@@ -38,12 +38,15 @@ REGISTRY_OF_KEY: dict[str, mm.Registry] = dict(
     backbone=own.BACKBONES,
     head=own.HEADS,
     aux_head=own.HEADS,
+    discriminator=own.DISCRIMINATORS,
     objectives=own.OBJECTIVES,
     loss=own.LOSSES,
     inference=own.INFERENCES,
     tta=own.INFERENCES,
     dataset=own.DATASETS,
     datasets=own.DATASETS,
+    source=own.DATASETS,
+    target=own.DATASETS,
     pipeline=own.TRANSFORMS,
     sampler=own.DATA_SAMPLERS,
     collate_fn=own.FUNCTIONS,
@@ -64,6 +67,7 @@ REGISTRY_OF_KEY: dict[str, mm.Registry] = dict(
 # Arguments that are not in a config, since whoever builds the part supplies them.
 SUPPLIED = {
     own.HEADS.name: "in_channels num_classes",
+    own.DISCRIMINATORS.name: "in_channels",
     own.DATA_SAMPLERS.name: "dataset",
     own.LOOPS.name: "runner dataloader evaluator",
     own.OPTIMIZERS.name: "params",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -93,13 +93,65 @@ def panel(
     save_figure(figure, out_png)
 
 
+class DomainPicture(NamedTuple):
+    """One image of a domain, and what is known of it.
+
+    Attributes:
+        domain: Its name.
+        image: (H,W,3) uint8 RGB.
+        label: (h,w) train ids, 255 drawn black; None where there is none.
+        prediction: (h,w) class indices.
+        entropy: (h,w), 0 (sure) to 1 (undecided).
+    """
+
+    domain: str
+    image: np.ndarray
+    label: np.ndarray | None
+    prediction: np.ndarray
+    entropy: np.ndarray
+
+
+def draw_domains(
+    domains: Sequence[DomainPicture],
+    palette: Sequence[Sequence[int]],
+    out_png: str | Path,
+    *,
+    classes: Sequence[str],
+    title: str = "",
+) -> None:
+    """Draw a row for each domain: image, label, prediction, entropy; below them the classes.
+
+    Args:
+        domains: What is drawn.
+        palette: RGB of each class, 0..255.
+        out_png: The picture file.
+        classes: Names of the classes, for the legend of those that occur.
+        title: What stands above all.
+    """
+    heights = [4 * each.image.shape[0] / each.image.shape[1] for each in domains]
+    figure = new_figure(16.6, sum(heights) + 1.6)
+    grid = figure.subplots(len(domains), 4, squeeze=False, height_ratios=heights)
+    figure.suptitle(title)
+    present: set[int] = set()
+    for row, (domain, image, label, prediction, entropy) in zip(grid, domains, strict=True):
+        maps = [None if each is None else colorize(each, palette) for each in (label, prediction)]
+        _row(row, [image, *maps, entropy], "")
+        for axes, what in zip(row, ("image", "label", "prediction", "entropy"), strict=True):
+            axes.set_title(f"{domain}: {what}")
+        present |= set(np.unique(prediction)) | set(() if label is None else np.unique(label))
+    heat = grid[0, 3].images[0]
+    figure.colorbar(heat, ax=grid[:, 3], shrink=0.6, label="0 sure, 1 undecided")
+    _legend(figure, classes, palette, present)
+    save_figure(figure, out_png)
+
+
 def _row(row: Sequence[Axes], pictures: Sequence[np.ndarray | None], title: str) -> None:
     for axes, picture in zip(row, pictures, strict=True):
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
         if picture is not None:
-            axes.imshow(picture)
+            axes.imshow(picture, vmin=0, vmax=1, cmap="inferno")  # of no effect on colours
         else:
             axes.text(0.5, 0.5, "no label", ha="center", va="center", transform=axes.transAxes)
     row[0].set_ylabel(title)

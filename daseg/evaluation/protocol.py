@@ -26,6 +26,7 @@ from daseg.utils.files import atomic_write_text
 from daseg.utils.weights import sha256_file
 
 NAME = "protocol_card"
+BATCH_NORM = "training's"
 PACKAGES = ("torch", "torchvision", "mmengine", "mmcv-lite", "numpy", "timm")
 Size = tuple[int, int]  # (height, width) in pixels
 
@@ -56,6 +57,7 @@ class ProtocolCard:
         initial_weights: What training started from; None where it is not known.
         checkpoint_choice: "last", "best on validation", ...; see `checkpoint_choice`.
         network: "student" or "teacher" where training had both, else None.
+        batch_norm: Whose statistics batch norm uses: the training's, or AdaBN's, over which images.
         input_sizes: Sizes of the images as the network saw them.
         label_sizes: Sizes of the labels that the predictions were compared with.
         classes: Names of the classes that are evaluated.
@@ -77,6 +79,7 @@ class ProtocolCard:
     initial_weights: str | None = None
     checkpoint_choice: str = "other"
     network: str | None = None
+    batch_norm: str = BATCH_NORM
     input_sizes: list[Size] = field(default_factory=list)
     label_sizes: list[Size] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
@@ -96,7 +99,8 @@ class ProtocolCard:
             "weights": f"{self.weights} (sha256 {self.weights_sha256[:16]})",
             "trained": f"{_known(self.iteration)} iterations from "
             f"{_known(self.initial_weights)}, seed {_known(self.seed)}",
-            "checkpoint": f"{self.checkpoint_choice}, network: {self.network or 'the only one'}",
+            "checkpoint": f"{self.checkpoint_choice}, network: {self.network or 'the only one'}, "
+            f"batch norm: {self.batch_norm}",
             "resolution": f"input {_sizes(self.input_sizes)}, label {_sizes(self.label_sizes)} "
             "(height x width)",
             "classes": f"{len(self.classes)}: {', '.join(self.classes)}",
@@ -127,6 +131,7 @@ def write_card(
     max_iters: int | None = None,
     initial_weights: str | None = None,
     network: str | None = None,
+    batch_norm: str = BATCH_NORM,
     inference: Mapping[str, Any] | None = None,
     tta: Mapping[str, Any] | None = None,
     seed: int | None = None,
@@ -144,6 +149,7 @@ def write_card(
         max_iters: Iterations of its whole training.
         initial_weights: What training started from, in a way that another run would repeat.
         network: "student" or "teacher" where training had both.
+        batch_norm: Whose statistics batch norm used.
         inference: Settings of inference.
         tta: Settings of test-time augmentation.
         seed: Of the training run.
@@ -164,6 +170,7 @@ def write_card(
         initial_weights=initial_weights,
         checkpoint_choice=checkpoint_choice(weights, iteration, max_iters),
         network=network,
+        batch_norm=batch_norm,
         input_sizes=result.input_sizes,
         label_sizes=result.label_sizes,
         classes=list(result.classes),

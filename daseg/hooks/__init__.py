@@ -1,8 +1,19 @@
 """What happens beside the train step."""
 
+from daseg.hooks.adabn import AdaBNHook
 from daseg.hooks.checkpoint import CheckpointHook
+from daseg.hooks.observatory import ObservatoryHook
 from daseg.hooks.progress import ProgressHook
 from daseg.hooks.record_data import RecordDataHook
+from daseg.hooks.report import ReportHook
 from daseg.hooks.train_log import TrainLogHook
 
-__all__ = ["CheckpointHook", "ProgressHook", "RecordDataHook", "TrainLogHook"]
+__all__ = [
+    "AdaBNHook",
+    "CheckpointHook",
+    "ObservatoryHook",
+    "ProgressHook",
+    "RecordDataHook",
+    "ReportHook",
+    "TrainLogHook",
+]

@@ -1,7 +1,22 @@
 """Losses: they measure tensors; how much a measure counts is said where it is used."""
 
+from daseg.losses.balanced import BalancedCrossEntropyLoss
+from daseg.losses.consistency import MemoryRegularizationLoss
 from daseg.losses.cross_entropy import CrossEntropyLoss
 from daseg.losses.dice import DiceLoss
+from daseg.losses.entropy import EntropyLoss, MaxSquareLoss
+from daseg.losses.gan import BCEGANLoss, HingeGANLoss, LSGANLoss
 from daseg.losses.ohem import OHEMCrossEntropyLoss
 
-__all__ = ["CrossEntropyLoss", "DiceLoss", "OHEMCrossEntropyLoss"]
+__all__ = [
+    "BCEGANLoss",
+    "BalancedCrossEntropyLoss",
+    "CrossEntropyLoss",
+    "DiceLoss",
+    "EntropyLoss",
+    "HingeGANLoss",
+    "LSGANLoss",
+    "MaxSquareLoss",
+    "MemoryRegularizationLoss",
+    "OHEMCrossEntropyLoss",
+]

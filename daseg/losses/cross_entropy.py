@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from daseg.losses.pixels import at_least_float32, check_target
 from daseg.registry import LOSSES
 from daseg.utils.errors import ConfigError
+from daseg.utils.micro_batch import whole_label
 
 
 @LOSSES.register_module()
@@ -26,6 +27,7 @@ class CrossEntropyLoss(nn.Module):
 
     In training with several processes the denominator is the mean over the processes, so that the
     averaged gradient is that of one process with all the images, however the labels are spread.
+    Where a batch goes through the network in parts, it is that of the whole batch.
 
     Args:
         class_weights: One weight for each class; None weighs all alike.
@@ -57,6 +59,7 @@ class CrossEntropyLoss(nn.Module):
             ConfigError: There are not as many class weights as classes.
         """
         check_target(logits, target, self.ignore_index)
+        counted, share = whole_label(target)
         logits, target = at_least_float32(logits), target.long()
         class_weights = self._class_weights(logits)
         loss = F.cross_entropy(
@@ -64,12 +67,12 @@ class CrossEntropyLoss(nn.Module):
         )
         if weight is not None:
             loss = loss * weight
-        total = self._total_weight(target, class_weights, loss.dtype)
+        total = self._total_weight(counted.long(), class_weights, loss.dtype)
         if torch.is_grad_enabled():
             # Processes whose batches have more labelled pixels count more. DDP then averages the
             # gradients to those of one process with all the images.
             all_reduce(total, op="mean")
-        return loss.sum() / torch.where(total > 0, total, 1)
+        return loss.sum() / (torch.where(total > 0, total, 1) * share)
 
     def _class_weights(self, logits: Tensor) -> Tensor | None:
         if self.class_weights is None:

@@ -1,6 +1,18 @@
 """What a segmentor can be trained for."""
 
+from daseg.objectives.adversarial import FeatureAdversarial, OutputAdversarial
 from daseg.objectives.base import Objective, View
+from daseg.objectives.entropy import EntropyMinimization, MaxSquare
+from daseg.objectives.memory import MemoryRegularization
 from daseg.objectives.supervised import Supervised
 
-__all__ = ["Objective", "Supervised", "View"]
+__all__ = [
+    "EntropyMinimization",
+    "FeatureAdversarial",
+    "MaxSquare",
+    "MemoryRegularization",
+    "Objective",
+    "OutputAdversarial",
+    "Supervised",
+    "View",
+]

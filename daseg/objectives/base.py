@@ -1,11 +1,18 @@
 """What an objective is given, and what it gives."""
 
 from functools import cached_property
+from typing import Any, Literal
 
+import torch
+from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
-from daseg.segmentor import SegOutput
+from daseg.segmentor import Segmentor, SegOutput
+from daseg.utils.errors import ConfigError, LabelFirewallError
 from daseg.utils.resize import resize, size_of
+
+Domain = Literal["source", "target"]
+Level = Literal["main", "aux"]
 
 
 class View:
@@ -18,20 +25,49 @@ class View:
         image: (N,3,H,W), RGB 0..255.
         label: Class indices (N,H',W'), or None in a domain without labels.
         align_corners: How logits are resized.
+        domain: Which domain the batch is of.
+        iteration: Number of train steps made before this one.
     """
 
     def __init__(
-        self, segmentor: nn.Module, image: Tensor, label: Tensor | None, *, align_corners: bool
+        self,
+        segmentor: nn.Module,
+        image: Tensor,
+        label: Tensor | None = None,
+        *,
+        align_corners: bool,
+        domain: Domain = "source",
+        iteration: int = 0,
     ) -> None:
         self.segmentor = segmentor
         self.image = image
-        self.label = label
+        self._label = label
         self.align_corners = align_corners
+        self.domain = domain
+        self.iteration = iteration
+        self.detached = False
+
+    @property
+    def label(self) -> Tensor | None:
+        """Class indices (N,H',W'); None where the source is trained on without labels.
+
+        Raises:
+            LabelFirewallError: The batch is of the target domain.
+        """
+        if self.domain == "target":
+            raise LabelFirewallError
+        return self._label
 
     @cached_property
     def output(self) -> SegOutput:
-        """What the segmentor returns for the image."""
-        return self.segmentor(self.image)
+        """What the segmentor returns for the image; without a graph in a detached view."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.detached):
+            return self.segmentor(self.image)
+
+    @property
+    def has_run(self) -> bool:
+        """Whether the segmentor has run on the image."""
+        return "output" in self.__dict__
 
     @cached_property
     def logits(self) -> Tensor:
@@ -44,18 +80,94 @@ class View:
         aux = self.output.aux_logits
         return None if aux is None else self._full_size(aux)
 
+    def level(self, level: Level) -> Tensor:
+        """The logits of the main or the auxiliary head, as `logits`.
+
+        Raises:
+            ConfigError: There is no auxiliary head.
+        """
+        logits = self.logits if level == "main" else self.aux_logits
+        if logits is None:
+            raise ConfigError(
+                "an objective has level='aux', but the segmentor has no auxiliary head: "
+                "give model.segmentor.aux_head, or leave the objective out"
+            )
+        return logits
+
+    def detach(self, *, keep_features: bool = False) -> None:
+        """Free the graph: keep the output, cut off from the network that made it.
+
+        The full-size logits are computed again where they are asked for, so that between the
+        passes only the small ones stay in memory.
+
+        Args:
+            keep_features: Whether somebody still needs the feature maps.
+        """
+        self.detached = True
+        if self.has_run:
+            logits, aux, features = self.output
+            self.__dict__["output"] = SegOutput(
+                logits.detach(),
+                None if aux is None else aux.detach(),
+                tuple(feature.detach() for feature in features) if keep_features else (),
+            )
+        self.__dict__.pop("logits", None)
+        self.__dict__.pop("aux_logits", None)
+
     def _full_size(self, logits: Tensor) -> Tensor:
-        size = size_of(self.image if self.label is None else self.label)
+        size = size_of(self.image if self._label is None else self._label)
         return resize(logits.float(), size, self.align_corners)
 
 
 class Objective(nn.Module):
     """One thing that the segmentor is trained for; a paper is a list of them.
 
-    A subclass overrides `source_losses`. The keys are the names in the log; the values are scalars,
-    weighted already, and the sum over all objectives is what is minimised.
+    A subclass overrides `source_losses`, `target_losses` or both. The keys are the names in the
+    log; the values are scalars, weighted already, and the sum over all objectives is what is
+    minimised. One that plays against a discriminator sets `discriminator` in `prepare` and
+    overrides `discriminator_losses`.
+
+    Attributes:
+        discriminator: The network that the objective plays against, or None.
+        discriminates_features: Whether that network looks at feature maps of the backbone.
     """
+
+    discriminator: Any  # nn.Module | None
+    discriminates_features = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_module("discriminator", None)
+
+    def prepare(self, segmentor: Segmentor) -> None:
+        """Build what depends on the segmentor: its classes, its channels. Called once."""
 
     def source_losses(self, source: View) -> dict[str, Tensor]:
         """Losses on the labelled domain."""
         return {}
+
+    def target_losses(self, target: View) -> dict[str, Tensor]:
+        """Losses on the unlabelled domain."""
+        return {}
+
+    def needs_target(self, iteration: int) -> bool:
+        """Whether `target_losses` has something to say in this iteration.
+
+        Where no objective has, the segmentor does not run on the target at all.
+        """
+        return type(self).target_losses is not Objective.target_losses
+
+    def discriminator_losses(self, source: View, target: View) -> dict[str, Tensor]:
+        """Losses of the discriminator on both domains, whose views are detached.
+
+        Keys without ``loss`` in them are logged only.
+        """
+        return {}
+
+    def bare_discriminator(self, maps: Tensor) -> Any:
+        """Run the discriminator in the segmentor's step, where its own gradient is not wanted.
+
+        Without its distributed wrapper, which would wait for a gradient that does not come.
+        """
+        network: Any = self.discriminator
+        return (network.module if is_model_wrapper(network) else network)(maps)

@@ -15,3 +15,17 @@ class DataError(UserError):
 
 class CheckpointError(UserError):
     """A checkpoint cannot be read or does not fit the model."""
+
+
+class LabelFirewallError(UserError):
+    """Code asked for the label of a target image in training."""
+
+    def __init__(
+        self,
+        message: str = (
+            "a target image has no label in training: adaptation is unsupervised, and its number "
+            "would not be true if it saw the labels. Use source.label; or train supervised on the "
+            "target, without a DomainPair (configs/adaptseg/oracle.py)"
+        ),
+    ) -> None:
+        super().__init__(message)

@@ -5,6 +5,7 @@ import ast
 from typing import Any
 
 from daseg.utils.errors import ConfigError
+from daseg.utils.places import PLACES
 
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +17,15 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="override config keys: train_cfg.max_iters=100 param_scheduler.0.power=1.0 "
         "model.segmentor.backbone.weights=None",
+    )
+
+
+def add_world(parser: argparse.ArgumentParser) -> None:
+    """Add ``--world {demo,camvid}``."""
+    parser.add_argument(
+        "--world",
+        choices=list(PLACES),
+        help="run the config in a small world: its images, sizes, backbone, number of iterations",
     )
 
 

@@ -3,6 +3,7 @@
 import io
 import re
 import runpy
+import shutil
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 from daseg.datasets import CamVid
 from daseg.datasets.browse import GAP, TEXT, browse_config, contact_sheet
 from daseg.datasets.check import check_config, check_dataset
+from daseg.registry import DATASETS
 from daseg.utils.colors import colorize, default_palette, overlay
 from daseg.utils.errors import ConfigError
 from daseg.utils.labels import CAMVID_PALETTE
@@ -195,3 +197,48 @@ def test_progress_ends_with_the_whole() -> None:
     assert list(track("abc", 3, "reading", stream)) == ["a", "b", "c"]
     assert stream.getvalue().startswith("reading 3/3 100% ")
     assert stream.getvalue().endswith("took 0 s\n")
+
+
+def pair_config(source: Path, target: Path) -> dict:
+    parts = [dict(type="CamVid", root=str(root)) for root in (source, target)]
+    pair = dict(type="DomainPair", source=parts[0], target=parts[1])
+    return dict(train_dataloader=dict(dataset=pair))
+
+
+def test_check_looks_at_both_domains_and_at_no_target_label(make_camvid) -> None:
+    source, target = make_camvid(2), make_camvid(3, name="target")
+    shutil.rmtree(target / "labels")
+    reports = check_config(pair_config(source, target), "train")
+    assert [(r.count, r.problems) for r in reports] == [(2, []), (3, [])]
+    assert reports[0].pixels.sum() == 2 * 8 * 12
+    assert reports[1].pixels.sum() == 0
+    assert reports[1].title == f"train: CamVid at {target} without labels"
+    assert (next((target / "images").rglob("*.jpg"))).write_bytes(b"no picture")
+    report = check_config(pair_config(source, target), "train")[1]
+    assert len(report.problems) == 1
+
+
+def test_check_reports_a_target_that_is_to_have_labels(make_camvid) -> None:
+    cfg = pair_config(make_camvid(1), make_camvid(1))
+    cfg["train_dataloader"]["dataset"]["target"]["labels"] = True
+    with pytest.raises(ConfigError, match="adaptation is unsupervised"):
+        check_config(cfg, "train")
+
+
+def test_contact_sheet_of_a_pair_has_a_row_for_each(make_camvid, tmp_path: Path) -> None:
+    source, target = make_camvid(2, (20, 40)), make_camvid(1, (20, 20), name="target")
+    shutil.rmtree(target / "labels")
+    for path in (target / "images").rglob("*.jpg"):
+        cv2.imwrite(str(path), np.full((20, 20, 3), (0, 200, 0), np.uint8))
+    dataset = DATASETS.build(pair_config(source, target)["train_dataloader"]["dataset"])
+    sheet = contact_sheet(dataset, num=2, tile_width=160)
+    # Beside the source's image and label, 320 wide, the target's image, 160 wide and high.
+    assert sheet.shape[1] == 2 * 320 + GAP
+    for row in range(2):
+        y = row * (160 + TEXT + GAP)
+        green = sheet[y : y + 160, 320 + GAP :]
+        assert np.abs(green[:, :160].astype(int) - [0, 200, 0]).max() < 6
+        assert (green[:, 160:] == 255).all(), "nothing in the place of the label"
+        assert not (sheet[y : y + 80, :320] == 255).all(axis=-1).all()
+    browse_config(pair_config(source, target), "train", 2, 0, tmp_path / "pair.png")
+    assert cv2.imread(str(tmp_path / "pair.png")).shape[1] == 2 * 640 + GAP

@@ -1,0 +1,23 @@
+"""The schedule of Seg-Uncertainty's first stage: SGD with Nesterov momentum and a linear warm-up
+from a tenth over 5000 iterations for the segmentor; Adam without a warm-up for the discriminators;
+a polynomial decay of both that would end after 100000 iterations.
+
+Its optimizer is given the backbone's weights several times, as AdaptSegNet's:
+`emulate_duplicate_groups=True`.
+"""
+
+train_cfg = dict(type='IterTrainLoop', max_iters=25000, val_interval=5000)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+
+optim_wrapper = dict(
+    constructor='OptimizersByNetwork',
+    segmentor=dict(
+        optimizer=dict(type='SGD', lr=2e-4, momentum=0.9, nesterov=True, weight_decay=5e-4),
+        lr_mult=dict(head=10, aux_head=10),
+        emulate_duplicate_groups=False),
+    discriminators=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))))
+poly = dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=100001, by_epoch=False)
+param_scheduler = dict(
+    segmentor=[dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False), poly],
+    discriminators=[poly])

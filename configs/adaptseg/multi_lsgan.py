@@ -1,0 +1,22 @@
+"""AdaptSegNet, two levels, least-squares GAN: GTA5 to Cityscapes.
+
+    python tools/train.py configs/adaptseg/multi_lsgan.py
+    python tools/train.py configs/adaptseg/multi_lsgan.py --world demo
+
+Tsai et al., CVPR 2018, have no number for two levels with this loss; the adversarial weights
+0.002 and 0.01 are what its authors suggest to users, untested.
+
+Not yet run here on the real images, which need a GPU; the second command runs it in the
+embedded world, within minutes.
+"""
+
+_base_ = ['../_base_/models/adaptsegnet_r101.py',
+          '../_base_/datasets/gta5_to_cityscapes_pair.py',
+          '../_base_/schedules/adaptseg.py', '../_base_/runtime.py']
+
+model = dict(objectives=[
+    dict(type='Supervised', aux_weight=0.1),
+    dict(type='OutputAdversarial', level='aux', weight=0.002,
+         discriminator=dict(type='FCDiscriminator'), loss=dict(type='LSGANLoss')),
+    dict(type='OutputAdversarial', level='main', weight=0.01,
+         discriminator=dict(type='FCDiscriminator'), loss=dict(type='LSGANLoss'))])

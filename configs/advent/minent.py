@@ -1,0 +1,25 @@
+"""ADVENT's direct entropy minimisation (MinEnt): GTA5 to Cityscapes.
+
+    python tools/train.py configs/advent/minent.py
+    python tools/train.py configs/advent/minent.py --world demo
+
+Vu et al., "ADVENT: Adversarial Entropy Minimization for Domain Adaptation in Semantic
+Segmentation", CVPR 2019. No discriminators: the mean entropy of both heads' predictions on the
+target is made small. Their heads sum all four dilated branches, AdaptSegNet's two.
+
+Not yet run here on the real images, which need a GPU; the second command runs it in the
+embedded world, within minutes.
+"""
+
+_base_ = ['../_base_/models/adaptsegnet_r101.py',
+          '../_base_/datasets/gta5_to_cityscapes_pair.py',
+          '../_base_/schedules/sgd_poly.py', '../_base_/runtime.py']
+
+model = dict(
+    segmentor=dict(head=dict(branches=4), aux_head=dict(branches=4)),
+    objectives=[
+        dict(type='Supervised', aux_weight=0.1),
+        dict(type='EntropyMinimization', weight=0.001, aux_weight=0.0002)])
+train_cfg = dict(max_iters=120000, val_interval=5000)
+optim_wrapper = dict(segmentor=dict(lr_mult=dict(aux_head=10)))
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0, end=250001, by_epoch=False)]

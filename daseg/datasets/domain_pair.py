@@ -1,0 +1,197 @@
+"""Two domains as one data set: a source with labels, a target without."""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.model import BaseDataPreprocessor
+from torch.utils.data import Dataset
+
+from daseg.datasets.base import SampleIndex, SegDataset
+from daseg.datasets.firewall import TargetSample
+from daseg.registry import DATASETS
+from daseg.utils.errors import ConfigError, LabelFirewallError
+from daseg.utils.files import atomic_write_text
+from daseg.utils.seed import derive_seed
+
+
+class PairIndex(NamedTuple):
+    """Which sample of each domain, each with its place in that domain's own stream."""
+
+    source: SampleIndex
+    target: SampleIndex
+
+
+@DATASETS.register_module()
+class DomainPair(Dataset[dict[str, Any]]):
+    """A labelled source domain beside an unlabelled target domain, for unsupervised adaptation.
+
+    `PairSampler` draws from each domain independently. The target is built with ``labels=False``:
+    its label files are neither looked for nor opened, so that a bare folder of images will do.
+    Each domain has its own pipeline, and so its own crop.
+
+    Args:
+        source: Data set or its config; also a `MixedDataset`.
+        target: Data set or its config, without labels.
+        seed: Seed of both domains' augmentation. None: the sampler's.
+
+    Raises:
+        ConfigError: The classes differ, or the target is to have labels.
+
+    Attributes:
+        source: The built source.
+        target: The built target.
+        metainfo: Classes and palette, those of the source.
+    """
+
+    def __init__(self, source: Any, target: Any, *, seed: int | None = None) -> None:
+        self.source = DATASETS.build(source)
+        self.target = DATASETS.build(without_labels(target))
+        self.metainfo: dict[str, Any] = self.source.metainfo
+        self._check()
+        if seed is not None:
+            self.inherit_seed(seed)
+
+    def _check(self) -> None:
+        source, target = (tuple(d.metainfo["classes"]) for d in (self.source, self.target))
+        if source != target:
+            raise ConfigError(
+                f"DomainPair: the classes differ: source {self.source} has {source}, "
+                f"target {self.target} has {target}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __repr__(self) -> str:
+        return f"DomainPair({self.source}, {self.target})"
+
+    @property
+    def samples(self) -> list[Any]:
+        """Files of all samples: the source's, then the target's."""
+        return [*self.source.samples, *self.target.samples]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all samples: the source's, then the target's."""
+        return [*self.source.names, *self.target.names]
+
+    def __getitem__(self, index: int | PairIndex) -> dict[str, Any]:
+        """One sample of each domain.
+
+        Args:
+            index: Which ones. A plain number is taken modulo the length of each domain.
+
+        Returns:
+            ``source``: a sample with ``label``; ``target``: a `TargetSample`, without.
+
+        Raises:
+            LabelFirewallError: The target data set gives a label.
+            ConfigError: The index is of another sampler than `PairSampler`.
+        """
+        if isinstance(index, SampleIndex):
+            raise ConfigError(
+                "train_dataloader.sampler: a DomainPair is drawn from by dict(type='PairSampler')"
+            )
+        at = index if isinstance(index, PairIndex) else self._pair(index)
+        return dict(source=self.source[at.source], target=self._target(at.target))
+
+    def _pair(self, index: int) -> PairIndex:
+        sizes = len(self.source), len(self.target)
+        return PairIndex(*(SampleIndex(index % size, index % size) for size in sizes))
+
+    def _target(self, index: SampleIndex) -> TargetSample:
+        sample = self.target[index]
+        if "label" in sample:
+            name = sample.get("meta", {}).get("image_path", index.index)
+            raise LabelFirewallError(
+                f"the target {self.target} gives a label with its image {name}: adaptation is "
+                "unsupervised; build the data set, and its pipeline, without labels"
+            )
+        return TargetSample(sample)
+
+    def inherit_seed(self, seed: int) -> None:
+        """Give each domain that has no seed one of its own, derived from ``seed``."""
+        for domain, own in zip((self.source, self.target), domain_seeds(seed), strict=True):
+            if hasattr(domain, "inherit_seed"):
+                domain.inherit_seed(own)
+
+    def list_lines(self) -> list[str]:
+        """A heading and the names for each domain."""
+        return [*self.source.list_lines(), *self.target.list_lines()]
+
+    def write_list(self, path: str | Path) -> None:
+        """Write the names of all samples, those of each domain under a heading of its own."""
+        atomic_write_text(path, "\n".join(self.list_lines()) + "\n")
+
+    def target_label_files(self) -> frozenset[str] | None:
+        """Where the labels of the target's images would be, if there are any.
+
+        From the layout and the names alone: nothing is looked for. None where a part of the target
+        is no data set of daseg's and does not say.
+        """
+        files = [_label_files(leaf) for leaf in _leaves(self.target)]
+        return None if None in files else frozenset().union(*filter(None, files))
+
+
+class PairPreprocessor(BaseDataPreprocessor):
+    """Moves a batch to the device as mmengine's does, and keeps a `TargetBatch` one.
+
+    mmengine makes every mapping a plain dict, which the label's absence would get lost in.
+    """
+
+    def cast_data(self, data: Any) -> Any:
+        """Move all tensors in nested containers to the device."""
+        cast = super().cast_data(data)
+        return type(data)(cast) if isinstance(data, TargetSample) else cast
+
+
+def domain_seeds(seed: int) -> tuple[int, int]:
+    """The seeds of source and target: their draws at the same position differ."""
+    return derive_seed(seed, 0), derive_seed(seed, 1)
+
+
+def without_labels(target: Any) -> Any:
+    """The target's config with ``labels=False``, where it does not say so itself.
+
+    Raises:
+        ConfigError: It says, or the built data set has, ``labels=True``.
+    """
+    parts = target.get("datasets") if isinstance(target, dict) else getattr(target, "datasets", ())
+    parts = [without_labels(part) for part in parts or ()]
+    if not isinstance(target, dict):
+        return _refuse_labels(getattr(target, "labels", False), target)
+    _refuse_labels(target.get("labels", False), target.get("type"))
+    if parts:
+        return {**target, "datasets": parts}
+    return {**target, "labels": False} if _is_seg_dataset(target) else target
+
+
+def _refuse_labels(labels: Any, target: Any) -> Any:
+    if labels:
+        raise ConfigError(
+            f"DomainPair: its target {target} has labels=True, but adaptation is unsupervised: its "
+            "number would not be true if training could see the target's labels. Leave labels out; "
+            "or train supervised on this data set alone, without a DomainPair"
+        )
+    return target
+
+
+def _is_seg_dataset(cfg: dict[str, Any]) -> bool:
+    kind = cfg.get("type")
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(kind, type) and issubclass(kind, SegDataset)
+
+
+def _leaves(dataset: Any) -> list[Any]:
+    parts = getattr(dataset, "datasets", None)
+    return [dataset] if parts is None else [leaf for part in parts for leaf in _leaves(part)]
+
+
+def _label_files(dataset: Any) -> set[str] | None:
+    if not isinstance(dataset, SegDataset):
+        return None
+    layout = dataset.layout
+    folders = {root / layout.label_dir for root in (dataset.root, dataset.label_root)}
+    names = [name + layout.label_suffix for name in dataset.names]
+    return {os.path.realpath(folder / name) for folder in folders for name in names}

@@ -1,0 +1,195 @@
+"""One switch that runs any config in a small world, within minutes: ``--world demo``."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine import Config, ConfigDict
+
+from daseg.engine.validate import RUNNER_KEYS, schedulers
+from daseg.engine.world_data import Images, World, world_loader
+from daseg.registry import did_you_mean
+from daseg.utils.errors import ConfigError
+
+CAMVID = "CamVid"
+WORLDS = {
+    "demo": World(
+        name="demo",
+        size=(384, 192),
+        num_classes=19,
+        source=Images("GTA5", 400, "gta5"),
+        target=Images("Cityscapes", 300, "cityscapes", dict(split="train")),
+        val=Images("Cityscapes", 60, "cityscapes", dict(split="val")),
+        test=Images("Cityscapes", 60, "cityscapes", dict(split="test")),
+        max_iters=600,
+        least_interval=100,
+        lr_scale=dict(segmentor=20, discriminators=1),
+        highest_lr=dict(segmentor=0.01, discriminators=1e-3),
+    ),
+    "camvid": World(
+        name="camvid",
+        size=(320, 240),
+        num_classes=11,
+        source=Images(CAMVID, 305, options=dict(list_file="lists/day_train.txt")),
+        target=Images(CAMVID, 62, options=dict(list_file="lists/dusk_train.txt")),
+        val=Images(CAMVID, 101, options=dict(list_file="lists/day_val.txt")),
+        test=Images(CAMVID, 62, options=dict(list_file="lists/dusk_test.txt")),
+        max_iters=600,
+        least_interval=100,
+        lr_scale=dict(segmentor=20, discriminators=1),
+        highest_lr=dict(segmentor=0.01, discriminators=1e-3),
+    ),
+}
+LOG_INTERVAL = 20
+
+
+def use_world(cfg: Config, name: str) -> None:
+    """Rewrite a config, its bases merged, for a small world.
+
+    Changed are the images and their sizes (resized and cropped by the factor between 1024x512 and
+    the world's size, tested at full-size labels as before), the number of classes, the backbone
+    (EfficientNet-Lite0 with ImageNet weights), the length of the training with all that is counted
+    in iterations, and the learning rates, since hundreds of iterations stand for a hundred
+    thousand. Heads, objectives, losses, their weights, batch sizes and optimizers stay. Helper
+    variables of the config are left out, since they have been computed with.
+
+    ``demo`` is the embedded world (``tools/make_demo.py``, or where DASEG_DEMO says): GTA5 and
+    SYNTHIA are its game, Cityscapes its city, and tests run on its split test. ``camvid`` is CamVid
+    (where DASEG_CAMVID says): the source is the day, the target the dusk, validation is by day and
+    the test at dusk. Images that were translated to the target's look are the untranslated ones.
+
+    Args:
+        cfg: The config; changed in place.
+        name: "demo" or "camvid".
+
+    Raises:
+        ConfigError: There is no such world, or the config does not fit it: it is of this world
+            already, has other data sets, or states something for each of another number of classes.
+    """
+    if name not in WORLDS:
+        known = did_you_mean(name, WORLDS) or f"; there are {', '.join(WORLDS)}"
+        raise ConfigError(f"--world {name}: there is no such world{known}")
+    try:
+        changed = ConfigDict(_rewritten(cfg._cfg_dict.to_dict(), WORLDS[name]))
+    except ConfigError as error:
+        raise ConfigError(f"--world {name}: {error}") from None
+    for key in list(cfg):
+        if key not in changed:
+            cfg.pop(key)
+    for key, value in changed.items():
+        cfg[key] = value
+
+
+def _rewritten(cfg: dict[str, Any], world: World) -> dict[str, Any]:
+    cfg = {key: value for key, value in cfg.items() if key in RUNNER_KEYS}
+    for split in ("train", "val", "test"):
+        loader = cfg.get(f"{split}_dataloader")
+        if loader and "dataset" in loader:
+            cfg[f"{split}_dataloader"] = world_loader(loader, split, world)
+    if isinstance(cfg.get("model"), dict):
+        _change_model(cfg["model"], world)
+    for key in ("val_evaluator", "test_evaluator"):
+        if cfg.get(key) and world.num_classes != 19:
+            cfg[key] = _without_subsets(cfg[key])
+    if (cfg.get("train_cfg") or {}).get("max_iters"):
+        _change_schedule(cfg, world)
+    _change_rates(cfg, world)
+    return cfg
+
+
+def _change_model(model: dict[str, Any], world: World) -> None:
+    segmentor = model.get("segmentor", model)
+    backbone = segmentor["backbone"]
+    kept = {k: backbone[k] for k in ("frozen_affine", "update_stats") if k in backbone}
+    weights = None if backbone.get("weights") is None else "package"
+    segmentor["backbone"] = dict(
+        type="EfficientNetLite0", output_stride=16, weights=weights, **kept
+    )
+    segmentor["num_classes"] = world.num_classes
+    segmentor |= dict(mean=(127, 127, 127), std=(128, 128, 128), to_bgr=False)
+    area = world.size[0] * world.size[1] / (1024 * 512)
+    for path, node in _dicts(model):
+        if "num_classes" in node:
+            node["num_classes"] = world.num_classes
+        if "rare_pixels" in node:  # of a class in an image
+            node["rare_pixels"] = round(node["rare_pixels"] * area)
+        for key in ("crop_size", "stride"):  # of an inference in windows
+            if isinstance(node.get(key), (list, tuple)):
+                node[key] = world.cropped(node[key])
+        per_class = node.get("class_weights")
+        if per_class is not None and len(per_class) != world.num_classes:
+            raise ConfigError(
+                f"{path}.class_weights has {len(per_class)} entries, but the world has "
+                f"{world.num_classes} classes"
+            )
+
+
+def _dicts(node: Any, path: str = "model") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every dict at and below a node, with its place."""
+    if isinstance(node, dict):
+        yield path, node
+    if isinstance(node, (dict, list, tuple)):
+        for key, child in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _dicts(child, f"{path}.{key}")
+
+
+def _without_subsets(evaluator: Any) -> Any:
+    """A metric without the choices that name the real world's classes."""
+    if isinstance(evaluator, list):
+        return [_without_subsets(one) for one in evaluator]
+    return {k: v for k, v in evaluator.items() if k not in ("classes", "subsets", "subset_means")}
+
+
+def _change_schedule(cfg: dict[str, Any], world: World) -> None:
+    """Scale whatever is counted in iterations."""
+    ratio = world.max_iters / cfg["train_cfg"]["max_iters"]
+    cfg["train_cfg"]["max_iters"] = world.max_iters
+    _scale_interval(cfg["train_cfg"], "val_interval", ratio, world)
+    for _, scheduler in schedulers(cfg.get("param_scheduler")):
+        begin = round(scheduler.get("begin", 0) * ratio)
+        if "begin" in scheduler:
+            scheduler["begin"] = begin
+        if "end" in scheduler:  # one more than the iterations it is meant to last
+            scheduler["end"] = max(begin + 1, round((scheduler["end"] - 1) * ratio)) + 1
+    for _, objective in _dicts((cfg.get("model") or {}).get("objectives"), "model.objectives"):
+        for key in ("begin", "end"):
+            if objective.get(key):
+                objective[key] = max(1, round(objective[key] * ratio))
+    hooks = cfg.get("default_hooks") or {}
+    for hook in [*hooks.values(), *(cfg.get("custom_hooks") or [])]:
+        if hook is not hooks.get("logger"):
+            _scale_interval(hook, "interval", ratio, world)
+    if hooks.get("logger"):
+        hooks["logger"]["interval"] = LOG_INTERVAL
+
+
+def _scale_interval(node: Any, key: str, ratio: float, world: World) -> None:
+    if isinstance(node, dict) and node.get(key):
+        node[key] = min(node[key], max(world.least_interval, round(node[key] * ratio)))
+
+
+def _change_rates(cfg: dict[str, Any], world: World) -> None:
+    for network, settings in (cfg.get("optim_wrapper") or {}).items():
+        if isinstance(settings, dict) and settings.get("optimizer", {}).get("lr"):
+            optimizer, scale = settings["optimizer"], world.lr_scale.get(network, 1)
+            most = world.highest_lr.get(network, optimizer["lr"])
+            optimizer["lr"] = min(optimizer["lr"] * scale, most)
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What a world has changed, a line for each value: ``place: old -> new``."""
+    old, new = dict(_values(before)), dict(_values(after))
+    lines = []
+    for key in {**old, **new}:
+        if key.split(".")[0] in RUNNER_KEYS and old.get(key, "-") != new.get(key, "-"):
+            lines.append(f"  {key}: {old.get(key, '-')} -> {new.get(key, '-')}")
+    return "\n".join(lines)
+
+
+def _values(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value below a node that holds no dict, with its place."""
+    holds_dicts = isinstance(node, (list, tuple)) and any(isinstance(c, dict) for c in node)
+    if isinstance(node, dict) or holds_dicts:
+        for key, child in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _values(child, f"{path}.{key}".lstrip("."))
+    else:
+        yield path, tuple(node) if isinstance(node, list) else node

@@ -1,0 +1,217 @@
+"""What an adaptation does to the predictions, watched while it runs."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.runner import Runner
+from mmengine.visualization import LocalVisBackend
+from PIL import Image
+from torch import Tensor
+
+from daseg.evaluation.pictures import DomainPicture, draw_domains
+from daseg.hooks.watch import ACCURACY, Watch
+from daseg.objectives import View
+from daseg.registry import HOOKS
+from daseg.utils.colors import default_palette
+from daseg.utils.errors import ConfigError
+from daseg.utils.files import atomic_write_text
+from daseg.utils.resize import resize, size_of
+
+KEY = "observatory"  # of the message hub, which travels in the checkpoint
+
+
+@HOOKS.register_module()
+class ObservatoryHook(Hook):
+    """Log entropy and class shares of the predictions; warn; draw pictures.
+
+    Of every iteration's predictions in training mode, at the head's resolution: their mean entropy,
+    divided by the log of the number of classes, so 0 (sure) to 1 (undecided), as ``source_entropy``
+    and ``target_entropy``; and each class's share of the target's pixels, as
+    ``predicted_share/<class>``. The log has their means over an interval. A domain on which the
+    segmentor does not run is left out. Nothing waits for the device but once an interval.
+
+    It warns, once until it gets better:
+
+    - when a discriminator has won (right in more than 99 % on both domains) or lost (in 52 % or
+      less on average) for ``patience`` iterations in a row;
+    - when a class that the source's labels have (more than 0.1 %) is gone from the target's
+      predictions (less than 0.001 %) over an interval; not in the first ``patience`` iterations.
+
+    Pictures of the first image of each domain go to ``pictures/iter_N.png`` in the work dir, and
+    to TensorBoard. Of several processes the first one watches its own share of the batches.
+
+    Args:
+        interval: Iterations between two reports.
+        picture_interval: Iterations between two pictures; None: no pictures.
+        patience: See above.
+    """
+
+    def __init__(
+        self, interval: int = 50, picture_interval: int | None = 500, *, patience: int = 500
+    ) -> None:
+        given = dict(interval=interval, picture_interval=picture_interval, patience=patience)
+        for name, value in given.items():
+            if value is not None and value < 1:
+                raise ConfigError(f"ObservatoryHook: {name} is at least 1, not {value}")
+        self.interval = interval
+        self.picture_interval = picture_interval
+        self.patience = patience
+        self.classes: list[str] = []
+        self.palette: list[list[int]] = []
+        self.watch = Watch()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.pending: list[dict[str, Tensor]] = []
+        self.first = 0
+        self.pixels: Tensor | None = None  # (2,K): labelled in the source, predicted in the target
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the names of the classes; go on with the counts of a run that is resumed."""
+        known = getattr(runner.train_dataloader.dataset, "metainfo", {})
+        count = runner.bare_segmentor.num_classes
+        self.classes = list(known.get("classes", ()))
+        if len(self.classes) != count:
+            self.classes = [f"class {index}" for index in range(count)]
+        self.palette = [list(colour) for colour in known.get("palette", ())]
+        if len(self.palette) != count:
+            self.palette = default_palette(count)
+        text = runner.message_hub.runtime_info.get(KEY)
+        self.watch = Watch.from_text(text) if text else Watch()
+        self._forget()
+        if is_main_process():  # for whoever draws the logged shares
+            content = json.dumps(dict(classes=self.classes, palette=self.palette))
+            atomic_write_text(Path(runner.work_dir) / "classes.json", content + "\n")
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict[str, Any] | None = None,
+        outputs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Look at the iteration; report, draw and keep what is due."""
+        if not is_main_process():
+            return
+        views = _views(runner)
+        iteration = batch_idx + 1
+        if not self.pending:
+            self.first = iteration
+        self._look(views, outputs or {})
+        last = iteration == runner.max_iters
+        savers = [h for h in runner.hooks if isinstance(h, CheckpointHook)]
+        if last or iteration % self.interval == 0:
+            self._report(runner, iteration)
+        elif any(self.every_n_train_iters(runner, saver.interval) for saver in savers):
+            self._fetch(runner)
+        if self.picture_interval and iteration % self.picture_interval == 0:
+            self._draw(runner, views, iteration)
+
+    def before_val(self, runner: Runner) -> None:
+        """Keep what is pending: a checkpoint may be written."""
+        self._fetch(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Keep what is pending: the last checkpoint of an early stop is written afterwards."""
+        self._fetch(runner)
+
+    @torch.no_grad()
+    def _look(self, views: Mapping[str, View], outputs: Mapping[str, Any]) -> None:
+        """Measure on the device, without waiting for it."""
+        values = {n: torch.as_tensor(v) for n, v in outputs.items() if ACCURACY.fullmatch(n)}
+        for domain, view in views.items():
+            if view.has_run:
+                values[f"{domain}_entropy"] = entropy(view.output.logits).mean()
+        self.pending.append(values)
+        source, target = views["source"], views.get("target")
+        if target is not None and target.has_run and source.label is not None:
+            predicted = target.output.logits.argmax(1)
+            maps = (source.label, predicted)
+            counts = torch.stack([class_counts(each, len(self.classes)) for each in maps])
+            self.pixels = counts if self.pixels is None else self.pixels + counts
+
+    def _fetch(self, runner: Runner) -> None:
+        """Bring what is pending from the device, warn, and keep all for a checkpoint."""
+        names = [list(values) for values in self.pending]
+        tensors = [value.float() for values in self.pending for value in values.values()]
+        fetched = iter(torch.stack(tensors).tolist() if tensors else [])
+        for iteration, own in enumerate(names, start=self.first):
+            values = {name: next(fetched) for name in own}
+            for alarm in self.watch.add(values, iteration, self.patience):
+                runner.logger.warning(alarm)
+        if self.pixels is not None:
+            self.watch.add_pixels(*self.pixels.tolist())
+        self._forget()
+        runner.message_hub.update_info(KEY, self.watch.to_text())
+
+    def _report(self, runner: Runner, iteration: int) -> None:
+        self._fetch(runner)
+        values, alarms = self.watch.report(self.classes, iteration, self.patience)
+        for alarm in alarms:
+            runner.logger.warning(alarm)
+        if "target_entropy" in values:  # the log's next line shows it, and writes it down
+            runner.message_hub.update_scalar("train/target_entropy", values["target_entropy"])
+        own = {n: v for n, v in values.items() if n.startswith(("source_entropy", "predicted"))}
+        if own:
+            runner.visualizer.add_scalars(own, step=iteration)
+        runner.message_hub.update_info(KEY, self.watch.to_text())
+
+    def _draw(self, runner: Runner, views: Mapping[str, View], iteration: int) -> None:
+        domains = [picture_of(view) for view in views.values() if view.has_run]
+        path = Path(runner.work_dir) / "pictures" / f"iter_{iteration}.png"
+        draw_domains(
+            domains, self.palette, path, classes=self.classes, title=f"iteration {iteration}"
+        )
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+        for backend in runner.visualizer._vis_backends.values():
+            if not isinstance(backend, LocalVisBackend):  # it would write the same file again
+                backend.add_image("domains", pixels, iteration)
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """Entropy of each pixel's class probabilities, divided by log K: (N,K,H,W) to (N,H,W), 0..1."""
+    log_prob = logits.float().log_softmax(1)
+    return -(log_prob.exp() * log_prob).sum(1) / math.log(logits.shape[1])
+
+
+def class_counts(classes: Tensor, count: int) -> Tensor:
+    """How many pixels each of ``count`` classes has, (count,); pixels of none (255) are left out.
+
+    Not ``bincount``, which waits for the GPU to learn the largest value.
+    """
+    bins = classes.flatten().clamp(max=count).long()
+    one = torch.ones((), dtype=torch.long, device=bins.device)
+    return bins.new_zeros(count + 1).scatter_add_(0, bins, one.expand_as(bins))[:count]
+
+
+@torch.no_grad()
+def picture_of(view: View) -> DomainPicture:
+    """The first image of a view, with its label where it may have one, prediction and entropy."""
+    logits = resize(view.output.logits[:1].float(), size_of(view.image), view.align_corners)
+    label = view.label if view.domain == "source" else None
+    image = view.image[0].permute(1, 2, 0).clamp(0, 255).round().byte()
+    return DomainPicture(
+        view.domain,
+        image.cpu().numpy(),
+        None if label is None else label[0].cpu().numpy(),
+        logits.argmax(1)[0].cpu().numpy(),
+        entropy(logits)[0].cpu().numpy(),
+    )
+
+
+def _views(runner: Runner) -> Mapping[str, View]:
+    views = getattr(runner.bare_model, "views", None)
+    if not views:
+        raise ConfigError(
+            f"ObservatoryHook: {type(runner.bare_model).__name__} keeps no `views` of its train "
+            "step, as DomainAdapter does: leave the hook out of custom_hooks"
+        )
+    return views

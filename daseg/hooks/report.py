@@ -1,0 +1,177 @@
+"""What a training took, and whether it has seen what it must not see."""
+
+import json
+import logging
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce, master_only
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.runner import Runner
+
+from daseg.datasets.firewall import OPENED, count_opened, take_opened
+from daseg.registry import HOOKS
+from daseg.utils.files import atomic_write_text
+
+MIB = 2**20
+KEPT = ("labels_opened", "seconds", "validation_seconds", "peak_memory")
+
+
+@HOOKS.register_module()
+class ReportHook(Hook):
+    """Log how a training went, and write it as ``report.txt`` and ``report.json``.
+
+    Iterations, seconds, peak memory, the last validation's mIoU; and how many label files of the
+    target's training images were opened, which unsupervised adaptation must not do. They are
+    counted from the building of the run on, in all processes and workers, in training and in
+    validation: what is opened for a batch counts when the batch is used.
+
+    A resumed run adds to what the checkpoint holds. Seconds of training are those of the first
+    process, without the validation.
+    """
+
+    # After ordinary hooks, which may open files (50); before mmengine's logger (60), which resets
+    # the device's count of the peak, and before the checkpoint (90), which keeps the numbers.
+    priority: Any = 55
+
+    def __init__(self) -> None:
+        self.watched: frozenset[str] | None = None
+        self.has_target = False
+        self.opened: Counter[str] = Counter()
+        self.kept: dict[str, Any] = dict.fromkeys(KEPT, 0)
+        self.clock = 0.0
+        self.miou: float | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Take over what a checkpoint holds; find out which files are watched."""
+        dataset = runner.train_dataloader.dataset
+        self.has_target = hasattr(dataset, "target_label_files")
+        self.watched = dataset.target_label_files() if self.has_target else None
+        self.kept = {key: runner.message_hub.get_info(f"report_{key}", 0) for key in KEPT}
+        self.clock = time.perf_counter()
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict[str, Any] | None = None,
+    ) -> None:
+        """Collect; add up over the processes where a checkpoint is about to be written."""
+        self._collect(data_batch)
+        self.kept["peak_memory"] = max(self.kept["peak_memory"], peak_memory())
+        writers = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+        if any(self.every_n_train_iters(runner, writer.interval) for writer in writers):
+            self._add_up(runner)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Stop the clock of the training."""
+        self._stop_clock("seconds")
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Collect: a validation may look at the target's training images."""
+        self._collect(data_batch)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Start the clock of the training; keep the result."""
+        self._stop_clock("validation_seconds")
+        self.miou = (metrics or {}).get("mIoU", self.miou)
+        self.kept["peak_memory"] = max(self.kept["peak_memory"], peak_memory())
+        self._add_up(runner)  # the best checkpoint may be written now
+
+    def after_train(self, runner: Runner) -> None:
+        """Log and write the report."""
+        self._stop_clock("seconds")
+        self._add_up(runner)
+        report = self.report(runner.iter)
+        lines = [f"{name}: {value}" for name, value in self._lines(report)]
+        runner.logger.info("\n".join(["report of the training", *lines]))
+        if report["target_train_labels_opened"]:
+            runner.logger.log(
+                logging.WARNING,
+                "this training, or its validation, has opened labels of the target's training "
+                "images: its result is not one of unsupervised adaptation",
+            )
+        _write(Path(runner.work_dir), report, lines)
+
+    def report(self, iterations: int) -> dict[str, Any]:
+        """The numbers; memory in MiB, times in seconds, None for what is not known."""
+        seconds, memory = self.kept["seconds"], self.kept["peak_memory"]
+        return dict(
+            iterations=iterations,
+            seconds=round(seconds, 3),
+            seconds_per_iteration=round(seconds / iterations, 6) if iterations else None,
+            validation_seconds=round(self.kept["validation_seconds"], 3),
+            peak_memory_mib=round(memory / MIB, 1) if memory else None,
+            peak_memory_of="cuda" if torch.cuda.is_available() else "process",
+            last_validation_mIoU=self.miou,
+            target_domain=self.has_target,
+            target_train_labels_opened=(
+                None if self.watched is None else self.kept["labels_opened"]
+            ),
+        )
+
+    def _lines(self, report: dict[str, Any]) -> list[tuple[str, Any]]:
+        each, memory = report["seconds_per_iteration"], report["peak_memory_mib"]
+        miou, opened = report["last_validation_mIoU"], report["target_train_labels_opened"]
+        if not self.has_target:
+            opened = "no target domain in training"
+        elif opened is None:
+            opened = "not known: the target is no data set of daseg's"
+        where = "of the GPU" if report["peak_memory_of"] == "cuda" else "of the process"
+        return [
+            ("iterations", report["iterations"]),
+            ("seconds", f"{report['seconds']:.1f}" + (f" ({each:.4f} each)" if each else "")),
+            ("seconds of validation", f"{report['validation_seconds']:.1f}"),
+            ("peak memory", f"{memory} MiB {where}" if memory else "not known"),
+            ("last validation mIoU", "none" if miou is None else f"{miou:.2f}"),
+            ("target train labels opened", opened),
+        ]
+
+    def _collect(self, data_batch: Any) -> None:
+        if isinstance(data_batch, dict):
+            self.opened.update(data_batch.get(OPENED, {}))
+
+    def _stop_clock(self, key: str) -> None:
+        now = time.perf_counter()
+        self.kept[key] += now - self.clock
+        self.clock = now
+
+    def _add_up(self, runner: Runner) -> None:
+        """Add up what all processes have counted, and leave it to the next checkpoint."""
+        self.opened.update(take_opened())
+        counted = torch.tensor(count_opened(self.opened, self.watched or frozenset()))
+        memory = torch.tensor(self.kept["peak_memory"])
+        self.opened.clear()
+        all_reduce(counted, "sum")
+        all_reduce(memory, "max")
+        self.kept["labels_opened"] += int(counted)
+        self.kept["peak_memory"] = int(memory)
+        for key, value in self.kept.items():
+            runner.message_hub.update_info(f"report_{key}", value)
+
+
+def peak_memory() -> int:
+    """Bytes: the most that tensors took on the GPU, or the process in memory; 0: not known."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak  # else it counts in KiB
+
+
+@master_only
+def _write(work_dir: Path, report: dict[str, Any], lines: list[str]) -> None:
+    atomic_write_text(work_dir / "report.json", json.dumps(report, indent=2) + "\n")
+    atomic_write_text(work_dir / "report.txt", "\n".join(lines) + "\n")

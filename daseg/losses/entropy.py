@@ -1,0 +1,89 @@
+"""How undecided a segmentor is: measures that need no label."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from daseg.losses.pixels import at_least_float32
+from daseg.registry import LOSSES
+from daseg.utils.errors import ConfigError
+
+
+def self_information(logits: Tensor) -> Tensor:
+    """Each class's part in the entropy of a pixel, ``-p log(p) / log(K)``.
+
+    Vu et al., "ADVENT: Adversarial Entropy Minimization for Domain Adaptation in Semantic
+    Segmentation", CVPR 2019: eq. (2) before its sum; its "weighted self-information" (section
+    3.2), divided by the largest entropy, so that it sums to 0..1 over the classes.
+
+    Args:
+        logits: (N,K,H,W), any float type.
+
+    Returns:
+        (N,K,H,W), 0..1, float32 at least.
+    """
+    log_prob = at_least_float32(logits).log_softmax(dim=1)
+    # A probability may underflow to 0 while its logarithm stays finite: 0 * finite is 0.
+    return -log_prob.exp() * log_prob / math.log(logits.shape[1])
+
+
+@LOSSES.register_module()
+class EntropyLoss(nn.Module):
+    """Mean entropy of the pixels' predictions, divided by the largest one, log K.
+
+    Vu et al., "ADVENT", CVPR 2019, eqs. (2) and (3) ("MinEnt"), as a mean over the pixels.
+    """
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return the loss, 0 (sure everywhere) .. 1 (uniform), of logits (N,K,H,W)."""
+        return self_information(logits).sum(dim=1).mean()
+
+
+@LOSSES.register_module()
+class MaxSquareLoss(nn.Module):
+    """Minus half the mean sum of squared probabilities: entropy with a tamer gradient.
+
+    Chen et al., "Domain Adaptation for Semantic Segmentation with Maximum Squares Loss", ICCV
+    2019: the maximum squares loss, ``-1/(2N) sum_n sum_k p_nk^2`` over the N pixels. The gradient
+    grows linearly with the probability, so that pixels which are sure already do not drive the
+    training.
+
+    With ``balance`` rare classes count more, as with the paper's image-wise weighting factor: the
+    1/N of a pixel becomes ``1 / (N_k^balance * N^(1 - balance))``, where N is the number of pixels
+    of its image and N_k that of those predicted as its class k.
+
+    The authors' code divides by the number of classes K too, and with the weighting factor leaves
+    out the 1/2: there their weight of 0.1 is one of 0.1/K, or 0.2/K with the factor, here.
+
+    Args:
+        balance: 0 counts all pixels alike; the paper's factor has 0.2; 1 counts classes alike.
+
+    Raises:
+        ConfigError: ``balance`` is not in 0..1.
+    """
+
+    def __init__(self, *, balance: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= balance <= 1:
+            raise ConfigError(f"balance of MaxSquareLoss must be in 0..1, got {balance}")
+        self.balance = balance
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return the loss, a scalar of at least float32, of logits (N,K,H,W).
+
+        It is -0.5 (sure everywhere) .. -0.5/K (uniform) without ``balance``.
+        """
+        prob = at_least_float32(logits).softmax(dim=1)
+        squares = prob.square().sum(dim=1).flatten(1)
+        if self.balance == 0:
+            return -0.5 * squares.mean()
+        return -0.5 * (self._weights(prob) * squares).mean()
+
+    @torch.no_grad()
+    def _weights(self, prob: Tensor) -> Tensor:
+        """``(N / N_k)^balance`` of each pixel (N,H*W), from probabilities (N,K,H,W)."""
+        pred = prob.argmax(dim=1).flatten(1)
+        counts = torch.zeros(prob.shape[:2], dtype=prob.dtype, device=prob.device)
+        counts.scatter_add_(1, pred, torch.ones_like(pred, dtype=prob.dtype))
+        return (pred.shape[1] / counts.gather(1, pred)).pow(self.balance)

@@ -1,0 +1,126 @@
+"""The game of a discriminator against a segmentor.
+
+One convention everywhere: the source domain is *real* (1), the target *fake* (0). The
+discriminator learns to tell them apart, and the segmentor to have its target maps pass for real.
+(AdaptSegNet has the labels the other way round, which changes nothing: a discriminator's sign, or
+x to 1 - x, is learnt.)
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from daseg.losses.pixels import at_least_float32
+from daseg.registry import LOSSES
+
+Logits = Tensor | Sequence[Tensor]  # of a discriminator; several where it has several scales
+
+
+def scales_of(logits: Logits) -> Sequence[Tensor]:
+    """The logits of each scale; of the only one where the discriminator has one."""
+    return (logits,) if isinstance(logits, Tensor) else logits
+
+
+class GANLoss(nn.Module):
+    """What the losses below share. They return float32 at least, summed over the scales.
+
+    Attributes:
+        decision: Logits above it say "real".
+    """
+
+    decision = 0.0
+
+    def forward(self, logits: Logits, real: bool) -> Tensor:
+        """How far a discriminator's answer is from the truth: what it minimises.
+
+        Args:
+            logits: (N,1,h,w), any float type, or several of them.
+            real: Whether they were given for maps of the source domain.
+        """
+        scales = [self.measure(at_least_float32(scale), real) for scale in scales_of(logits)]
+        return torch.stack(scales).sum()
+
+    def generator(self, logits: Logits) -> Tensor:
+        """What the segmentor minimises so that its target maps pass for real ones."""
+        return self(logits, real=True)
+
+    def measure(self, logits: Tensor, real: bool) -> Tensor:
+        """The loss of one scale: (N,1,h,w) -> scalar."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def accuracy(self, logits: Logits, real: bool) -> Tensor:
+        """Share of the answers that are right, over all scales, 0..1."""
+        answers = torch.cat([scale.flatten() for scale in scales_of(logits)]) > self.decision
+        return (answers if real else ~answers).float().mean()
+
+
+@LOSSES.register_module()
+class BCEGANLoss(GANLoss):
+    """Binary cross-entropy of the sigmoid of the logits.
+
+    Goodfellow et al., "Generative Adversarial Nets", NIPS 2014, eq. (1); the segmentor minimises
+    the non-saturating form of section 3, ``-log D``. "Vanilla" in AdaptSegNet.
+    """
+
+    def measure(self, logits: Tensor, real: bool) -> Tensor:
+        """Mean of ``-log sigmoid(x)`` for real and of ``-log(1 - sigmoid(x))`` for fake."""
+        return F.softplus(-logits if real else logits).mean()
+
+
+@LOSSES.register_module()
+class LSGANLoss(GANLoss):
+    """Squared distance of the logits to 1 for real, to 0 for fake.
+
+    Mao et al., "Least Squares Generative Adversarial Networks", ICCV 2017, eq. (9) with a=0, b=c=1,
+    without its factor 1/2: AdaptSegNet and Seg-Uncertainty leave it out.
+    """
+
+    decision = 0.5
+
+    def measure(self, logits: Tensor, real: bool) -> Tensor:
+        """Mean of ``(x - 1)^2`` for real and of ``x^2`` for fake."""
+        return (logits - float(real)).square().mean()
+
+
+@LOSSES.register_module()
+class HingeGANLoss(GANLoss):
+    """Real logits are pushed above 1, fake ones below -1, and no further.
+
+    Lim and Ye, "Geometric GAN", 2017, eq. (12); Miyato et al., "Spectral Normalization for
+    Generative Adversarial Networks", ICLR 2018, eqs. (16) and (17).
+    """
+
+    def measure(self, logits: Tensor, real: bool) -> Tensor:
+        """Mean of ``max(0, 1 - x)`` for real and of ``max(0, 1 + x)`` for fake."""
+        return F.relu(1 - logits if real else 1 + logits).mean()
+
+    def generator(self, logits: Logits) -> Tensor:
+        """Minus the mean logit: without a hinge, or a segmentor far behind would learn nothing."""
+        scales = [-at_least_float32(scale).mean() for scale in scales_of(logits)]
+        return torch.stack(scales).sum()
+
+
+def gradient_penalty(logits: Logits, maps: Tensor) -> Tensor:
+    """Squared norm of a discriminator's gradient at real maps: keeps it flat there.
+
+    Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018, eq. (9)
+    ("R1") without its factor gamma/2: the mean over the batch of ``|d sum(D(x)) / dx|^2``, summed
+    over the scales.
+
+    Args:
+        logits: What the discriminator makes of ``maps``, computed outside of autocast: half
+            precision rounds most of such a gradient to 0.
+        maps: (N,C,H,W), float32, with ``requires_grad``.
+
+    Returns:
+        A scalar whose gradient reaches the discriminator's parameters.
+    """
+    with torch.autocast(maps.device.type, enabled=False):
+        penalties = []
+        for scale in scales_of(logits):
+            (gradient,) = torch.autograd.grad(scale.sum(), maps, create_graph=True)
+            penalties.append(gradient.square().flatten(1).sum(dim=1).mean())
+        return torch.stack(penalties).sum()

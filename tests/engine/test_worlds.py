@@ -1,0 +1,301 @@
+"""The switch into a small world: what it changes, what it leaves, what it refuses."""
+
+import numpy as np
+import pytest
+from mmengine import Config
+
+from daseg.engine.config import load_config
+from daseg.engine.train import default_work_dir, train
+from daseg.engine.world_data import world_pipeline
+from daseg.engine.worlds import WORLDS, changes, use_world
+from daseg.registry import DATASETS
+from daseg.utils.errors import ConfigError, DataError
+from daseg.utils.places import PLACES
+
+DEMO, CAMVID = WORLDS["demo"], WORLDS["camvid"]
+TARGET = dict(type="Cityscapes", root="data/cityscapes", split="train")
+
+
+@pytest.fixture(autouse=True)
+def _usual_places(monkeypatch):
+    for place in PLACES.values():
+        monkeypatch.delenv(place.variable, raising=False)
+
+
+def config(**changed) -> Config:
+    """A config of a long adversarial training, as far as the switch reads it."""
+    pair = dict(
+        type="DomainPair",
+        source=dict(type="GTA5", root="data/gta5", label_root="data/gta5", list_file="names.txt"),
+        target=TARGET | dict(labels=False, num_samples=1000, subset_seed=3),
+    )
+    val = dict(batch_size=1, num_workers=4, dataset=TARGET | dict(split="val"))
+    base = dict(
+        model=dict(
+            type="DomainAdapter",
+            segmentor=dict(
+                type="Segmentor",
+                num_classes=19,
+                to_bgr=True,
+                mean=(1, 2, 3),
+                std=(1, 1, 1),
+                backbone=dict(
+                    type="ResNet", depth=101, frozen_affine=True, update_stats=False, weights="x"
+                ),
+                head=dict(type="DeepLabV2Head", branches=2),
+                inference=dict(type="SlideInference", crop_size=(512, 512), stride=(256, 256)),
+            ),
+            objectives=[dict(type="MemoryRegularization", weight=0.1, begin=15000)],
+        ),
+        helper="computed with already",
+        train_dataloader=dict(batch_size=2, num_workers=4, dataset=pair),
+        val_dataloader=val,
+        test_dataloader=val,
+        val_evaluator=dict(type="IoUMetric", subset_means=["mIoU13"]),
+        train_cfg=dict(type="IterTrainLoop", max_iters=120000, val_interval=40000),
+        optim_wrapper=dict(
+            constructor="OptimizersByNetwork",
+            segmentor=dict(optimizer=dict(type="SGD", lr=2.5e-4), lr_mult=dict(head=10)),
+            discriminators=dict(optimizer=dict(type="Adam", lr=1e-4)),
+        ),
+        param_scheduler=dict(
+            segmentor=[
+                dict(type="LinearLR", begin=0, end=5001),
+                dict(type="PolyLR", begin=20000, end=240001),
+            ],
+            discriminators=[dict(type="PolyLR", end=120001), dict(type="PolyLR")],
+        ),
+        default_hooks=dict(
+            logger=dict(type="LoggerHook", interval=50),
+            checkpoint=dict(type="CheckpointHook", interval=60000),
+        ),
+        custom_hooks=[dict(type="A"), dict(type="B", interval=1), dict(type="C", interval=2000)],
+    )
+    return Config(base | changed)
+
+
+def in_world(name: str, **changed) -> Config:
+    cfg = config(**changed)
+    use_world(cfg, name)
+    return cfg
+
+
+def test_the_data_of_the_embedded_world():
+    cfg = in_world("demo")
+    pair = cfg.train_dataloader.dataset
+    assert pair.source == dict(type="GTA5", root="data/demo/gta5")
+    assert pair.target == dict(
+        type="Cityscapes",
+        root="data/demo/cityscapes",
+        split="train",
+        labels=False,
+        num_samples=101,  # 1000 / 2975 of 300
+        subset_seed=3,
+    )
+    assert cfg.val_dataloader.dataset.split == "val"
+    assert cfg.test_dataloader.dataset.split == "test"
+    assert (cfg.train_dataloader.num_workers, cfg.train_dataloader.batch_size) == (1, 2)
+
+
+def test_the_data_of_camvid(monkeypatch):
+    monkeypatch.setenv("DASEG_CAMVID", "/photos")
+    cfg = in_world("camvid")
+    pair = cfg.train_dataloader.dataset
+    day = dict(type="CamVid", root="/photos", list_file="lists/day_train.txt")
+    assert pair.source == day
+    assert pair.target == day | dict(
+        list_file="lists/dusk_train.txt", labels=False, num_samples=21, subset_seed=3
+    )
+    lists = [cfg[f"{split}_dataloader"].dataset.list_file for split in ("val", "test")]
+    assert lists == ["lists/day_val.txt", "lists/dusk_test.txt"]
+    assert cfg.model.segmentor.num_classes == 11
+    assert cfg.val_evaluator == dict(type="IoUMetric")
+
+
+def test_few_samples_stay_at_least_one_and_mixed_data_are_changed_each():
+    few = TARGET | dict(num_samples=3)
+    mixed = dict(type="MixedDataset", datasets=[few, dict(type="SYNTHIA", root="data/synthia")])
+    dataset = in_world("camvid", train_dataloader=dict(dataset=mixed)).train_dataloader.dataset
+    dusk, day = dataset.datasets
+    assert (dusk.num_samples, dusk.list_file) == (1, "lists/dusk_train.txt")
+    assert day.list_file == "lists/day_train.txt"
+
+
+def steps(*transforms) -> list[dict]:
+    return [dict(type="LoadImageFromFile"), *transforms, dict(type="PackSample")]
+
+
+@pytest.mark.parametrize(("world", "scale", "crop"), [
+    (DEMO, (480, 240), (136, 240)),  # 384 / 1024 * 1280; 360 * 192 / 512 = 135, 640 * 384 / 1024
+    (CAMVID, (400, 300), (168, 200)),  # 4:3 stays; 360 * 240 / 512 = 168.75
+])  # fmt: skip
+def test_sizes_shrink_by_the_factor_to_the_worlds_own(world, scale, crop):
+    real = steps(
+        dict(type="RandomResize", scale=(1280, 720), ratio_range=(0.8, 1.2)),
+        dict(type="RandomCrop", crop_size=(360, 640), min_classes=11),
+    )
+    changed = world_pipeline(real, world)
+    assert changed[1] == real[1] | dict(scale=scale)
+    assert changed[2] == real[2] | dict(crop_size=crop)
+    assert real[1]["scale"] == (1280, 720)
+
+
+def test_a_window_that_fits_still_fits_and_one_that_does_not_is_padded_as_before():
+    tall = steps(
+        dict(type="ResizePIL", scale=(1280, 720)), dict(type="RandomCrop", crop_size=(720, 640))
+    )
+    assert world_pipeline(tall, DEMO)[2]["crop_size"] == (240, 240)  # 270 would not fit into 240
+    large = steps(
+        dict(type="RandomResize", scale=(2048, 1024), ratio_range=(0.5, 2.0)),
+        dict(type="RandomCrop", crop_size=(769, 769)),
+    )
+    assert world_pipeline(large, DEMO)[2]["crop_size"] == (288, 288)  # of 192 and more
+
+
+def test_several_sizes_are_changed_and_factors_are_not():
+    real = steps(
+        dict(type="RandomChoiceResize", scales=[(512, 256), (1024, 512)]),
+        dict(type="Resize", scale_factor=0.5),
+        dict(type="RandomCrop", crop_size=(256, 512)),
+    )
+    changed = world_pipeline(real, DEMO)
+    assert changed[1]["scales"] == [(192, 96), (384, 192)]
+    assert changed[2] == real[2]
+    assert changed[3]["crop_size"] == (96, 192)
+
+
+def test_the_network():
+    model = in_world("demo").model
+    assert model.segmentor.backbone == dict(
+        type="EfficientNetLite0",
+        output_stride=16,
+        weights="package",
+        frozen_affine=True,
+        update_stats=False,
+    )
+    assert (model.segmentor.mean, model.segmentor.std) == ((127,) * 3, (128,) * 3)
+    assert model.segmentor.to_bgr is False
+    assert model.segmentor.head == dict(type="DeepLabV2Head", branches=2)
+    window = model.segmentor.inference
+    assert (window.crop_size, window.stride) == ((192, 192), (96, 96))
+    random = config().model.segmentor.to_dict() | dict(backbone=dict(type="ResNet", depth=18))
+    assert in_world("demo", model=dict(segmentor=random)).model.segmentor.backbone.weights is None
+
+
+def test_what_is_counted_in_iterations_and_in_pixels():
+    cfg = in_world("demo")
+    ratio = DEMO.max_iters / 120000
+    assert ratio == 1 / 200
+    assert dict(cfg.train_cfg) == dict(type="IterTrainLoop", max_iters=600, val_interval=200)
+    segmentor, discriminators = cfg.param_scheduler.segmentor, cfg.param_scheduler.discriminators
+    assert [(s.begin, s.end) for s in segmentor] == [(0, 26), (100, 1201)]
+    assert discriminators == [dict(type="PolyLR", end=601), dict(type="PolyLR")]
+    assert cfg.model.objectives == [dict(type="MemoryRegularization", weight=0.1, begin=75)]
+    assert cfg.default_hooks.checkpoint.interval == 300
+    assert cfg.default_hooks.logger.interval == 20
+    assert [hook.get("interval") for hook in cfg.custom_hooks] == [None, 1, 100]
+    loss = dict(type="BalancedCrossEntropyLoss", num_classes=19, rare_pixels=4096)
+    model = config().model.to_dict() | dict(objectives=[dict(type="Supervised", loss=loss)])
+    changed = in_world("camvid", model=model).model.objectives[0].loss
+    assert (changed.num_classes, changed.rare_pixels) == (11, 600)  # 4096 * 76800 / 524288
+
+
+def test_learning_rates_are_scaled_up_to_the_highest():
+    wrapper = config().optim_wrapper.to_dict()
+    wrapper["discriminators"]["optimizer"]["lr"] = 0.5
+    rates = in_world("demo", optim_wrapper=wrapper).optim_wrapper
+    assert rates.segmentor.optimizer.lr == pytest.approx(2.5e-4 * DEMO.lr_scale["segmentor"])
+    assert rates.discriminators.optimizer.lr == DEMO.highest_lr["discriminators"]
+    assert rates.segmentor.lr_mult == dict(head=10)
+
+
+def test_helper_variables_are_left_out_and_changes_are_listed():
+    cfg, before = in_world("demo"), config()
+    assert "helper" not in cfg
+    assert "helper" in before
+    lines = changes(before._cfg_dict.to_dict(), cfg._cfg_dict.to_dict()).splitlines()
+    assert "  train_cfg.max_iters: 120000 -> 600" in lines
+    assert "  train_dataloader.dataset.source.list_file: names.txt -> -" in lines
+    assert "  param_scheduler.segmentor.0.end: 5001 -> 26" in lines
+    assert not [line for line in lines if "lr_mult" in line or "helper" in line]
+
+
+def test_a_wrong_world_names_near_ones():
+    with pytest.raises(ConfigError, match=r"--world dmeo: there is no such world; .*'demo'"):
+        use_world(config(), "dmeo")
+    with pytest.raises(ConfigError, match="there are demo, camvid"):
+        use_world(config(), "xyz")
+
+
+def test_a_config_of_the_world_itself_is_refused(monkeypatch):
+    monkeypatch.setenv("DASEG_DEMO", "/w/demo")
+    near = dict(dataset=TARGET | dict(root="/w/demo2/cityscapes"))
+    in_world("demo", train_dataloader=near)  # another folder of a similar name
+    own = dict(dataset=TARGET | dict(root="/w/demo/cityscapes"))
+    with pytest.raises(ConfigError, match=r"of this world already .*leave --world out"):
+        in_world("demo", train_dataloader=own)
+
+
+@pytest.mark.parametrize(("dataset", "message"), [
+    (dict(type="FolderDataset", root="mine"), "nothing to put in the place of .*FolderDataset"),
+    (TARGET | dict(label_root="data/pseudo"), "the labels of Cityscapes at data/pseudo"),
+])  # fmt: skip
+def test_data_without_a_counterpart_are_refused(dataset, message):
+    with pytest.raises(ConfigError, match=message):
+        in_world("camvid", train_dataloader=dict(dataset=dataset))
+
+
+def test_weights_for_each_class_of_another_world_are_refused():
+    loss = dict(type="CrossEntropyLoss", class_weights=[1.0] * 19)
+    model = config().model.to_dict() | dict(objectives=[dict(type="Supervised", loss=loss)])
+    in_world("demo", model=model)
+    place = r"model\.objectives\.0\.loss\.class_weights has 19 entries, .* has 11 classes"
+    with pytest.raises(ConfigError, match=place):
+        in_world("camvid", model=model)
+
+
+def test_overrides_come_after_the_world():
+    options = {"train_cfg.max_iters": 7, "model.segmentor.backbone.weights": None}
+    cfg = load_config("configs/adaptseg/source_only.py", options, world="demo")
+    assert cfg.train_cfg.max_iters == 7
+    assert cfg.param_scheduler[0].end == 1001  # scaled with the world's own 600
+
+
+def test_the_default_work_dir_tells_configs_of_one_name_apart():
+    assert default_work_dir("configs/adaptseg/lsgan_b2.py") == "work_dirs/lsgan_b2"
+    assert default_work_dir("configs/a/b.py", "demo") == "work_dirs/demo/a_b"
+    assert default_work_dir("configs/c/b.py", "demo") == "work_dirs/demo/c_b"
+
+
+def test_printing_shows_the_result_and_what_changed(capsys):
+    train("configs/adaptseg/source_only.py", world="demo", print_config=True)
+    out, err = capsys.readouterr()
+    assert "EfficientNetLite0" in out
+    assert "work_dirs/demo/adaptseg_source_only" in out
+    assert "--world demo has changed in configs/adaptseg/source_only.py:" in err
+    assert "model.segmentor.backbone.type: ResNet -> EfficientNetLite0" in err
+
+
+@pytest.mark.parametrize(("world", "remedy"), [
+    ("demo", "draw the embedded world first: python tools/make_demo.py --root gone/demo"),
+    ("camvid", "environment variable DASEG_CAMVID"),
+])  # fmt: skip
+def test_missing_images_say_how_to_get_them(world, remedy, monkeypatch):
+    monkeypatch.setenv(f"DASEG_{world.upper()}", f"gone/{world}")
+    dataset = in_world(world).train_dataloader.dataset.source
+    with pytest.raises(DataError, match=remedy):
+        DATASETS.build(dataset)
+
+
+def test_the_worlds_count_their_images_right(tmp_path):
+    """`num_samples` must never ask for more than there are."""
+    import inspect
+
+    from daseg.datasets.demo import make_world
+
+    drawn = {k: p.default for k, p in inspect.signature(make_world).parameters.items()}
+    images = [DEMO.source, DEMO.target, DEMO.val, DEMO.test]
+    counts = [drawn[f"num_{name}"] for name in ("source", "target", "val", "test")]
+    assert [part.count for part in images] == counts
+    assert np.isclose(DEMO.size[0] / DEMO.size[1], drawn["size"][0] / drawn["size"][1])
+    assert np.isclose(CAMVID.size[0] / CAMVID.size[1], 480 / 360)

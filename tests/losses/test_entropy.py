@@ -1,0 +1,84 @@
+"""Entropy and squares: bounds, values by hand, gradients."""
+
+import math
+
+import pytest
+import torch
+
+from daseg.losses import EntropyLoss, MaxSquareLoss
+from daseg.losses.entropy import self_information
+from daseg.utils.errors import ConfigError
+
+
+def random_logits():
+    return torch.randn(2, 4, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def sure(dtype=torch.float32):
+    return torch.tensor([0.0, 1e4, 0.0]).to(dtype).view(1, 3, 1, 1).repeat(2, 1, 4, 4)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 19])
+def test_entropy_is_one_where_all_classes_are_alike(classes):
+    assert EntropyLoss()(torch.zeros(2, classes, 4, 4)).item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_entropy_is_zero_where_one_class_is_sure(dtype):
+    logits = sure(dtype).requires_grad_()
+    loss = EntropyLoss()(logits)
+    loss.backward()
+    assert loss.dtype is torch.float32
+    assert loss.item() == 0
+    assert torch.equal(logits.grad, torch.zeros_like(logits))  # and not nan
+
+
+def test_entropy_of_given_probabilities():
+    prob = torch.tensor([[0.5, 0.25, 0.125, 0.125], [1 / 3, 1 / 3, 1 / 6, 1 / 6]]).double()
+    bits = [1.75, 2 / 3 * math.log2(3) + 1 / 3 * math.log2(6)]
+    logits = prob.log().T.reshape(1, 4, 1, 2) + 7  # a shift of all classes changes nothing
+    assert EntropyLoss()(logits).item() == pytest.approx(sum(bits) / 2 / math.log2(4))
+
+
+def test_self_information_per_class():
+    logits = torch.tensor([0.5, 0.25, 0.25]).log().view(1, 3, 1, 1)
+    expected = torch.tensor([0.5, 0.5, 0.5]) / math.log2(3)  # p * -log2 p
+    torch.testing.assert_close(self_information(logits).flatten(), expected)
+    assert self_information(logits.bfloat16()).dtype is torch.float32
+
+
+def test_squares_by_hand():
+    assert MaxSquareLoss()(sure()).item() == pytest.approx(-0.5)
+    assert MaxSquareLoss()(torch.zeros(2, 5, 3, 3)).item() == pytest.approx(-0.5 / 5)
+    logits = torch.tensor([0.7, 0.2, 0.1]).log().view(1, 3, 1, 1)
+    assert MaxSquareLoss()(logits).item() == pytest.approx(-0.5 * (0.49 + 0.04 + 0.01))
+
+
+def test_squares_balanced_by_hand():
+    # Two images of four pixels: three of class 0 and one of class 1; all of class 1.
+    prob = torch.tensor([[0.8, 0.6, 0.9, 0.3], [0.1, 0.2, 0.3, 0.4]]).double()
+    logits = torch.stack([prob.log(), (1 - prob).log()], dim=1).view(2, 2, 2, 2)
+    squares = (prob**2 + (1 - prob) ** 2).tolist()
+    alpha = 0.2
+    first = sum(squares[0][:3]) / (3**alpha * 4 ** (1 - alpha)) + squares[0][3] / 4 ** (1 - alpha)
+    second = sum(squares[1]) / 4
+    expected = -0.5 * (first + second) / 2
+    assert MaxSquareLoss(balance=alpha)(logits).item() == pytest.approx(expected)
+
+
+def test_balanced_and_plain_agree_where_one_class_is_predicted():
+    logits = random_logits()
+    logits[:, 2] += 20
+    balanced = MaxSquareLoss(balance=0.2)(logits)
+    torch.testing.assert_close(balanced, MaxSquareLoss()(logits))
+
+
+@pytest.mark.parametrize("loss", [EntropyLoss(), MaxSquareLoss(), MaxSquareLoss(balance=0.3)])
+def test_gradients(loss):
+    assert torch.autograd.gradcheck(loss, random_logits().requires_grad_())
+    assert loss(random_logits().bfloat16()).dtype is torch.float32
+
+
+def test_balance_out_of_range_is_refused():
+    with pytest.raises(ConfigError, match=r"balance of MaxSquareLoss must be in 0\.\.1, got 1\.2"):
+        MaxSquareLoss(balance=1.2)
