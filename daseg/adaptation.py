@@ -79,6 +79,7 @@ class DomainAdapter(BaseModel):
         _check(objectives, micro_batch, norm_statistics, teacher_momentum)
         for objective in self.objectives:
             objective.prepare(network)
+        self.objectives.to(memory_format=self.memory_format)
         self.micro_batch, self.norm_statistics = micro_batch, norm_statistics
         self.teacher: MomentumAnnealingEMA | None = None
         if teacher_momentum is not None:

@@ -10,6 +10,7 @@ LAYERS = {
     "utils": 0,
     "backbones": 1,
     "heads": 1,
+    "discriminators": 1,
     "losses": 1,
     "datasets": 1,
     "evaluation": 1,

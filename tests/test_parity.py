@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from daseg.discriminators import FCDiscriminator, MultiScaleDiscriminator
 from daseg.engine.convert import convert_state_dict, differences
 from daseg.registry import LOSSES
 from daseg.segmentor import Segmentor
@@ -57,6 +58,10 @@ FILES = {
             head=dict(type="DeepLabV3PlusHead"),
         ),
     ),
+}
+DISCRIMINATORS_OF = {
+    "adaptsegnet_fcdiscriminator": (FCDiscriminator, 2_781_121),
+    "seguncertainty_ms_discriminator": (MultiScaleDiscriminator, 1_041_699),
 }
 PARAMETERS = {
     "adaptsegnet_deeplab_multi": 44_601_560,
@@ -141,6 +146,48 @@ def test_published_network(name: str) -> None:
         compare(logits, expected)
 
 
+@pytest.mark.parametrize("name", DISCRIMINATORS_OF)
+@torch.no_grad()
+def test_published_discriminator(name: str) -> None:
+    """Its files load without a conversion: the names are the published ones."""
+    cls, parameters = DISCRIMINATORS_OF[name]
+    discriminator, published = cls(19), published_state(name)
+    assert {k: v.shape for k, v in discriminator.state_dict().items()} == {
+        k: v.shape for k, v in published.items()
+    }
+    discriminator.load_state_dict(published)
+    assert count(discriminator) == parameters
+
+    fixture = OUTPUTS[name]
+    maps = np.random.RandomState(7).standard_normal(fixture["input_shape"]).astype(np.float32)
+    logits = discriminator(torch.from_numpy(maps))
+    scales = (logits,) if isinstance(logits, torch.Tensor) else logits
+    for scale, expected in zip(scales, fixture["outputs"], strict=True):
+        compare(scale, expected)
+
+
+@torch.no_grad()
+def test_published_vgg_network() -> None:
+    """Every key has its place; there is no stored output of this network to compare with."""
+    published = published_state("adaptsegnet_deeplab_vgg")
+    head = dict(type="DeepLabV2Head", branches=2)
+    with torch.device("meta"):
+        segmentor = Segmentor(dict(type="VGG16"), head, align_corners=True)
+    segmentor = segmentor.to_empty(device="cpu")
+    state, report = convert_state_dict(published, "adaptsegnet", segmentor.state_dict())
+    segmentor.load_state_dict(state)
+    assert report.mapped.keys() == published.keys()
+    assert count(segmentor) == 29_573_004
+    for theirs, ours in (
+        ("features.27.bias", "backbone.features.27.bias"),
+        ("features.31.weight", "backbone.features.31.weight"),
+        ("classifier.conv2d_list.3.weight", "head.conv2d_list.3.weight"),
+    ):
+        assert report.mapped[theirs] == ours
+        assert torch.equal(state[ours], published[theirs])
+    assert segmentor(torch.zeros(1, 3, 64, 128)).logits.shape == (1, 19, 8, 16)
+
+
 @torch.no_grad()
 def test_all_four_branches_are_another_network() -> None:
     """Branches 2 and 3 of the published files change the output only where they are summed."""
@@ -189,3 +236,11 @@ def test_cross_entropy() -> None:
     loss = LOSSES.build(dict(type="CrossEntropyLoss"))
     value = loss(torch.from_numpy(logits).float(), torch.from_numpy(target))
     assert value.item() == pytest.approx(OUTPUTS["losses"]["ce_main"], rel=1e-5)
+
+
+def test_memory_regularization() -> None:
+    """The divergence of a published training, of two heads drawn at random."""
+    aux, main = (np.random.RandomState(i).standard_normal((2, 19, 9, 17)) for i in (1, 2))
+    loss = LOSSES.build(dict(type="MemoryRegularizationLoss"))
+    value = loss(torch.from_numpy(main).float(), torch.from_numpy(aux).float())
+    assert value.item() == pytest.approx(OUTPUTS["losses"]["memory_reg_code"], rel=1e-5)

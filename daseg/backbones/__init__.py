@@ -2,5 +2,6 @@
 
 from daseg.backbones.resnet import ResNet
 from daseg.backbones.timm_backbone import EfficientNetLite0, TimmBackbone
+from daseg.backbones.vgg import VGG16
 
-__all__ = ["EfficientNetLite0", "ResNet", "TimmBackbone"]
+__all__ = ["VGG16", "EfficientNetLite0", "ResNet", "TimmBackbone"]

@@ -49,10 +49,11 @@ def adapt_batch_norm(segmentor: nn.Module, loader: Any) -> int:
         DataError: There is no image.
     """
     layers = batch_norms(segmentor)
+    device = next(layers[0].buffers()).device
     seen = 0
     with _estimating(segmentor, layers), torch.no_grad():
         for batch in _shown(loader):
-            image = batch["image"].to(layers[0].running_mean.device)
+            image = batch["image"].to(device)
             seen += len(image)
             for layer in layers:
                 layer.momentum = len(image) / seen

@@ -43,18 +43,23 @@ def load_config(
     load_plugins()
     cfg = read_config(Path(path))
     if world is not None:
+        _validate(cfg, path)  # a mistake is one in any world, and the switch takes a sound config
         _use_world(cfg, world, show_changes)
     if cfg_options:
         _check_options(cfg, cfg_options)
         cfg.merge_from_dict(cfg_options)
     if amp:
         _use_amp(cfg)
+    _validate(cfg, path)
+    _complete_schedules(cfg)
+    return cfg
+
+
+def _validate(cfg: Config, path: str | Path) -> None:
     try:
         validate(cfg._cfg_dict)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-    _complete_schedules(cfg)
-    return cfg
 
 
 def _use_world(cfg: Config, world: str, show_changes: bool) -> None:

@@ -49,6 +49,7 @@ SEPARABLE = {
     ".pointwise.weight": ".pointwise.conv.weight",
 }
 ONE_HEAD: list[Rule] = [(RESNET, "backbone."), (r"layer5\.", "head.")]
+VGG: list[Rule] = [(r"(?=features\.)", "backbone."), (r"classifier\.", "head.")]
 TWO_HEADS: list[Rule] = [(RESNET, "backbone."), (r"layer5\.", "aux_head."), (r"layer6\.", "head.")]
 SOURCES = ("segmentron", "adaptsegnet", "seg-uncertainty", "torchvision")
 
@@ -173,7 +174,7 @@ def rename(name: str, source: str, two_heads: bool) -> str:
     elif source == "torchvision":
         rules = ONE_HEAD[:1]
     else:
-        rules = TWO_HEADS if two_heads else ONE_HEAD
+        rules = TWO_HEADS if two_heads else ONE_HEAD + (VGG if source == "adaptsegnet" else [])
     for pattern, replacement in rules:
         new, count = re.subn(f"^{pattern}", replacement, name)
         if not count:

@@ -33,7 +33,7 @@ def evaluate(
         config: The config file.
         checkpoint: A checkpoint of a training, or of ``tools/convert_checkpoint.py``.
         out: Folder for the table, the confusion matrix and the protocol card; default
-            ``<folder of the checkpoint>/test_<its name>``, with ``adabn`` ``test_<its name>_adabn``.
+            ``<folder of the checkpoint>/test_<its name>``, and ``_adabn`` with that option.
         tta: Predict as the config's key ``tta`` says: several scales, flipped.
         seed_log: Also write the result as AdaptSegNet's evaluation prints it, to this file.
         launcher: "none", "pytorch" or "slurm".

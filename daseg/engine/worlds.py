@@ -14,28 +14,28 @@ CAMVID = "CamVid"
 WORLDS = {
     "demo": World(
         name="demo",
-        size=(384, 192),
+        size=(256, 128),
         num_classes=19,
         source=Images("GTA5", 400, "gta5"),
         target=Images("Cityscapes", 300, "cityscapes", dict(split="train")),
         val=Images("Cityscapes", 60, "cityscapes", dict(split="val")),
         test=Images("Cityscapes", 60, "cityscapes", dict(split="test")),
-        max_iters=600,
+        max_iters=300,
         least_interval=100,
-        lr_scale=dict(segmentor=20, discriminators=1),
+        lr_scale=dict(segmentor=10, discriminators=5),
         highest_lr=dict(segmentor=0.01, discriminators=1e-3),
     ),
     "camvid": World(
         name="camvid",
-        size=(320, 240),
+        size=(224, 168),
         num_classes=11,
         source=Images(CAMVID, 305, options=dict(list_file="lists/day_train.txt")),
         target=Images(CAMVID, 62, options=dict(list_file="lists/dusk_train.txt")),
         val=Images(CAMVID, 101, options=dict(list_file="lists/day_val.txt")),
         test=Images(CAMVID, 62, options=dict(list_file="lists/dusk_test.txt")),
-        max_iters=600,
+        max_iters=300,
         least_interval=100,
-        lr_scale=dict(segmentor=20, discriminators=1),
+        lr_scale=dict(segmentor=10, discriminators=5),
         highest_lr=dict(segmentor=0.01, discriminators=1e-3),
     ),
 }
@@ -47,7 +47,8 @@ def use_world(cfg: Config, name: str) -> None:
 
     Changed are the images and their sizes (resized and cropped by the factor between 1024x512 and
     the world's size, tested at full-size labels as before), the number of classes, the backbone
-    (EfficientNet-Lite0 with ImageNet weights), the length of the training with all that is counted
+    (EfficientNet-Lite0 with ImageNet weights), the width of `FCDiscriminator` (a quarter: at this
+    size it would cost more than the segmentor), the length of the training with all that is counted
     in iterations, and the learning rates, since hundreds of iterations stand for a hundred
     thousand. Heads, objectives, losses, their weights, batch sizes and optimizers stay. Helper
     variables of the config are left out, since they have been computed with.
@@ -106,6 +107,9 @@ def _change_model(model: dict[str, Any], world: World) -> None:
     )
     segmentor["num_classes"] = world.num_classes
     segmentor |= dict(mean=(127, 127, 127), std=(128, 128, 128), to_bgr=False)
+    for _, node in _dicts(model):
+        if node.get("type") == "FCDiscriminator":
+            node["channels"] = node.get("channels", 64) // 4
     area = world.size[0] * world.size[1] / (1024 * 512)
     for path, node in _dicts(model):
         if "num_classes" in node:

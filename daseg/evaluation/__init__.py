@@ -2,7 +2,8 @@
 
 from daseg.evaluation.curves import plot_curves, read_curve
 from daseg.evaluation.iou import IoUMetric
-from daseg.evaluation.pictures import panel
+from daseg.evaluation.observatory import plot_observatory
+from daseg.evaluation.pictures import DomainPicture, draw_domains, panel
 from daseg.evaluation.protocol import (
     ProtocolCard,
     checkpoint_choice,
@@ -13,15 +14,18 @@ from daseg.evaluation.protocol import (
 from daseg.evaluation.report import IoUResult, load_matrix
 
 __all__ = [
+    "DomainPicture",
     "IoUMetric",
     "IoUResult",
     "ProtocolCard",
     "checkpoint_choice",
     "compare",
+    "draw_domains",
     "load_card",
     "load_matrix",
     "panel",
     "plot_curves",
+    "plot_observatory",
     "read_curve",
     "write_card",
 ]

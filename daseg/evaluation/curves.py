@@ -33,15 +33,36 @@ class Curve:
 def read_curve(run: str | Path, *, loss_key: str = "loss_seg") -> Curve:
     """Read a run's curve.
 
-    Each start of a run, so each resume too, writes a log of its own. Where a later one begins
-    before an earlier one ended, as after a crash, the later one holds.
-
     Args:
         run: A work directory, or one ``scalars.json``.
         loss_key: Which logged loss to take.
 
     Raises:
         DataError: There is no log, a line of it is not JSON, or no loss of this name is logged.
+    """
+    run, records = Path(run), read_records(run)
+    loss = [(int(r["step"]), float(r[loss_key])) for r in records if loss_key in r]
+    if not loss:
+        keys = sorted({key for record in records for key in record})
+        raise DataError(f"the log of {run} has no {loss_key!r}; it has: {', '.join(keys)}")
+    return Curve(
+        run.stem if run.is_file() else run.name,
+        loss=loss,
+        miou=[(int(r["step"]), float(r["mIoU"])) for r in records if "mIoU" in r],
+    )
+
+
+def read_records(run: str | Path) -> list[dict]:
+    """Read all that a run has logged, each line a dict with its iteration as ``step``.
+
+    Each start of a run, so each resume too, writes a log of its own. Where a later one begins
+    before an earlier one ended, as after a crash, the later one holds.
+
+    Args:
+        run: A work directory, or one ``scalars.json``.
+
+    Raises:
+        DataError: There is no log, or a line of it is not JSON.
     """
     run = Path(run)
     logs = [run] if run.is_file() else sorted(run.glob("*/vis_data/scalars.json"))
@@ -52,15 +73,7 @@ def read_curve(run: str | Path, *, loss_key: str = "loss_seg") -> Curve:
         later = _read_log(log)
         start = min((record["step"] for record in later), default=math.inf)
         records = [record for record in records if record["step"] < start] + later
-    loss = [(int(r["step"]), float(r[loss_key])) for r in records if loss_key in r]
-    if not loss:
-        keys = sorted({key for record in records for key in record})
-        raise DataError(f"the log of {run} has no {loss_key!r}; it has: {', '.join(keys)}")
-    return Curve(
-        run.stem if run.is_file() else run.name,
-        loss=loss,
-        miou=[(int(r["step"]), float(r["mIoU"])) for r in records if "mIoU" in r],
-    )
+    return records
 
 
 def plot_curves(
@@ -96,8 +109,8 @@ def plot_curves(
     for number, curve in enumerate(curves):
         _draw_loss(loss_axes, curve, f"C{number}", smooth)
         _draw_miou(miou_axes, curve, f"C{number}")
-    _dress(loss_axes, "training loss (moving average)", loss_key)
-    _dress(miou_axes, "validation", "mIoU (%)")
+    dress(loss_axes, "training loss (moving average)", loss_key)
+    dress(miou_axes, "validation", "mIoU (%)")
     save_figure(figure, out_png)
     return curves
 
@@ -145,7 +158,8 @@ def _draw_miou(axes: Axes, curve: Curve, colour: str) -> None:
     axes.plot(steps, values, color=colour, marker="o", markersize=3.5, linewidth=1.8, label=label)
 
 
-def _dress(axes: Axes, title: str, y_label: str) -> None:
+def dress(axes: Axes, title: str, y_label: str) -> None:
+    """Give a plot over the iterations its title, axes, grid and legend."""
     axes.set_title(title)
     axes.set_xlabel("iteration")
     axes.set_ylabel(y_label)

@@ -112,11 +112,14 @@ class Watch:
         if not rows:
             return []
         gone = {name: has for name, has, seen in rows if has > LABELLED and seen < GONE}
-        new = [f"{n} ({gone[n]:.1%} of the source's labels)" for n in gone if n not in self.vanished]
+        new = [f"{name} ({gone[name]:.1%})" for name in gone if name not in self.vanished]
         self.vanished = list(gone)
-        return [f"iteration {iteration}: gone from the target's predictions: {', '.join(new)}"] * (
-            len(new) > 0
-        )
+        if not new:
+            return []
+        return [
+            f"iteration {iteration}: gone from the target's predictions, though the source's "
+            f"labels have it: {', '.join(new)}"
+        ]
 
 
 def _sum(total: Sequence[int], more: Sequence[int]) -> list[int]:

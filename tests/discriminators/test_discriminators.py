@@ -1,5 +1,7 @@
 """Discriminators: sizes and names worked out by hand, and what a single logit depends on."""
 
+import itertools
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,7 +19,7 @@ def count(module: nn.Module) -> int:
 def test_parameters():
     # 16 weights of each pair of channels, and biases.
     widths = (19, 64, 128, 256, 512, 1)
-    pairs = list(zip(widths, widths[1:], strict=False))
+    pairs = list(itertools.pairwise(widths))
     assert count(FCDiscriminator(19)) == sum(16 * a * b + b for a, b in pairs) == 2_781_121
     assert count(MultiScaleDiscriminator(19)) == 1_041_699
     assert count(PixelDiscriminator(19, channels=8)) == (19 * 8 + 8) + (8 * 16 + 16) + (16 + 1)

@@ -1,12 +1,15 @@
 """The switch into a small world: what it changes, what it leaves, what it refuses."""
 
+import inspect
+
 import numpy as np
 import pytest
 from mmengine import Config
 
+from daseg.api import init_segmentor
+from daseg.datasets.demo import make_world
 from daseg.engine.config import load_config
 from daseg.engine.train import default_work_dir, train
-from daseg.engine.world_data import world_pipeline
 from daseg.engine.worlds import WORLDS, changes, use_world
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError
@@ -121,47 +124,9 @@ def test_few_samples_stay_at_least_one_and_mixed_data_are_changed_each():
     assert day.list_file == "lists/day_train.txt"
 
 
-def steps(*transforms) -> list[dict]:
-    return [dict(type="LoadImageFromFile"), *transforms, dict(type="PackSample")]
-
-
-@pytest.mark.parametrize(("world", "scale", "crop"), [
-    (DEMO, (480, 240), (136, 240)),  # 384 / 1024 * 1280; 360 * 192 / 512 = 135, 640 * 384 / 1024
-    (CAMVID, (400, 300), (168, 200)),  # 4:3 stays; 360 * 240 / 512 = 168.75
-])  # fmt: skip
-def test_sizes_shrink_by_the_factor_to_the_worlds_own(world, scale, crop):
-    real = steps(
-        dict(type="RandomResize", scale=(1280, 720), ratio_range=(0.8, 1.2)),
-        dict(type="RandomCrop", crop_size=(360, 640), min_classes=11),
-    )
-    changed = world_pipeline(real, world)
-    assert changed[1] == real[1] | dict(scale=scale)
-    assert changed[2] == real[2] | dict(crop_size=crop)
-    assert real[1]["scale"] == (1280, 720)
-
-
-def test_a_window_that_fits_still_fits_and_one_that_does_not_is_padded_as_before():
-    tall = steps(
-        dict(type="ResizePIL", scale=(1280, 720)), dict(type="RandomCrop", crop_size=(720, 640))
-    )
-    assert world_pipeline(tall, DEMO)[2]["crop_size"] == (240, 240)  # 270 would not fit into 240
-    large = steps(
-        dict(type="RandomResize", scale=(2048, 1024), ratio_range=(0.5, 2.0)),
-        dict(type="RandomCrop", crop_size=(769, 769)),
-    )
-    assert world_pipeline(large, DEMO)[2]["crop_size"] == (288, 288)  # of 192 and more
-
-
-def test_several_sizes_are_changed_and_factors_are_not():
-    real = steps(
-        dict(type="RandomChoiceResize", scales=[(512, 256), (1024, 512)]),
-        dict(type="Resize", scale_factor=0.5),
-        dict(type="RandomCrop", crop_size=(256, 512)),
-    )
-    changed = world_pipeline(real, DEMO)
-    assert changed[1]["scales"] == [(192, 96), (384, 192)]
-    assert changed[2] == real[2]
-    assert changed[3]["crop_size"] == (96, 192)
+def test_random_weights_stay_random():
+    random = config().model.segmentor.to_dict() | dict(backbone=dict(type="ResNet", depth=18))
+    assert in_world("demo", model=dict(segmentor=random)).model.segmentor.backbone.weights is None
 
 
 def test_the_network():
@@ -178,8 +143,6 @@ def test_the_network():
     assert model.segmentor.head == dict(type="DeepLabV2Head", branches=2)
     window = model.segmentor.inference
     assert (window.crop_size, window.stride) == ((192, 192), (96, 96))
-    random = config().model.segmentor.to_dict() | dict(backbone=dict(type="ResNet", depth=18))
-    assert in_world("demo", model=dict(segmentor=random)).model.segmentor.backbone.weights is None
 
 
 def test_what_is_counted_in_iterations_and_in_pixels():
@@ -287,12 +250,25 @@ def test_missing_images_say_how_to_get_them(world, remedy, monkeypatch):
         DATASETS.build(dataset)
 
 
-def test_the_worlds_count_their_images_right(tmp_path):
+def test_a_segmentor_of_a_world_has_its_classes_and_sizes():
+    options = {"model.segmentor.backbone.weights": None}
+    segmentor = init_segmentor(
+        "configs/adaptseg/multi_vanilla.py", world="camvid", cfg_options=options
+    )
+    assert segmentor.classes[:2] == ("sky", "building")
+    assert segmentor.preprocess(np.zeros((360, 480, 3), np.uint8)).shape == (240, 320, 3)
+
+
+def test_a_misspelt_key_is_found_in_a_world_too(tmp_path):
+    path = tmp_path / "typo.py"
+    real = load_config("configs/adaptseg/source_only.py")
+    path.write_text(real.pretty_text + "\nmodle = dict(a=1)\n")
+    with pytest.raises(ConfigError, match="modle: not a key that anything reads"):
+        load_config(path, world="demo")
+
+
+def test_the_worlds_count_their_images_right():
     """`num_samples` must never ask for more than there are."""
-    import inspect
-
-    from daseg.datasets.demo import make_world
-
     drawn = {k: p.default for k, p in inspect.signature(make_world).parameters.items()}
     images = [DEMO.source, DEMO.target, DEMO.val, DEMO.test]
     counts = [drawn[f"num_{name}"] for name in ("source", "target", "val", "test")]
