@@ -207,12 +207,14 @@ class DomainAdapter(BaseModel):
         parts = []
         for begin in range(0, size, step):
             rows = slice(begin, begin + step)
-            views = [
-                None if batch is None else self._view(batch, rows, domain)
-                for domain, batch in (("source", source), ("target", target))
-            ]
-            share = (min(begin + step, size) - begin) / size
-            parts.append(Part(*views, source.get("label"), share))
+            parts.append(
+                Part(
+                    self._view(source, rows, "source"),
+                    None if target is None else self._view(target, rows, "target"),
+                    source.get("label"),
+                    (min(begin + step, size) - begin) / size,
+                )
+            )
         self.views = {v.domain: v for v in parts[-1][:2] if v is not None}
         return parts
 

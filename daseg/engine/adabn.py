@@ -74,7 +74,7 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
     if not found:
         others = sorted({type(m).__name__ for m in network.modules() if is_norm(m)})
         raise ConfigError(
-            "AdaBN re-estimates the running statistics of batch norm, but the network has none "
+            "AdaBN: the network has no batch norm with running statistics to re-estimate "
             f"(its norm layers: {', '.join(others) or 'none'})"
         )
     return found

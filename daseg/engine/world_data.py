@@ -47,8 +47,8 @@ class World:
         test: Images to report on, which nothing is chosen by.
         max_iters: Length of every training.
         least_interval: Fewest iterations between two validations, checkpoints or pictures.
-        lr_scale: Factor of the learning rates, by network.
-        highest_lr: Learning rate that is not exceeded by scaling, by network.
+        highest_lr: Learning rate of the segmentor that is not exceeded.
+        disc_lr_scale: Factor of the discriminators' learning rate.
     """
 
     name: str
@@ -60,8 +60,8 @@ class World:
     test: Images
     max_iters: int
     least_interval: int
-    lr_scale: Mapping[str, float]
-    highest_lr: Mapping[str, float]
+    highest_lr: float
+    disc_lr_scale: float
 
     @property
     def root(self) -> str:

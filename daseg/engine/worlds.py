@@ -22,8 +22,8 @@ WORLDS = {
         test=Images("Cityscapes", 60, "cityscapes", dict(split="test")),
         max_iters=300,
         least_interval=100,
-        lr_scale=dict(segmentor=10, discriminators=5),
-        highest_lr=dict(segmentor=0.01, discriminators=1e-3),
+        highest_lr=0.01,
+        disc_lr_scale=5,
     ),
     "camvid": World(
         name="camvid",
@@ -35,8 +35,8 @@ WORLDS = {
         test=Images(CAMVID, 62, options=dict(list_file="lists/dusk_test.txt")),
         max_iters=300,
         least_interval=100,
-        lr_scale=dict(segmentor=10, discriminators=5),
-        highest_lr=dict(segmentor=0.01, discriminators=1e-3),
+        highest_lr=0.01,
+        disc_lr_scale=5,
     ),
 }
 LOG_INTERVAL = 20
@@ -50,7 +50,7 @@ def use_world(cfg: Config, name: str) -> None:
     (EfficientNet-Lite0 with ImageNet weights), the width of `FCDiscriminator` (a quarter: at this
     size it would cost more than the segmentor), the length of the training with all that is counted
     in iterations, and the learning rates, since hundreds of iterations stand for a hundred
-    thousand. Heads, objectives, losses, their weights, batch sizes and optimizers stay. Helper
+    thousand: the backbone learns as fast as the heads do, the discriminators faster. Heads, objectives, losses, their weights, batch sizes and optimizers stay. Helper
     variables of the config are left out, since they have been computed with.
 
     ``demo`` is the embedded world (``tools/make_demo.py``, or where DASEG_DEMO says): GTA5 and
@@ -172,11 +172,14 @@ def _scale_interval(node: Any, key: str, ratio: float, world: World) -> None:
 
 
 def _change_rates(cfg: dict[str, Any], world: World) -> None:
-    for network, settings in (cfg.get("optim_wrapper") or {}).items():
-        if isinstance(settings, dict) and settings.get("optimizer", {}).get("lr"):
-            optimizer, scale = settings["optimizer"], world.lr_scale.get(network, 1)
-            most = world.highest_lr.get(network, optimizer["lr"])
-            optimizer["lr"] = min(optimizer["lr"] * scale, most)
+    """Let all of the segmentor learn as fast as its heads, and the discriminators faster."""
+    networks = cfg.get("optim_wrapper") or {}
+    if "segmentor" in networks:
+        optimizer = networks["segmentor"]["optimizer"]
+        factors = networks["segmentor"].pop("lr_mult", {}).values()
+        optimizer["lr"] = min(optimizer["lr"] * max([1, *factors]), world.highest_lr)
+    if "discriminators" in networks:
+        networks["discriminators"]["optimizer"]["lr"] *= world.disc_lr_scale
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> str:

@@ -49,7 +49,8 @@ class ObservatoryHook(Hook):
 
     Args:
         interval: Iterations between two reports.
-        picture_interval: Iterations between two pictures; None: no pictures.
+        picture_interval: Iterations between two pictures, the last of which is of the last
+            iteration; None: no pictures.
         patience: See above.
     """
 
@@ -111,7 +112,7 @@ class ObservatoryHook(Hook):
             self._report(runner, iteration)
         elif any(self.every_n_train_iters(runner, saver.interval) for saver in savers):
             self._fetch(runner)
-        if self.picture_interval and iteration % self.picture_interval == 0:
+        if self.picture_interval and (last or iteration % self.picture_interval == 0):
             self._draw(runner, views, iteration)
 
     def before_val(self, runner: Runner) -> None:

@@ -94,7 +94,7 @@ class Adversarial(Objective):
             return self.discriminator(maps), None
         # The gradient of a gradient needs all the precision there is.
         with torch.autocast(maps.device.type, enabled=False):
-            maps = maps.float().requires_grad_()
+            maps = at_least_float32(maps).requires_grad_()
             logits = self.discriminator(maps)
             return logits, gradient_penalty(logits, maps)
 
@@ -249,8 +249,8 @@ class FeatureAdversarial(Adversarial):
 
     def source_map(self, source: View) -> Tensor:
         """The source's feature map (N,C,h,w), float32."""
-        return source.output.features[self.in_index].float()
+        return at_least_float32(source.output.features[self.in_index])
 
     def target_map(self, target: View) -> Tensor:
         """The target's feature map (N,C,h,w), float32."""
-        return target.output.features[self.in_index].float()
+        return at_least_float32(target.output.features[self.in_index])

@@ -7,6 +7,7 @@ import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
+from daseg.losses.pixels import at_least_float32
 from daseg.segmentor import Segmentor, SegOutput
 from daseg.utils.errors import ConfigError, LabelFirewallError
 from daseg.utils.resize import resize, size_of
@@ -71,7 +72,10 @@ class View:
 
     @cached_property
     def logits(self) -> Tensor:
-        """The main head's logits (N,K,H',W'), float32, at the label's size (else the image's)."""
+        """The main head's logits (N,K,H',W') at the label's size, else the image's.
+
+        They are float32, or float64 where the segmentor is.
+        """
         return self._full_size(self.output.logits)
 
     @cached_property
@@ -116,7 +120,7 @@ class View:
 
     def _full_size(self, logits: Tensor) -> Tensor:
         size = size_of(self.image if self._label is None else self._label)
-        return resize(logits.float(), size, self.align_corners)
+        return resize(at_least_float32(logits), size, self.align_corners)
 
 
 class Objective(nn.Module):

@@ -14,7 +14,7 @@ class Supervised(Objective):
     """Segmentation loss of the main head, and of the auxiliary head where there is one.
 
     ``loss_seg + aux_weight * loss_aux``, as in Tsai et al., "Learning to Adapt Structured Output
-    Space for Semantic Segmentation", CVPR 2018, eq. (8) without its adversarial terms.
+    Space for Semantic Segmentation", CVPR 2018, eq. (5) without its adversarial terms.
 
     Args:
         loss: The segmentation loss or its config; default cross-entropy over the valid pixels.

@@ -24,11 +24,11 @@ def frozen(networks: Iterable[nn.Module]) -> Iterator[None]:
 def same_statistics(network: nn.Module) -> Iterator[None]:
     """Let batch norm normalise by the batch without updating its running statistics."""
     layers = [m for m in network.modules() if isinstance(m, _BatchNorm)]
-    momenta = [layer.momentum for layer in layers]
+    tracked = [layer.track_running_stats for layer in layers]
     for layer in layers:
-        layer.momentum = 0.0
+        layer.track_running_stats = False
     try:
         yield
     finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
+        for layer, tracks in zip(layers, tracked, strict=True):
+            layer.track_running_stats = tracks

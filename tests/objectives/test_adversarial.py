@@ -235,7 +235,9 @@ def test_names_keep_two_of_a_kind_apart():
 def test_mixed_precision(loss):
     network = Network()
     disc = dict(type="MultiScaleDiscriminator", channels=4, num_blocks=1)
-    objective = prepared(OutputAdversarial(disc, loss, gradient_penalty=0.01), network)
+    objective = prepared(OutputAdversarial(disc, loss, gradient_penalty=100.0), network)
+    for parameter in objective.discriminator.parameters():
+        parameter.data.mul_(10)  # or the penalty is too small to compare
     with torch.autocast("cpu", dtype=torch.bfloat16):
         source, target = views(network, detached=True)
         assert source.output.logits.dtype is torch.bfloat16
@@ -249,6 +251,7 @@ def test_mixed_precision(loss):
     # The penalty is the one of full precision, whatever autocast does around it.
     full = objective.discriminator_losses(source, target)
     torch.testing.assert_close(losses["loss_disc_penalty"], full["loss_disc_penalty"])
+    assert full["loss_disc_penalty"] > 0.1
     feature = prepared(FeatureAdversarial(PIXELS, loss), network)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         source, target = views(network)
