@@ -20,7 +20,7 @@ WORLDS = {
         target=Images("Cityscapes", 300, "cityscapes", dict(split="train")),
         val=Images("Cityscapes", 60, "cityscapes", dict(split="val")),
         test=Images("Cityscapes", 60, "cityscapes", dict(split="test")),
-        max_iters=300,
+        max_iters=400,
         least_interval=100,
         highest_lr=0.01,
         disc_lr_scale=5,
@@ -33,7 +33,7 @@ WORLDS = {
         target=Images(CAMVID, 62, options=dict(list_file="lists/dusk_train.txt")),
         val=Images(CAMVID, 101, options=dict(list_file="lists/day_val.txt")),
         test=Images(CAMVID, 62, options=dict(list_file="lists/dusk_test.txt")),
-        max_iters=300,
+        max_iters=400,
         least_interval=100,
         highest_lr=0.01,
         disc_lr_scale=5,
@@ -50,7 +50,8 @@ def use_world(cfg: Config, name: str) -> None:
     (EfficientNet-Lite0 with ImageNet weights), the width of `FCDiscriminator` (a quarter: at this
     size it would cost more than the segmentor), the length of the training with all that is counted
     in iterations, and the learning rates, since hundreds of iterations stand for a hundred
-    thousand: the backbone learns as fast as the heads do, the discriminators faster. Heads, objectives, losses, their weights, batch sizes and optimizers stay. Helper
+    thousand: the backbone learns as fast as the heads do, the discriminators faster, and a
+    polynomial decay ends with the training, where the published one is cut off. Heads, objectives, losses, their weights, batch sizes and optimizers stay. Helper
     variables of the config are left out, since they have been computed with.
 
     ``demo`` is the embedded world (``tools/make_demo.py``, or where DASEG_DEMO says): GTA5 and
@@ -152,7 +153,9 @@ def _change_schedule(cfg: dict[str, Any], world: World) -> None:
         begin = round(scheduler.get("begin", 0) * ratio)
         if "begin" in scheduler:
             scheduler["begin"] = begin
-        if "end" in scheduler:  # one more than the iterations it is meant to last
+        if scheduler["type"] == "PolyLR":  # a short training has to come to rest before its end
+            scheduler["end"] = world.max_iters + 1
+        elif "end" in scheduler:  # one more than the iterations it is meant to last
             scheduler["end"] = max(begin + 1, round((scheduler["end"] - 1) * ratio)) + 1
     for _, objective in _dicts((cfg.get("model") or {}).get("objectives"), "model.objectives"):
         for key in ("begin", "end"):

@@ -71,11 +71,12 @@ class ReportHook(Hook):
         self.kept["peak_memory"] = max(self.kept["peak_memory"], peak_memory())
         writers = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
         if any(self.every_n_train_iters(runner, writer.interval) for writer in writers):
+            self._take_time("seconds")
             self._add_up(runner)
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Stop the clock of the training."""
-        self._stop_clock("seconds")
+        """Take the time of the training up to here."""
+        self._take_time("seconds")
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -84,15 +85,15 @@ class ReportHook(Hook):
         self._collect(data_batch)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Start the clock of the training; keep the result."""
-        self._stop_clock("validation_seconds")
+        """Take the validation's time; keep its result."""
+        self._take_time("validation_seconds")
         self.miou = (metrics or {}).get("mIoU", self.miou)
         self.kept["peak_memory"] = max(self.kept["peak_memory"], peak_memory())
         self._add_up(runner)  # the best checkpoint may be written now
 
     def after_train(self, runner: Runner) -> None:
         """Log and write the report."""
-        self._stop_clock("seconds")
+        self._take_time("seconds")
         self._add_up(runner)
         report = self.report(runner.iter)
         lines = [f"{name}: {value}" for name, value in self._lines(report)]
@@ -138,7 +139,7 @@ class ReportHook(Hook):
         if isinstance(data_batch, dict):
             self.opened.update(data_batch.get(OPENED, {}))
 
-    def _stop_clock(self, key: str) -> None:
+    def _take_time(self, key: str) -> None:
         now = time.perf_counter()
         self.kept[key] += now - self.clock
         self.clock = now

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from daseg.losses.consistency import mean_prediction
 from daseg.losses.entropy import self_information
 from daseg.losses.gan import GANLoss, Logits, gradient_penalty
+from daseg.losses.pixels import at_least_float32
 from daseg.objectives.base import Level, Objective, View
 from daseg.objectives.naming import check_level, suffix_of
 from daseg.registry import DISCRIMINATORS, LOSSES, OBJECTIVES
@@ -248,9 +249,9 @@ class FeatureAdversarial(Adversarial):
             ) from None
 
     def source_map(self, source: View) -> Tensor:
-        """The source's feature map (N,C,h,w), float32."""
+        """The source's feature map (N,C,h,w), at least float32."""
         return at_least_float32(source.output.features[self.in_index])
 
     def target_map(self, target: View) -> Tensor:
-        """The target's feature map (N,C,h,w), float32."""
+        """The target's feature map (N,C,h,w), at least float32."""
         return at_least_float32(target.output.features[self.in_index])

@@ -1,6 +1,12 @@
 """AdaBN: batch norm statistics against hand-made ones; its evaluation; its hook."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -20,6 +26,7 @@ from daseg.evaluation.protocol import RANKING_FIELDS
 from daseg.hooks import AdaBNHook
 from daseg.utils.errors import ConfigError, DataError, LabelFirewallError
 
+ROOT = Path(__file__).parents[2]
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 PAIR = """
 load = [dict(type='LoadImageFromFile'), dict(type='LoadLabel')]
@@ -28,22 +35,24 @@ train_dataloader['sampler'] = dict(type='PairSampler')
 train_dataloader['dataset'] = dict(
     type='DomainPair', source=dict(data, pipeline=load + pack),
     target=dict(data, root={target!r}, pipeline=load + pack))
-val_dataloader['dataset']['num_samples'] = 6
+custom_hooks.append(dict(type='AdaBNHook'))
 """
-SHORT = {"train_cfg.max_iters": 2, "default_hooks.checkpoint.interval": 2}
 
 
-@pytest.fixture
-def pair(tiny_config, tiny_data, tmp_path):
-    """Write a config of the tiny data and a darker target, which has no labels at all."""
-    (tmp_path / "target/images").mkdir(parents=True)
+@pytest.fixture(scope="module")
+def run(trained, tiny_data, tmp_path_factory):
+    """A training on the tiny data and a darker target without a label file; AdaBN at its end."""
+    folder = tmp_path_factory.mktemp("adabn")
+    target = folder / "target"
+    (target / "images").mkdir(parents=True)
     for file in (tiny_data / "images").iterdir():
-        cv2.imwrite(str(tmp_path / "target/images" / file.name), cv2.imread(str(file)) // 3)
-
-    def write(extra="", **options):
-        return tiny_config(PAIR.format(target=str(tmp_path / "target")) + extra, **options)
-
-    return write
+        cv2.imwrite(str(target / "images" / file.name), cv2.imread(str(file)) // 3)
+    config = folder / "pair.py"
+    text = trained["config"].read_text().replace("norm='gn'", "norm='bn'")
+    config.write_text(text + PAIR.format(target=str(target)))
+    options = {"optim_wrapper.segmentor.lr_mult.head": 1}
+    runner = train(config, work_dir=folder / "run", cfg_options=options)
+    return SimpleNamespace(config=config, dir=folder / "run", target=target, runner=runner)
 
 
 def batches(*sizes, channels=2, seed=0):
@@ -201,56 +210,63 @@ def test_the_images_are_the_targets_through_the_tests_pipeline_without_labels():
         target_images(config(city), "photos", like="val_dataloader")
 
 
-def adapted_by_hand(config, checkpoint, folder):
+def adapted_by_hand(run):
     """PyTorch's own cumulative average over the batches of the tiny config's test loader."""
-    segmentor = init_segmentor(config, checkpoint)
+    segmentor = init_segmentor(run.config, run.dir / "iter_6.pth")
     norms = [m for m in segmentor.modules() if isinstance(m, nn.BatchNorm2d)]
     for layer in norms:
         layer.reset_running_stats()
         layer.momentum = None
         layer.train()
-    files = sorted(folder.iterdir())
-    images = [cv2.imread(str(f))[..., ::-1].transpose(2, 0, 1).copy() for f in files]
+    files = sorted((run.target / "images").iterdir())
+    images = [rgb(file) for file in files]
     with torch.no_grad():
         for first in range(3):  # 12 images in batches of 5: 3 of 4 each
-            segmentor(torch.from_numpy(np.stack(images[first::3])))
+            segmentor(torch.stack(images[first::3]))
     return segmentor.eval()
 
 
-def test_an_evaluation_with_adapted_statistics(pair, tiny_data, tmp_path):
-    config, run = pair(), tmp_path / "run"
-    train(config, work_dir=run, cfg_options=SHORT)
-    checkpoint, folder = run / "iter_2.pth", tmp_path / "target/images"
-    plain = evaluate(config, checkpoint)
-    adapted = evaluate(config, checkpoint, adabn=True)
-    from_folder = evaluate(config, checkpoint, adabn=folder, out=tmp_path / "folder")
-    assert np.array_equal(adapted.matrix, from_folder.matrix)
-    assert not np.array_equal(adapted.matrix, plain.matrix)
+def rgb(file):
+    return torch.from_numpy(cv2.imread(str(file))[..., ::-1].transpose(2, 0, 1).copy())
 
-    segmentor = adapted_by_hand(config, checkpoint, folder)
+
+def matrix_of(segmentor, data):
     matrix = np.zeros((3, 3), int)
-    for name in sorted(tiny_data.glob("images/*"))[:12]:
-        image = torch.from_numpy(cv2.imread(str(name))[..., ::-1].transpose(2, 0, 1).copy())
-        label = cv2.imread(str(tiny_data / "labels" / name.name), cv2.IMREAD_UNCHANGED)
-        pred = segmentor.predict(image[None]).argmax(1)[0].numpy()
+    for file in sorted((data / "images").iterdir()):
+        label = cv2.imread(str(data / "labels" / file.name), cv2.IMREAD_UNCHANGED)
+        pred = segmentor.predict(rgb(file)[None]).argmax(1)[0].numpy()
         np.add.at(matrix, (label[label < 255], pred[label < 255]), 1)
-    moved = np.abs(matrix - adapted.matrix).sum()
-    assert moved <= 0.001 * matrix.sum()  # rounding may decide a pixel between two classes
+    return matrix
 
-    cards = {
-        name: json.loads((path / "protocol_card.json").read_text())
-        for name, path in dict(
-            plain=run / "test_iter_2", adapted=run / "test_iter_2_adabn", folder=tmp_path / "folder"
-        ).items()
-    }
-    assert cards["plain"]["batch_norm"] == "training's"
-    root = tmp_path / "target"
-    assert cards["adapted"]["batch_norm"] == f"AdaBN over 12 images of {root} in batches of 5"
-    assert cards["folder"]["batch_norm"] == f"AdaBN over 12 images of {folder} in batches of 5"
-    lines = (run / "test_iter_2_adabn/protocol_card.txt").read_text().splitlines()
+
+def card_of(folder):
+    return json.loads((folder / "protocol_card.json").read_text())
+
+
+def test_an_evaluation_with_adapted_statistics(run, tiny_data, tmp_path):
+    checkpoint, folder = run.dir / "iter_6.pth", run.target / "images"
+    adapted = evaluate(run.config, checkpoint, adabn=True)
+    expected = matrix_of(adapted_by_hand(run), tiny_data)
+    moved = np.abs(expected - adapted.matrix).sum()
+    assert moved <= 0.001 * expected.sum()  # rounding may decide between two classes
+    plain = matrix_of(init_segmentor(run.config, checkpoint), tiny_data)
+    assert np.abs(plain - adapted.matrix).sum() > 0.1 * plain.sum()
+    from_folder = evaluate(run.config, checkpoint, adabn=folder, out=tmp_path)
+    assert np.array_equal(adapted.matrix, from_folder.matrix)
+
+    out = run.dir / "test_iter_6_adabn"
+    where = "AdaBN over 12 images of {} in batches of 5"
+    assert card_of(out)["batch_norm"] == where.format(run.target)
+    assert card_of(tmp_path)["batch_norm"] == where.format(folder)
+    lines = (out / "protocol_card.txt").read_text().splitlines()
     assert len(lines) == 10
     assert "batch norm: AdaBN over 12 images" in "\n".join(lines)
     assert "batch_norm" not in RANKING_FIELDS
+
+
+def test_an_evaluation_without_it_says_so(trained, tmp_path):
+    evaluate(trained["config"], trained["checkpoint"], out=tmp_path)
+    assert card_of(tmp_path)["batch_norm"] == "training's"
 
 
 def test_a_folder_that_is_not_there_is_named(trained, tmp_path):
@@ -258,62 +274,68 @@ def test_a_folder_that_is_not_there_is_named(trained, tmp_path):
         evaluate(trained["config"], trained["checkpoint"], adabn="nowhere", out=tmp_path)
 
 
-def test_the_hook_keeps_the_adapted_network_beside_the_trained_one(pair, tmp_path):
-    hook = "custom_hooks.append(dict(type='AdaBNHook'))\n"
-    train(pair(name="plain"), work_dir=tmp_path / "plain", cfg_options=SHORT)
-    runner = train(pair(hook), work_dir=tmp_path / "run", cfg_options=SHORT)
-    plain = read_checkpoint(tmp_path / "plain/iter_2.pth")["state_dict"]
-    own = read_checkpoint(tmp_path / "run/iter_2.pth")["state_dict"]
-    assert all(torch.equal(plain[key], own[key]) for key in plain)
-    left = runner.bare_model.state_dict()
-    assert all(torch.equal(plain[key], left[key]) for key in plain)
-
-    written = read_checkpoint(tmp_path / "run/adabn_iter_2.pth")
+def test_the_hook_keeps_the_adapted_network_beside_the_trained_one(run):
+    own = read_checkpoint(run.dir / "iter_6.pth")["state_dict"]
+    left = run.runner.bare_model.state_dict()
+    assert all(torch.equal(own[key], left[key]) for key in own)
+    written = read_checkpoint(run.dir / "adabn_iter_6.pth")
     assert not {"optimizer", "param_schedulers"} & written.keys()
     adapted = written["state_dict"]
-    changed = {key for key in plain if not torch.equal(plain[key], adapted[key])}
-    assert changed == {key for key in plain if key.endswith(STATISTICS)}
-    segmentor = adapted_by_hand(pair(), tmp_path / "run/iter_2.pth", tmp_path / "target/images")
-    for name, buffer in segmentor.named_buffers():
+    changed = {key for key in own if not torch.equal(own[key], adapted[key])}
+    assert changed == {key for key in own if key.endswith(STATISTICS)}
+    for name, buffer in adapted_by_hand(run).named_buffers():
         if name.endswith(("running_mean", "running_var")):
-            # The validation's batches are of 5 too; the default dtype's rounding is all.
             torch.testing.assert_close(adapted[f"segmentor.{name}"], buffer, rtol=1e-4, atol=1e-5)
 
-    (log,) = (tmp_path / "run").glob("*/vis_data/scalars.json")
+
+def test_the_hook_measures_the_adapted_network_apart_from_the_trained_one(run):
+    (log,) = run.dir.glob("*/vis_data/scalars.json")
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     (measured,) = [row for row in rows if "adabn_mIoU" in row]
-    assert measured["step"] == 2
-    assert [row["step"] for row in rows if "mIoU" in row] == [2]  # the training's own alone
-    options = {"test_dataloader.dataset.num_samples": 6}
-    result = evaluate(pair(), tmp_path / "run/adabn_iter_2.pth", cfg_options=options)
+    assert measured["step"] == 6
+    assert [row["step"] for row in rows if "mIoU" in row] == [6]  # the training's own alone
+    result = evaluate(run.config, run.dir / "adabn_iter_6.pth")
     assert 100 * result.mIoU == pytest.approx(measured["adabn_mIoU"])
-    card = json.loads((tmp_path / "run/test_adabn_iter_2/protocol_card.json").read_text())
-    assert card["batch_norm"].startswith("AdaBN over 12 images of")
+    card = card_of(run.dir / "test_adabn_iter_6")
+    assert card["batch_norm"] == f"AdaBN over 12 images of {run.target} in batches of 5"
     assert card["checkpoint_choice"] == "last"
 
 
-def test_the_hook_takes_a_data_set_of_its_own(pair, tmp_path):
-    hook = f"""
-custom_hooks.append(dict(
-    type='AdaBNHook', max_images=4, batch_size=2,
-    dataset=dict(data, root={str(tmp_path / "target")!r}, labels=False, pipeline=load + pack[1:])))
-"""
-    options = SHORT | {"val_dataloader": None, "val_cfg": None, "val_evaluator": None}
-    train(pair(hook), work_dir=tmp_path / "run", cfg_options=options)
-    meta = read_checkpoint(tmp_path / "run/adabn_iter_2.pth")["meta"]
-    root = tmp_path / "target"
-    assert meta["batch_norm"] == f"AdaBN over 4 images of {root} in batches of 2"
+def test_the_hook_takes_a_data_set_of_its_own(run, tmp_path):
+    own = run.runner.cfg.train_dataloader.dataset.target
+    own = dict(own, pipeline=[own.pipeline[0], own.pipeline[-1]])
+    hook = AdaBNHook(own, max_images=4, batch_size=2)
+    run.runner._work_dir = str(tmp_path)
+    hook.after_train(run.runner)
+    meta = read_checkpoint(tmp_path / "adabn_iter_6.pth")["meta"]
+    assert meta["batch_norm"] == f"AdaBN over 4 images of {run.target} in batches of 2"
 
 
-def test_what_cannot_be_done_afterwards_is_said_before_the_training(tiny_config, pair, tmp_path):
-    hook = "custom_hooks.append(dict(type='AdaBNHook'))\n"
+def test_what_cannot_be_done_afterwards_is_said_before_the_training(run, trained):
+    hook = AdaBNHook()
+    cfg = Config.fromfile(trained["config"])
+    model = SimpleNamespace(evaluated_network=nn.BatchNorm2d(2))
     with pytest.raises(ConfigError, match="not trained on a DomainPair"):
-        train(tiny_config(hook), work_dir=tmp_path / "a", cfg_options=SHORT)
+        hook.before_train(SimpleNamespace(bare_model=model, cfg=cfg))
+    model = SimpleNamespace(evaluated_network=nn.GroupNorm(1, 2))
     with pytest.raises(ConfigError, match=r"no batch norm .*GroupNorm"):
-        train(pair(hook, norm="gn"), work_dir=tmp_path / "b", cfg_options=SHORT)
-    for run in "ab":
-        assert not list((tmp_path / run).glob("*.pth"))
+        hook.before_train(SimpleNamespace(bare_model=model, cfg=run.runner.cfg))
     with pytest.raises(ConfigError, match="max_images is at least 1, not 0"):
         AdaBNHook(max_images=0)
     with pytest.raises(ConfigError, match="batch_size is at least 1, not -1"):
         AdaBNHook(batch_size=-1)
+
+
+@pytest.mark.slow
+def test_two_processes_measure_what_one_does(run, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    env = os.environ | {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "MASTER_PORT": port}
+    command = ["tools/dist_test.sh", run.config, run.dir / "iter_6.pth", "2", "--adabn"]
+    command += ["--out", tmp_path / "two"]
+    subprocess.run([*map(str, command)], cwd=ROOT, env=env, check=True)
+    evaluate(run.config, run.dir / "iter_6.pth", adabn=True, out=tmp_path / "one")
+    one, two = ((tmp_path / name / "results.json").read_text() for name in ("one", "two"))
+    assert one == two
+    assert card_of(tmp_path / "one")["batch_norm"] == card_of(tmp_path / "two")["batch_norm"]

@@ -32,11 +32,24 @@ train_dataloader['dataset'] = dict(
 val_dataloader['dataset']['root'] = {validated!r}
 custom_hooks = [dict(type='RecordDataHook'), dict(type='ReportHook')]
 custom_imports = dict(imports=['cheats'])
+model['segmentor']['backbone'] = dict(type='Pixels')
 """
+# What the config imports: a small network, and parts that open what they must not.
 CHEATS = """
 from mmengine.hooks import Hook
+from torch import nn
 from daseg.datasets.io import read_ids
-from daseg.registry import HOOKS, TRANSFORMS
+from daseg.registry import BACKBONES, HOOKS, TRANSFORMS
+
+@BACKBONES.register_module(force=True)
+class Pixels(nn.Module):
+    '''A network so small that nothing is waited for.'''
+    out_channels = (8,)
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 8, 8)
+    def forward(self, image):
+        return (self.conv(image),)
 
 @TRANSFORMS.register_module(force=True)
 class Cheat:
@@ -205,15 +218,15 @@ def test_the_numbers_are_sane(pair_config, tmp_path, monkeypatch):
         pair_config(), work_dir=tmp_path / "run", cfg_options={"train_cfg.val_interval": 3}
     )
     report = report_of(tmp_path / "run")
-    # Read before training, before and after each of two validations, after training.
-    assert (report["seconds"], report["validation_seconds"]) == (3, 2)
-    assert (report["iterations"], report["seconds_per_iteration"]) == (6, 0.5)
+    # Read before training, at two checkpoints, before and after two validations, after training.
+    assert (report["seconds"], report["validation_seconds"]) == (5, 2)
+    assert (report["iterations"], report["seconds_per_iteration"]) == (6, 0.833333)
     assert (report["peak_memory_mib"], report["peak_memory_of"]) == (70, "process")
     miou = runner.message_hub.get_scalar("val/mIoU").current()
     assert report["last_validation_mIoU"] == pytest.approx(miou)
     assert (tmp_path / "run/report.txt").read_text().splitlines() == [
         "iterations: 6",
-        "seconds: 3.0 (0.5000 each)",
+        "seconds: 5.0 (0.8333 each)",
         "seconds of validation: 2.0",
         "peak memory: 70.0 MiB of the process",
         f"last validation mIoU: {miou:.2f}",
