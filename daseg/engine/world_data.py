@@ -47,6 +47,8 @@ class World:
         test: Images to report on, which nothing is chosen by.
         max_iters: Length of every training.
         least_interval: Fewest iterations between two validations, checkpoints or pictures.
+        least_batch: Fewest images in a batch. At a sixteenth of the pixels, batch norm's statistics
+            of a single image are too far from the running ones that it is tested with.
         highest_lr: Learning rate of the segmentor that is not exceeded.
         disc_lr_scale: Factor of the discriminators' learning rate.
     """
@@ -60,6 +62,7 @@ class World:
     test: Images
     max_iters: int
     least_interval: int
+    least_batch: int
     highest_lr: float
     disc_lr_scale: float
 
@@ -94,6 +97,7 @@ def world_loader(loader: dict[str, Any], split: str, world: World) -> dict[str, 
     changed = loader | {"dataset": world_dataset(loader["dataset"], roles, world)}
     if loader.get("num_workers", 0) > 1:
         changed["num_workers"] = 1
+    changed["batch_size"] = max(loader.get("batch_size", 1), world.least_batch)
     return changed
 
 

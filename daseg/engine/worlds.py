@@ -20,21 +20,23 @@ WORLDS = {
         target=Images("Cityscapes", 300, "cityscapes", dict(split="train")),
         val=Images("Cityscapes", 60, "cityscapes", dict(split="val")),
         test=Images("Cityscapes", 60, "cityscapes", dict(split="test")),
-        max_iters=400,
-        least_interval=100,
+        max_iters=120,
+        least_interval=30,
+        least_batch=4,
         highest_lr=0.01,
         disc_lr_scale=5,
     ),
     "camvid": World(
         name="camvid",
-        size=(224, 168),
+        size=(192, 144),
         num_classes=11,
         source=Images(CAMVID, 305, options=dict(list_file="lists/day_train.txt")),
         target=Images(CAMVID, 62, options=dict(list_file="lists/dusk_train.txt")),
         val=Images(CAMVID, 101, options=dict(list_file="lists/day_val.txt")),
         test=Images(CAMVID, 62, options=dict(list_file="lists/dusk_test.txt")),
-        max_iters=400,
-        least_interval=100,
+        max_iters=120,
+        least_interval=30,
+        least_batch=4,
         highest_lr=0.01,
         disc_lr_scale=5,
     ),
@@ -48,11 +50,12 @@ def use_world(cfg: Config, name: str) -> None:
     Changed are the images and their sizes (resized and cropped by the factor between 1024x512 and
     the world's size, tested at full-size labels as before), the number of classes, the backbone
     (EfficientNet-Lite0 with ImageNet weights), the width of `FCDiscriminator` (a quarter: at this
-    size it would cost more than the segmentor), the length of the training with all that is counted
-    in iterations, and the learning rates, since hundreds of iterations stand for a hundred
-    thousand: the backbone learns as fast as the heads do, the discriminators faster, and a
-    polynomial decay ends with the training, where the published one is cut off. Heads, objectives, losses, their weights, batch sizes and optimizers stay. Helper
-    variables of the config are left out, since they have been computed with.
+    size it would cost more than the segmentor), batches of less than four images, and the length
+    of the training with all that is counted in iterations. Since hundreds of iterations stand for a hundred thousand, the backbone
+    learns as fast as the heads, the discriminators learn faster, and a polynomial decay ends with
+    the training, where the published one is cut off. Heads, objectives, losses, their weights
+    and optimizers stay. Helper variables of the config are left out, since they have
+    been computed with.
 
     ``demo`` is the embedded world (``tools/make_demo.py``, or where DASEG_DEMO says): GTA5 and
     SYNTHIA are its game, Cityscapes its city, and tests run on its split test. ``camvid`` is CamVid
@@ -154,7 +157,7 @@ def _change_schedule(cfg: dict[str, Any], world: World) -> None:
         if "begin" in scheduler:
             scheduler["begin"] = begin
         if scheduler["type"] == "PolyLR":  # a short training has to come to rest before its end
-            scheduler["end"] = world.max_iters + 1
+            scheduler.pop("end", None)
         elif "end" in scheduler:  # one more than the iterations it is meant to last
             scheduler["end"] = max(begin + 1, round((scheduler["end"] - 1) * ratio)) + 1
     for _, objective in _dicts((cfg.get("model") or {}).get("objectives"), "model.objectives"):

@@ -104,7 +104,7 @@ class ObservatoryHook(Hook):
         views = _views(runner)
         iteration = batch_idx + 1
         if not self.pending:
-            self.first = 1
+            self.first = iteration
         self._look(views, outputs or {})
         last = iteration == runner.max_iters
         savers = [h for h in runner.hooks if isinstance(h, CheckpointHook)]

@@ -166,7 +166,7 @@ def test_a_class_that_vanishes_is_in_the_log(runner):
 
 
 def test_a_discriminator_that_wins_is_in_the_log_with_its_iteration(runner):
-    hook = started(runner, interval=10, patience=4, picture_interval=None)
+    hook = started(runner, interval=5, patience=4, picture_interval=None)
     for iteration in range(1, 11):
         accuracy = torch.tensor(1.0 if iteration > 2 else 0.7)
         outputs = dict(disc_acc_source=accuracy, disc_acc_target=accuracy, loss_disc=accuracy)
