@@ -17,7 +17,7 @@ from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.places import PLACES
 
 # With round numbers of their own, so that tuning the worlds does not concern the tests.
-ROUND = dict(max_iters=600)
+ROUND = dict(max_iters=600, least_interval=100)
 DEMO = replace(WORLDS["demo"], size=(384, 192), **ROUND)
 CAMVID = replace(WORLDS["camvid"], size=(320, 240), **ROUND)
 
@@ -107,7 +107,9 @@ def test_the_data_of_the_embedded_world():
     )
     assert cfg.val_dataloader.dataset.split == "val"
     assert cfg.test_dataloader.dataset.split == "test"
-    assert (cfg.train_dataloader.num_workers, cfg.train_dataloader.batch_size) == (1, 2)
+    assert (cfg.train_dataloader.num_workers, cfg.train_dataloader.batch_size) == (1, 4)  # of 2
+    loader = config().train_dataloader.to_dict() | dict(batch_size=9)
+    assert in_world("demo", train_dataloader=loader).train_dataloader.batch_size == 9
 
 
 def test_the_data_of_camvid(monkeypatch):
