@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from daseg.datasets.domain_pair import PairPreprocessor
 from daseg.objectives import Objective, View
+from daseg.objectives.base import Domain
 from daseg.registry import MODELS, OBJECTIVES
 from daseg.segmentor import Segmentor, SegOutput
 from daseg.utils.errors import ConfigError
@@ -218,7 +219,7 @@ class DomainAdapter(BaseModel):
         self.views = {v.domain: v for v in parts[-1][:2] if v is not None}
         return parts
 
-    def _view(self, batch: dict[str, Any], rows: slice, domain: Literal["source", "target"]) -> View:
+    def _view(self, batch: dict[str, Any], rows: slice, domain: Domain) -> View:
         image = batch["image"][rows].contiguous(memory_format=self.memory_format)
         label = batch.get("label") if domain == "source" else None
         return View(

@@ -51,11 +51,11 @@ def use_world(cfg: Config, name: str) -> None:
     the world's size, tested at full-size labels as before), the number of classes, the backbone
     (EfficientNet-Lite0 with ImageNet weights), the width of `FCDiscriminator` (a quarter: at this
     size it would cost more than the segmentor), batches of less than four images, and the length
-    of the training with all that is counted in iterations. Since hundreds of iterations stand for a hundred thousand, the backbone
-    learns as fast as the heads, the discriminators learn faster, and a polynomial decay ends with
-    the training, where the published one is cut off. Heads, objectives, losses, their weights
-    and optimizers stay. Helper variables of the config are left out, since they have
-    been computed with.
+    of the training with all that is counted in iterations. Since hundreds of iterations stand for a
+    hundred thousand, the backbone learns as fast as the heads, the discriminators learn faster, and
+    a polynomial decay ends with the training, where the published one is cut off. Heads,
+    objectives, losses, their weights and optimizers stay. Helper variables of the config are left
+    out, since they have been computed with.
 
     ``demo`` is the embedded world (``tools/make_demo.py``, or where DASEG_DEMO says): GTA5 and
     SYNTHIA are its game, Cityscapes its city, and tests run on its split test. ``camvid`` is CamVid
@@ -167,7 +167,8 @@ def _change_schedule(cfg: dict[str, Any], world: World) -> None:
     hooks = cfg.get("default_hooks") or {}
     for hook in [*hooks.values(), *(cfg.get("custom_hooks") or [])]:
         if hook is not hooks.get("logger"):
-            _scale_interval(hook, "interval", ratio, world)
+            for key in ("interval", "picture_interval"):
+                _scale_interval(hook, key, ratio, world)
     if hooks.get("logger"):
         hooks["logger"]["interval"] = LOG_INTERVAL
 

@@ -26,6 +26,8 @@ CAMVID = replace(WORLDS["camvid"], size=(320, 240), **ROUND)
 def _round_worlds(monkeypatch):
     monkeypatch.setitem(WORLDS, "demo", DEMO)
     monkeypatch.setitem(WORLDS, "camvid", CAMVID)
+
+
 TARGET = dict(type="Cityscapes", root="data/cityscapes", split="train")
 
 
@@ -82,7 +84,7 @@ def config(**changed) -> Config:
             logger=dict(type="LoggerHook", interval=50),
             checkpoint=dict(type="CheckpointHook", interval=60000),
         ),
-        custom_hooks=[dict(type="A"), dict(type="B", interval=1), dict(type="C", interval=2000)],
+        custom_hooks=[dict(type="A"), dict(type="B", interval=1), dict(type="C", interval=2000, picture_interval=40000)],
     )
     return Config(base | changed)
 
@@ -169,6 +171,7 @@ def test_what_is_counted_in_iterations_and_in_pixels():
     assert cfg.default_hooks.checkpoint.interval == 300
     assert cfg.default_hooks.logger.interval == 20
     assert [hook.get("interval") for hook in cfg.custom_hooks] == [None, 1, 100]
+    assert cfg.custom_hooks[2].picture_interval == 200
     loss = dict(type="BalancedCrossEntropyLoss", num_classes=19, rare_pixels=4096)
     model = config().model.to_dict() | dict(objectives=[dict(type="Supervised", loss=loss)])
     changed = in_world("camvid", model=model).model.objectives[0].loss
