@@ -115,3 +115,42 @@ def tiny_config(tmp_path: Path, tiny_data: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+# Two domains, two levels, two discriminators: for tests of adversarial training.
+GAN = """
+pair = dict(
+    type='DomainPair',
+    source=dict(**data, pipeline=[
+        dict(type='LoadImageFromFile'), dict(type='LoadLabel'),
+        dict(type='RandomCrop', crop_size=(32, 32)), dict(type='RandomFlip', prob=0.5),
+        dict(type='PackSample')]),
+    target=dict(
+        type='FolderDataset', root=data['root'], image_dir='images',
+        classes=['left', 'right', 'square'],
+        pipeline=[
+            dict(type='LoadImageFromFile'), dict(type='RandomCrop', crop_size=(32, 40)),
+            dict(type='PackSample')]))
+train_dataloader.update(dataset=pair, sampler=dict(type='PairSampler'))
+model['segmentor'].update(aux_head=dict(
+    type='DeepLabV2Head', in_index=-2, branches=2))
+model['segmentor']['head'].update(dropout={dropout})
+model['objectives'] = [
+    dict(type='Supervised', aux_weight=0.1),
+    dict(type='OutputAdversarial', level='aux', weight=0.02, gradient_penalty=0.1,
+         discriminator=dict(type='FCDiscriminator', channels=4), loss=dict(type='LSGANLoss')),
+    dict(type='OutputAdversarial', level='main', weight=0.1, map='entropy',
+         discriminator=dict(type='PixelDiscriminator', channels=4)),
+    dict(type='MemoryRegularization', weight=0.1, begin=3)]
+optim_wrapper['discriminators'] = dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.9, 0.99)))
+"""
+
+
+@pytest.fixture
+def gan_config(tiny_config: Callable[..., Path]) -> Callable[..., Path]:
+    """Write a config as `tiny_config` does, with a target domain and two discriminators."""
+
+    def write(extra: str = "", dropout: float = 0.0, name: str = "gan") -> Path:
+        return tiny_config(GAN.format(dropout=dropout) + extra, norm="gn", name=name)
+
+    return write

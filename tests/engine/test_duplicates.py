@@ -119,7 +119,7 @@ def test_a_closure_is_evaluated_once_with_gradients():
 
     assert optimizer.step(closure) is losses[0]
     assert len(losses) == 1
-    assert float(weight) == pytest.approx(3.0 - 2 * 0.1 * 6.0)
+    assert weight.item() == pytest.approx(3.0 - 2 * 0.1 * 6.0)
 
 
 def test_only_sgd_is_emulated():

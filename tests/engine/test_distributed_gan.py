@@ -1,0 +1,77 @@
+"""Adversarial training on several processes is that of one with all the images."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from daseg.engine.checkpoint import read_checkpoint
+
+ROOT = Path(__file__).parents[2]
+# The tests of supervised training have the hook that keeps what each rank holds.
+SPEC = importlib.util.spec_from_file_location(
+    "test_distributed", Path(__file__).with_name("test_distributed.py")
+)
+assert SPEC is not None
+assert SPEC.loader is not None
+shared = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(shared)
+
+ITERATIONS = "train_cfg.max_iters=20"
+# The target pass leaves the auxiliary head without a gradient of its own.
+MAIN_ONLY = "model['objectives'] = [model['objectives'][0], model['objectives'][2]]\n"
+
+
+def states(folder: Path, ranks: int) -> list[dict]:
+    return [read_checkpoint(folder / f"rank{r}.pth")["state_dict"] for r in range(ranks)]
+
+
+def train_alone(config: Path, out: Path, env: dict[str, str], *options: str) -> dict:
+    options = (ITERATIONS, "train_dataloader.batch_size=4", *options)
+    command = (sys.executable, "tools/train.py", config, "--work-dir", out, "--cfg-options")
+    shared.run(*command, *options, env=env | {"OMP_NUM_THREADS": "1"})
+    return states(out, 1)[0]
+
+
+@pytest.mark.parametrize(
+    ("extra", "options"),
+    [("", []), ("", ["model.micro_batch=1"]), (MAIN_ONLY, [])],
+    ids=["whole", "accumulated", "one level"],
+)
+def test_two_processes_equal_one_with_the_doubled_batch(gan_config, tmp_path, extra, options):
+    config = gan_config(extra + shared.KEEP_RANKS)
+    env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
+    command = ("tools/dist_train.sh", config, 2, "--work-dir", tmp_path / "two", "--cfg-options")
+    shared.run(*command, ITERATIONS, *options, env=env)
+    ranks = states(tmp_path / "two", 2)
+    one = train_alone(config, tmp_path / "one", env)
+    assert any("discriminator" in key for key in one)
+    assert shared.largest_difference(*ranks) == 0
+    assert shared.largest_difference(ranks[0], one) < 1e-5
+
+
+def test_two_nodes_of_one_process_each(gan_config, tmp_path):
+    config = gan_config(shared.KEEP_RANKS)
+    env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
+    env |= dict(NNODES="2", MASTER_ADDR="127.0.0.1", OMP_NUM_THREADS="1")
+    command = ["tools/dist_train.sh", str(config), "1", "--work-dir", str(tmp_path / "two")]
+    agents = [
+        subprocess.Popen(
+            [*command, "--cfg-options", ITERATIONS],
+            cwd=ROOT,
+            env=os.environ | env | {"NODE_RANK": str(node)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for node in range(2)
+    ]
+    outputs = [agent.communicate(timeout=300)[0] for agent in agents]
+    assert [agent.returncode for agent in agents] == [0, 0], outputs[0][-2000:] + outputs[1][-2000:]
+    ranks = states(tmp_path / "two", 2)
+    assert shared.largest_difference(*ranks) == 0
+    one = train_alone(config, tmp_path / "one", env)
+    assert shared.largest_difference(ranks[0], one) < 1e-5
