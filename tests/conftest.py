@@ -1,5 +1,6 @@
 """What several tests share: a tiny data set on disk and a tiny config on it."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,6 +83,51 @@ default_hooks = dict(
 custom_hooks = [dict(type='RecordDataHook')]
 tta = dict(type='MultiScaleFlip', scales=[1.0, 1.5], flip=True)
 """
+
+# Adversarial adaptation with everything that a train step may have to do. The maps that a
+# discriminator looks at differ in size: 32x32 in the source, 32x40 in the target.
+GAN_CONFIG = """
+custom_imports = dict(imports=['gan_parts'])
+model.update(teacher_momentum=0.05, objectives=[
+    dict(type='Supervised'),
+    dict(type='OutputAdversarial', level='aux', weight=0.05, loss=dict(type='LSGANLoss'),
+         discriminator=dict(type='PixelDiscriminator', channels=8)),
+    dict(type='OutputAdversarial', weight=0.1, loss=dict(type='BCEGANLoss'), map='entropy',
+         gradient_penalty=0.1, discriminator=dict(type='FCDiscriminator', channels=4)),
+    dict(type='FeatureAdversarial', in_index=2, weight=0.1,
+         discriminator=dict(type='PixelDiscriminator', channels=8)),
+    dict(type='MemoryRegularization', begin=3)])
+model['segmentor'].update(
+    backbone=dict(type='SmallBackbone', norm={norm!r}),
+    aux_head=dict(type='DeepLabV2Head', in_index=-2, dilations=(1, 2), branches=2))
+load = [dict(type='LoadImageFromFile'), dict(type='LoadLabel')]
+train_dataloader['sampler'] = dict(type='PairSampler')
+train_dataloader['dataset'] = dict(
+    type='DomainPair', source=train_dataloader['dataset'],
+    target=dict(data, num_samples=7, pipeline=load + [
+        dict(type='RandomCrop', crop_size=(32, 40)), dict(type='RandomFlip', prob=0.5),
+        dict(type='PackSample')]))
+optim_wrapper['segmentor']['lr_mult'] = dict(head=10, aux_head=10)
+optim_wrapper['discriminators'] = dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.9, 0.99)))
+custom_hooks = [dict(type='RecordDataHook'), dict(type='ReportHook'), dict(type='KeepRanks')]
+"""
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@pytest.fixture
+def gan_config(
+    tiny_config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Path]:
+    """Write a config that adapts a very small network; its parts are in fixtures/gan_parts.py."""
+    monkeypatch.syspath_prepend(FIXTURES)
+    before = os.environ.get("PYTHONPATH")  # for processes that a test starts
+    path = [str(FIXTURES), str(FIXTURES.parents[1]), *([before] if before else [])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+
+    def write(extra: str = "", norm: str = "bn", name: str = "gan") -> Path:
+        return tiny_config(GAN_CONFIG.format(norm=norm) + extra, norm=norm, name=name)
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from mmengine.runner import Runner as MMRunner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from daseg.datasets.firewall import take_opened
 from daseg.engine.checkpoint import (
     latest_checkpoint,
     load_segmentor,
@@ -53,6 +54,7 @@ class Runner(MMRunner):
 
         mmengine shares logs and counters between runs of one name and second.
         """
+        take_opened()  # label files that were opened before are not this run's
         cfg = copy.deepcopy(cfg)
         cfg.experiment_name = f"{Path(cfg.filename or 'run').stem}_{next(_run_number)}"
         return super().from_cfg(cfg)

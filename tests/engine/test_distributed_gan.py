@@ -21,6 +21,12 @@ shared = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(shared)
 
 ITERATIONS = "train_cfg.max_iters=20"
+# Twenty hot steps would amplify the last bit of a sum to a visible difference, and Adam the
+# gradients that are only rounding.
+CALM = """
+optim_wrapper['segmentor'].update(optimizer=dict(type='SGD', lr=0.001, momentum=0.9))
+optim_wrapper['discriminators']['optimizer'].update(eps=1e-4)
+"""
 # The target pass leaves the auxiliary head without a gradient of its own.
 MAIN_ONLY = "model['objectives'] = [model['objectives'][0], model['objectives'][2]]\n"
 
@@ -42,19 +48,22 @@ def train_alone(config: Path, out: Path, env: dict[str, str], *options: str) -> 
     ids=["whole", "accumulated", "one level"],
 )
 def test_two_processes_equal_one_with_the_doubled_batch(gan_config, tmp_path, extra, options):
-    config = gan_config(extra + shared.KEEP_RANKS)
+    config = gan_config(extra + CALM + shared.KEEP_RANKS)
     env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
     command = ("tools/dist_train.sh", config, 2, "--work-dir", tmp_path / "two", "--cfg-options")
     shared.run(*command, ITERATIONS, *options, env=env)
     ranks = states(tmp_path / "two", 2)
     one = train_alone(config, tmp_path / "one", env)
-    assert any("discriminator" in key for key in one)
+    early = read_checkpoint(tmp_path / "one/iter_3.pth")["state_dict"]
+    for network in ("segmentor", "discriminator"):
+        moved = [float((one[k] - early[k]).abs().max()) for k in one if network in k]
+        assert max(moved) > 1e-3, f"the {network} was not trained"
     assert shared.largest_difference(*ranks) == 0
     assert shared.largest_difference(ranks[0], one) < 1e-5
 
 
 def test_two_nodes_of_one_process_each(gan_config, tmp_path):
-    config = gan_config(shared.KEEP_RANKS)
+    config = gan_config(CALM + shared.KEEP_RANKS)
     env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
     env |= dict(NNODES="2", MASTER_ADDR="127.0.0.1", OMP_NUM_THREADS="1")
     command = ["tools/dist_train.sh", str(config), "1", "--work-dir", str(tmp_path / "two")]

@@ -84,7 +84,11 @@ def config(**changed) -> Config:
             logger=dict(type="LoggerHook", interval=50),
             checkpoint=dict(type="CheckpointHook", interval=60000),
         ),
-        custom_hooks=[dict(type="A"), dict(type="B", interval=1), dict(type="C", interval=2000, picture_interval=40000)],
+        custom_hooks=[
+            dict(type="A"),
+            dict(type="B", interval=1),
+            dict(type="C", interval=2000, picture_interval=40000),
+        ],
     )
     return Config(base | changed)
 
