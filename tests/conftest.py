@@ -193,7 +193,7 @@ optim_wrapper['discriminators'] = dict(optimizer=dict(type='Adam', lr=1e-3, beta
 
 
 @pytest.fixture
-def gan_config(tiny_config: Callable[..., Path]) -> Callable[..., Path]:
+def two_domain_config(tiny_config: Callable[..., Path]) -> Callable[..., Path]:
     """Write a config as `tiny_config` does, with a target domain and two discriminators."""
 
     def write(extra: str = "", dropout: float = 0.0, name: str = "gan") -> Path:

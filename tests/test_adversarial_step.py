@@ -145,9 +145,16 @@ def test_every_objective_moves_the_segmentor_by_the_target(name):
 def test_frozen_networks_are_free_again_after_an_error():
     network = nn.Linear(2, 2)
     network.bias.requires_grad_(False)
-    with pytest.raises(RuntimeError), frozen([network]):
-        assert not network.weight.requires_grad
-        raise RuntimeError
+    seen = []
+
+    def fail():
+        with frozen([network]):
+            seen.append(network.weight.requires_grad)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert seen == [False]
     assert (network.weight.requires_grad, network.bias.requires_grad) == (True, False)
 
 
@@ -176,7 +183,7 @@ def test_a_target_label_cannot_be_had():
     model = adapter(EntropyMinimization())
     model.train_step(batch(), optimizers(model))
     with pytest.raises(LabelFirewallError, match="a target image has no label in training"):
-        model.views["target"].label
+        _ = model.views["target"].label
 
 
 def test_an_adaptation_without_a_target_says_what_to_write():

@@ -1,5 +1,6 @@
 """Several processes: how they find each other, and how gradients are averaged."""
 
+import atexit
 import os
 from datetime import timedelta
 from typing import Any
@@ -47,6 +48,13 @@ def init_processes(launcher: str, timeout: int = 1800) -> None:
     if use_cuda:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     dist.init_process_group("nccl" if use_cuda else "gloo", timeout=timedelta(seconds=timeout))
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    """Leave the group while Python still runs: its threads abort a process that just ends."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def synchronize_batch_norm(model: nn.Module) -> nn.Module:

@@ -2,11 +2,14 @@
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from daseg.engine.checkpoint import read_checkpoint
 
@@ -47,8 +50,10 @@ def train_alone(config: Path, out: Path, env: dict[str, str], *options: str) -> 
     [("", []), ("", ["model.micro_batch=1"]), (MAIN_ONLY, [])],
     ids=["whole", "accumulated", "one level"],
 )
-def test_two_processes_equal_one_with_the_doubled_batch(gan_config, tmp_path, extra, options):
-    config = gan_config(extra + CALM + shared.KEEP_RANKS)
+def test_two_processes_equal_one_with_the_doubled_batch(
+    two_domain_config, tmp_path, extra, options
+):
+    config = two_domain_config(extra + CALM + shared.KEEP_RANKS)
     env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
     command = ("tools/dist_train.sh", config, 2, "--work-dir", tmp_path / "two", "--cfg-options")
     shared.run(*command, ITERATIONS, *options, env=env)
@@ -62,8 +67,8 @@ def test_two_processes_equal_one_with_the_doubled_batch(gan_config, tmp_path, ex
     assert shared.largest_difference(ranks[0], one) < 1e-5
 
 
-def test_two_nodes_of_one_process_each(gan_config, tmp_path):
-    config = gan_config(CALM + shared.KEEP_RANKS)
+def test_two_nodes_of_one_process_each(two_domain_config, tmp_path):
+    config = two_domain_config(CALM + shared.KEEP_RANKS)
     env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
     env |= dict(NNODES="2", MASTER_ADDR="127.0.0.1", OMP_NUM_THREADS="1")
     command = ["tools/dist_train.sh", str(config), "1", "--work-dir", str(tmp_path / "two")]
@@ -84,3 +89,44 @@ def test_two_nodes_of_one_process_each(gan_config, tmp_path):
     assert shared.largest_difference(*ranks) == 0
     one = train_alone(config, tmp_path / "one", env)
     assert shared.largest_difference(ranks[0], one) < 1e-5
+
+
+def test_a_killed_run_of_two_processes_equals_an_uninterrupted_one(two_domain_config, tmp_path):
+    longer = "model.update(teacher_momentum=0.1)\ntrain_cfg.update(max_iters=30)\n"
+    config, out = two_domain_config(longer, dropout=0.1), tmp_path / "killed"
+
+    def start(folder, log):
+        return subprocess.Popen(
+            ["tools/dist_train.sh", str(config), "2", "--work-dir", str(folder), "--resume"],
+            cwd=ROOT,
+            env=shared.environment(tmp_path, MASTER_PORT=str(shared.free_port())),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+    with open(tmp_path / "log", "w") as log:
+        run, deadline = start(out, log), time.monotonic() + 240
+        while not (out / "iter_6.pth").exists():
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text()[-2000:]
+            assert run.poll() is None, (tmp_path / "log").read_text()[-2000:]
+            time.sleep(0.01)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        assert not (out / "iter_30.pth").exists(), "it was killed too late"
+        for folder in (out, tmp_path / "whole"):
+            assert start(folder, log).wait() == 0, (tmp_path / "log").read_text()[-2000:]
+    one, other = (read_checkpoint(f / "iter_30.pth") for f in (out, tmp_path / "whole"))
+    for key in ("state_dict", "optimizer", "param_schedulers"):
+        assert same(one[key], other[key]), key
+    assert set(one["optimizer"]) == {"segmentor", "discriminators"}
+    assert any(key.startswith("teacher.") for key in one["state_dict"])
+
+
+def same(a, b) -> bool:
+    """Whether two nested containers of tensors and plain values are equal bit for bit."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
