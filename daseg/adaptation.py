@@ -173,26 +173,33 @@ class DomainAdapter(BaseModel):
         return 0.0 * torch.stack([logits.float().mean() for logits in heads]).sum()
 
     def _step_discriminators(self, parts: list[Part], optimizer: OptimWrapper) -> Losses:
-        """Let the discriminators tell the detached outputs of the two domains apart."""
+        """Let each discriminator tell the detached outputs of the two domains apart."""
         log: Losses = {}
-        networks = [o.discriminator for o in self.adversaries]
         for number, part in enumerate(parts, start=1):
             assert part.target is not None  # `_parts` has checked
-            with ExitStack() as stack:
-                if number < len(parts):
-                    for network in networks:
-                        stack.enter_context(no_sync(network))
-                stack.enter_context(optimizer.optim_context(nn.ModuleList(networks)))
-                part.source.detach(keep_features=True)
-                part.target.detach(keep_features=True)
-                losses = _merge(
-                    o.discriminator_losses(part.source, part.target) for o in self.adversaries
-                )
-                optimizer.backward(_total(losses, part.share))
-            _add(log, losses, part.share)
+            part.source.detach(keep_features=True)
+            part.target.detach(keep_features=True)
+            passes = [
+                self._step_discriminator(o, part, optimizer, sync=number == len(parts))
+                for o in self.adversaries
+            ]
+            _add(log, _merge(passes), part.share)
         optimizer.step()
         optimizer.zero_grad()
         return log
+
+    def _step_discriminator(
+        self, game: Objective, part: Part, optimizer: OptimWrapper, *, sync: bool
+    ) -> Losses:
+        """Accumulate the gradient of one discriminator, whose graph is then freed."""
+        assert part.target is not None
+        with ExitStack() as stack:
+            if not sync:
+                stack.enter_context(no_sync(game.discriminator))
+            stack.enter_context(optimizer.optim_context(game.discriminator))
+            losses = game.discriminator_losses(part.source, part.target)
+            optimizer.backward(_total(losses, part.share))
+        return {name: loss.detach() for name, loss in losses.items()}
 
     def _parts(self, data: dict[str, Any]) -> list[Part]:
         """Cut the batch into the parts that go through the networks at a time."""

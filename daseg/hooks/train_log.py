@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import torch
+from mmengine.dist import all_gather_object, all_reduce, get_world_size
 from mmengine.hooks import CheckpointHook, LoggerHook, RuntimeInfoHook
 from mmengine.runner import Runner
 
@@ -22,9 +23,12 @@ class TrainLogHook(RuntimeInfoHook):
     mmengine's own hook calls ``.item()`` on every value of every iteration, which makes the CPU
     wait for the GPU each time. This one takes its place as the default hook ``runtime_info``.
 
+    Several processes compare notes when they fetch, so that all of them stop where one has to.
+
     Raises:
         TrainingDivergedError: A loss is not finite. It names the first such iteration and all its
-            losses, and comes before a checkpoint with broken weights is written.
+            losses, and comes before a checkpoint with broken weights is written; of several
+            processes all raise it, with the same message.
     """
 
     def __init__(self) -> None:
@@ -65,17 +69,29 @@ class TrainLogHook(RuntimeInfoHook):
         fetched: dict[int, dict[str, float]] = {}
         for (index, name), value in zip(names, torch.stack(tensors).tolist(), strict=True):
             fetched.setdefault(index, {})[name] = value
-        for index, losses in fetched.items():
-            self._check(losses, self.first + index, runner)
+        self._check(fetched, runner)
+        for losses in fetched.values():
             for name, value in losses.items():
                 runner.message_hub.update_scalar(f"train/{name}", value)
 
-    def _check(self, losses: dict[str, float], iteration: int, runner: Runner) -> None:
-        if all(math.isfinite(value) for value in losses.values()):
+    def _check(self, fetched: dict[int, dict[str, float]], runner: Runner) -> None:
+        """Stop all processes where a loss of one of them is not finite."""
+        broken = [i for i, losses in fetched.items() if not _all_finite(losses)]
+        flag = torch.tensor(len(broken))
+        all_reduce(flag, "max")
+        if not flag:
             return
+        own = (self.first + broken[0], runner.rank, fetched[broken[0]]) if broken else None
+        found = [one for one in all_gather_object(own) if one is not None]
+        iteration, rank, losses = min(found, key=lambda one: one[:2])
         shown = ", ".join(f"{name}={value:.4g}" for name, value in losses.items())
+        where = f" in process {rank}" if get_world_size() > 1 else ""
         raise TrainingDivergedError(
-            f"iteration {iteration + 1}: a loss is not finite ({shown}). Checkpoints in "
+            f"iteration {iteration + 1}: a loss is not finite{where} ({shown}). Checkpoints in "
             f"{runner.work_dir} are from before. Try a lower learning rate, clip_grad, "
             "or bfloat16 instead of float16."
         )
+
+
+def _all_finite(losses: dict[str, float]) -> bool:
+    return all(math.isfinite(value) for value in losses.values())

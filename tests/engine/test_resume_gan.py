@@ -53,7 +53,7 @@ def curve(work_dir: Path) -> list[dict]:
     files = sorted(work_dir.glob("*/vis_data/scalars.json"))
     rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     measured = ("time", "data_time", "memory")
-    return [{k: v for k, v in row.items() if k not in measured} for row in rows if "loss" in row]
+    return [{k: v for k, v in row.items() if k not in measured} for row in rows if "loss_seg" in row]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -102,19 +102,12 @@ def test_killed_and_resumed_equals_uninterrupted(gan_config, tmp_path, workers):
     config = gan_config()
     options = {"train_dataloader.num_workers": workers}
     train(config, work_dir=tmp_path / "whole", cfg_options=options)
+    out = str(tmp_path / "killed")
+    options_of_tool = [f"{key}={value}" for key, value in options.items()]
+    dies = ["custom_hooks.2.type=Die", "custom_hooks.2.iteration=5"]
+    command = [sys.executable, "tools/train.py", str(config), "--work-dir", out, "--cfg-options"]
     died = subprocess.run(
-        [
-            *(
-                sys.executable,
-                "tools/train.py",
-                str(config),
-                "--work-dir",
-                str(tmp_path / "killed"),
-            ),
-            *("--cfg-options", f"train_dataloader.num_workers={workers}"),
-            "custom_hooks.2.type=Die",
-            "custom_hooks.2.iteration=5",
-        ],
+        [*command, *options_of_tool, *dies],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
