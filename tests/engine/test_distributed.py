@@ -54,7 +54,7 @@ def run(*arguments, env) -> None:
 
 def largest_difference(a, b) -> float:
     assert a.keys() == b.keys()
-    return max(float((a[k].double() - b[k].double()).abs().max()) for k in a)
+    return float(torch.stack([(a[k].double() - b[k].double()).abs().max() for k in a]).max())
 
 
 def test_two_processes_equal_one_with_the_doubled_batch(tiny_config, tmp_path):
