@@ -145,8 +145,9 @@ class DomainAdapter(BaseModel):
                 stack.enter_context(optimizer.optim_context(self.segmentor))
                 losses = self._losses(view, part)
                 total = _total(losses, part.share) + self._untouched(view)
+                # Before the backward pass: the graph keeps what it needs, the view would keep more.
+                view.detach(keep_features=any(o.discriminates_features for o in self.objectives))
                 optimizer.backward(total)
-            view.detach(keep_features=any(o.discriminates_features for o in self.objectives))
             _add(log, losses, part.share)
         optimizer.step()
         optimizer.zero_grad()
@@ -184,6 +185,8 @@ class DomainAdapter(BaseModel):
                 for o in self.adversaries
             ]
             _add(log, _merge(passes), part.share)
+            part.source.detach()  # the next part needs the memory of the full-size logits
+            part.target.detach()
         optimizer.step()
         optimizer.zero_grad()
         return log

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from daseg.engine.arguments import accepted_arguments
 from daseg.engine.config import load_config
+from daseg.engine.train import default_work_dir
 from daseg.engine.validate import RUNNER_KEYS
 from daseg.objectives import View
 from daseg.registry import BACKBONES, KINDS, LOSSES, OBJECTIVES, TRANSFORMS, all_names
@@ -131,20 +132,26 @@ def test_documented_overrides_fit_their_configs():
             continue
         after = words[words.index("--cfg-options") + 1 :]
         pairs = [word for word in after if "=" in word and not word.startswith("--")]
-        load_config(ROOT / configs[0], parse_cfg_options(pairs))
+        load_config(ROOT / configs[0], parse_cfg_options(pairs), world=world_of(words))
         checked += len(pairs)
     assert checked > 8
+
+
+def world_of(words: list[str]) -> str | None:
+    return words[words.index("--world") + 1] if "--world" in words else None
 
 
 def test_commands_name_the_last_checkpoint_of_their_config():
     files = [*PAGES, *ROOT.glob("tools/*.py"), *ROOT.glob("configs/*/*.py")]
     texts = [file.read_text(encoding="utf-8").replace("\\\n", " ") for file in files]
-    pattern = re.compile(r"(configs/\S+\.py)\s+work_dirs/(\w+)/iter_(\d+)\.pth")
+    pattern = re.compile(r"(configs/\S+\.py)\s+(work_dirs/[\w/]+)/iter_(\d+)\.pth([^`\n]*)")
     found = {match for text in texts for match in pattern.findall(text)}
-    assert len(found) > 4
-    for config, folder, iteration in found:
-        cfg = load_config(ROOT / config)
-        assert (folder, int(iteration)) == (Path(config).stem, cfg.train_cfg.max_iters), config
+    assert len(found) > 5
+    for config, folder, iteration, rest in found:
+        world = world_of(rest.split())
+        assert int(iteration) == load_config(ROOT / config, world=world).train_cfg.max_iters, config
+        of_one_seed = re.fullmatch(r"work_dirs/\w+_\d", folder)
+        assert of_one_seed or folder == default_work_dir(config, world), config
 
 
 @each_page
@@ -232,7 +239,8 @@ def test_every_key_of_a_config_is_described():
 
 def test_every_part_is_in_the_readme():
     table = TEXTS["README.md"].split("## What there is")[1].split("##")[0]
-    for kind in ("backbone", "head", "loss", "objective", "dataset", "transform", "inference"):
+    kinds = "backbone head discriminator loss objective dataset transform inference hook"
+    for kind in kinds.split():
         own = [
             n for n in KINDS[kind].module_dict if registered()[n].__module__.startswith("daseg.")
         ]

@@ -47,8 +47,11 @@ def train_alone(config: Path, out: Path, env: dict[str, str], *options: str) -> 
 
 @pytest.mark.parametrize(
     ("extra", "options"),
-    [("", []), ("", ["model.micro_batch=1"]), (MAIN_ONLY, [])],
-    ids=["whole", "accumulated", "one level"],
+    [
+        pytest.param("", [], id="whole", marks=pytest.mark.slow),
+        pytest.param("", ["model.micro_batch=1"], id="accumulated"),
+        pytest.param(MAIN_ONLY, [], id="one level", marks=pytest.mark.slow),
+    ],
 )
 def test_two_processes_equal_one_with_the_doubled_batch(
     two_domain_config, tmp_path, extra, options
@@ -67,6 +70,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(
     assert shared.largest_difference(ranks[0], one) < 1e-5
 
 
+@pytest.mark.slow
 def test_two_nodes_of_one_process_each(two_domain_config, tmp_path):
     config = two_domain_config(CALM + shared.KEEP_RANKS)
     env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
@@ -91,6 +95,7 @@ def test_two_nodes_of_one_process_each(two_domain_config, tmp_path):
     assert shared.largest_difference(ranks[0], one) < 1e-5
 
 
+@pytest.mark.slow
 def test_a_killed_run_of_two_processes_equals_an_uninterrupted_one(two_domain_config, tmp_path):
     longer = "model.update(teacher_momentum=0.1)\ntrain_cfg.update(max_iters=30)\n"
     config, out = two_domain_config(longer, dropout=0.1), tmp_path / "killed"

@@ -53,7 +53,9 @@ def curve(work_dir: Path) -> list[dict]:
     files = sorted(work_dir.glob("*/vis_data/scalars.json"))
     rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     measured = ("time", "data_time", "memory")
-    return [{k: v for k, v in row.items() if k not in measured} for row in rows if "loss_seg" in row]
+    return [
+        {k: v for k, v in row.items() if k not in measured} for row in rows if "loss_seg" in row
+    ]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

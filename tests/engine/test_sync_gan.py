@@ -75,8 +75,8 @@ def make(case: str) -> DomainAdapter:
 
 def optimizers(model):
     networks = getattr(model, "module", model).trainable_networks()
-    sgd = dict(optimizer=dict(type="SGD", lr=0.02, momentum=0.9))
-    return OptimizersByNetwork({name: sgd for name in networks})(model)
+    sgd = dict(optimizer=dict(type="SGD", lr=0.01, momentum=0.9))
+    return OptimizersByNetwork(dict.fromkeys(networks, sgd))(model)
 
 
 def batch(step: int, rows: slice) -> dict:
@@ -182,6 +182,8 @@ def test_two_processes_are_one_and_average_once_a_step(found, case):
     for rank in ranks:
         assert set(rank[case]["syncs"].values()) == {STEPS}
         assert rank[case]["off"] < 1e-5
-        assert all(1e-4 < moved < 1 for moved in rank[case]["moved"].values()), "nothing was trained"
+        assert all(1e-4 < moved < 1 for moved in rank[case]["moved"].values()), (
+            "nothing was trained"
+        )
     games = [o for o in CASES[case][0] if "discriminator" in o]
     assert len(ranks[0][case]["syncs"]) == 1 + len(games)
