@@ -84,7 +84,7 @@ def test_links_lead_somewhere(page):
         if target.startswith("http"):
             continue
         file, _, anchor = target.partition("#")
-        path = (ROOT / page).parent / file
+        path = (ROOT / page).parent / file if file else ROOT / page
         assert path.is_file(), f"{page} links to {target}"
         if anchor:
             assert anchor in anchors(path.read_text(encoding="utf-8")), f"{page}: {target}"
