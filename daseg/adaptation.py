@@ -46,7 +46,8 @@ class DomainAdapter(BaseModel):
             convolutions on a GPU with mixed precision are made for.
         micro_batch: Number of images of a domain that go through the networks at a time, where
             the batch does not fit into memory; the last part of a batch may be smaller. The step
-            is that of the whole batch, but for layers that look at the batch (batch norm). None:
+            is that of the whole batch, but for what looks at the batch: batch norm, and the choice
+            or the sums of `OHEMCrossEntropyLoss`, `DiceLoss` and `BalancedCrossEntropyLoss`. None:
             all of them. AdaptSegNet's ``iter_size`` n is a batch size of n and a micro-batch of 1.
         norm_statistics: Which domains update the running statistics of batch norm, if both run:
             "both", as in AdaptSegNet, or the "source" alone. In training each batch is normalised
