@@ -92,9 +92,9 @@ class NetworkDDP(nn.Module):
     """A domain adapter whose trainable networks each average their gradients over the processes.
 
     Each network is wrapped by itself, since each has its own optimizer and backward pass; the
-    adapter's own ``train_step`` runs. Each forward pass in training starts from the buffers
-    (running statistics) of the first process, which writes the checkpoint; `follow_first_process`
-    makes them equal once more before a validation.
+    adapter's own ``train_step`` runs. A step's first forward pass starts from the buffers (running
+    statistics) of the first process, which writes the checkpoint; `follow_first_process` makes
+    them equal once more before a validation.
 
     Args:
         module: A model with ``trainable_networks`` and ``wrap_networks``.

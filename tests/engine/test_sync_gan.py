@@ -29,7 +29,7 @@ PIXEL = dict(type="PixelDiscriminator", channels=8)
 SUPERVISED = dict(type="Supervised")
 MAIN = dict(type="OutputAdversarial", discriminator=PIXEL, weight=0.5)
 AUX = MAIN | dict(level="aux", loss=dict(type="LSGANLoss"))
-FEATURES = dict(type="FeatureAdversarial", discriminator=PIXEL, weight=0.5, gradient_penalty=0.1)
+FEATURES = dict(type="FeatureAdversarial", discriminator=PIXEL, weight=0.5, gradient_penalty=0.01)
 SCALES = dict(type="MultiScaleDiscriminator", channels=4, num_scales=2, num_blocks=1)
 # What is trained for, and the adapter's other arguments.
 CASES: dict[str, tuple[list[dict], dict]] = {
@@ -48,7 +48,7 @@ CASES: dict[str, tuple[list[dict], dict]] = {
         {},
     ),
     "all, in parts": (
-        [SUPERVISED, AUX | dict(gradient_penalty=0.1), MAIN, FEATURES],
+        [SUPERVISED, AUX | dict(gradient_penalty=0.01), MAIN, FEATURES],
         dict(micro_batch=2, norm_statistics="source", teacher_momentum=0.1),
     ),
 }
