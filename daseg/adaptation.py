@@ -1,7 +1,7 @@
 """The domain adapter: the one train step, whatever the list of objectives."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from daseg.datasets.domain_pair import PairPreprocessor
 from daseg.objectives import Objective, View
 from daseg.objectives.base import Domain
+from daseg.objectives.terms import Losses, add, merge, total
 from daseg.registry import MODELS, OBJECTIVES
 from daseg.segmentor import Segmentor, SegOutput
 from daseg.utils.errors import ConfigError
 from daseg.utils.freeze import frozen, same_statistics
 from daseg.utils.micro_batch import part_of
 from daseg.utils.resize import size_of
-
-Losses = dict[str, Tensor]
+from daseg.utils.wrapping import no_sync, unwrap
 
 
 class Part(NamedTuple):
@@ -145,11 +145,11 @@ class DomainAdapter(BaseModel):
                     stack.enter_context(same_statistics(self.segmentor))
                 stack.enter_context(optimizer.optim_context(self.segmentor))
                 losses = self._losses(view, part)
-                total = _total(losses, part.share) + self._untouched(view)
+                loss = total(losses, part.share) + self._untouched(view)
                 # Before the backward pass: the graph keeps what it needs, the view would keep more.
                 view.detach(keep_features=any(o.discriminates_features for o in self.objectives))
-                optimizer.backward(total)
-            _add(log, losses, part.share)
+                optimizer.backward(loss)
+            add(log, losses, part.share)
         optimizer.step()
         optimizer.zero_grad()
         return log
@@ -163,9 +163,9 @@ class DomainAdapter(BaseModel):
     def _losses(self, view: View, part: Part) -> Losses:
         if view.domain == "source":
             with part_of(view.label, part.label, part.share):
-                return _merge(o.source_losses(view) for o in self.objectives)
+                return merge(o.source_losses(view) for o in self.objectives)
         wanting = (o for o in self.objectives if o.needs_target(view.iteration))
-        return _merge(o.target_losses(view) for o in wanting)
+        return merge(o.target_losses(view) for o in wanting)
 
     def _untouched(self, view: View) -> Tensor | float:
         """Zero, but a function of all outputs: DDP waits for a gradient of every parameter."""
@@ -185,7 +185,7 @@ class DomainAdapter(BaseModel):
                 self._step_discriminator(o, part, optimizer, sync=number == len(parts))
                 for o in self.adversaries
             ]
-            _add(log, _merge(passes), part.share)
+            add(log, merge(passes), part.share)
             part.source.detach()  # the next part needs the memory of the full-size logits
             part.target.detach()
         optimizer.step()
@@ -202,7 +202,7 @@ class DomainAdapter(BaseModel):
                 stack.enter_context(no_sync(game.discriminator))
             stack.enter_context(optimizer.optim_context(game.discriminator))
             losses = game.discriminator_losses(part.source, part.target)
-            optimizer.backward(_total(losses, part.share))
+            optimizer.backward(total(losses, part.share))
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _parts(self, data: dict[str, Any]) -> list[Part]:
@@ -276,16 +276,6 @@ class DomainAdapter(BaseModel):
         return self.segmentor(image)
 
 
-def unwrap(network: nn.Module) -> Any:
-    """The network itself, where it may be wrapped for distributed training."""
-    return network.module if is_model_wrapper(network) else network
-
-
-def no_sync(network: Any) -> Any:
-    """A context in which gradients stay each process's own."""
-    return network.no_sync() if is_model_wrapper(network) else nullcontext()
-
-
 def _check(
     objectives: Sequence[Any], micro_batch: int | None, norm_statistics: str, momentum: float | None
 ) -> None:
@@ -308,26 +298,3 @@ def _common_size(batch: dict[str, Any]) -> tuple[int, int]:
             f"images of different sizes {sorted(sizes)} in one test batch: set batch_size=1"
         )
     return sizes.pop()
-
-
-def _merge(parts: Iterable[Losses]) -> Losses:
-    merged: Losses = {}
-    for losses in parts:
-        twice = merged.keys() & losses.keys()
-        if twice:
-            raise ConfigError(f"two objectives have a loss of the same name: {sorted(twice)}")
-        merged |= losses
-    return merged
-
-
-def _total(losses: Losses, share: float) -> Tensor:
-    """The sum of what is minimised; the rest is for the log."""
-    terms = [loss for name, loss in losses.items() if "loss" in name]
-    if not terms:
-        raise ConfigError("no objective has a loss on this domain: nothing to train")
-    return torch.stack(terms).sum() * share
-
-
-def _add(log: Losses, losses: Losses, share: float) -> None:
-    for name, loss in losses.items():
-        log[name] = log.get(name, 0.0) + loss.detach() * share

@@ -9,9 +9,9 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
 from daseg.adaptation import DomainAdapter
-from daseg.objectives import Objective, Supervised
+from daseg.objectives import EntropyMinimization, Objective, OutputAdversarial, Supervised
 from daseg.segmentor import Segmentor
-from daseg.utils.errors import ConfigError
+from daseg.utils.errors import ConfigError, LabelFirewallError
 
 
 class Backbone(nn.Module):
@@ -143,3 +143,47 @@ def test_objectives_that_cannot_train_are_refused():
         train(DomainAdapter(make_segmentor(), [Objective()]), 1)
     with pytest.raises(ConfigError, match=r"loss of the same name: \['loss_seg', 'loss_seg_aux'\]"):
         train(DomainAdapter(make_segmentor(), [Supervised(), Supervised()]), 1)
+
+
+def two_domains():
+    source = next(iter(batches()))
+    return dict(source=source, target=dict(image=source["image"].flip(0), meta=source["meta"]))
+
+
+def wrapped(model):
+    return OptimWrapperDict(segmentor=OptimWrapper(sgd(model.segmentor)))
+
+
+def test_a_target_label_cannot_be_had():
+    model = DomainAdapter(make_segmentor(), [Supervised(), EntropyMinimization()])
+    model.train_step(two_domains(), wrapped(model))
+    with pytest.raises(LabelFirewallError, match="a target image has no label in training"):
+        _ = model.views["target"].label
+
+
+def test_an_adaptation_without_a_target_says_what_to_write():
+    model = DomainAdapter(make_segmentor(), [Supervised(), EntropyMinimization()])
+    with pytest.raises(ConfigError, match=r"type='DomainPair'.*type='PairSampler'"):
+        model.train_step(two_domains()["source"], wrapped(model))
+
+
+def test_gradients_are_clipped_by_norm_for_each_network():
+    game = OutputAdversarial(dict(type="PixelDiscriminator", channels=4))
+    model = DomainAdapter(make_segmentor(), [Supervised(), game])
+    networks = model.trainable_networks()
+    norms = dict(segmentor=1e-3, discriminators=1e-4)
+    wrappers = OptimWrapperDict(
+        **{
+            name: OptimWrapper(
+                torch.optim.SGD(network.parameters(), lr=1.0),
+                clip_grad=dict(max_norm=norms[name]),
+            )
+            for name, network in networks.items()
+        }
+    )
+    before = {n: [p.detach().clone() for p in net.parameters()] for n, net in networks.items()}
+    model.train_step(two_domains(), wrappers)
+    for name, network in networks.items():
+        moved = [p.detach() - b for p, b in zip(network.parameters(), before[name], strict=True)]
+        length = torch.cat([m.flatten() for m in moved]).norm().item()
+        assert length == pytest.approx(norms[name], rel=0.02)  # of weights near 1 in float32

@@ -29,6 +29,8 @@ def blocks(page: str) -> list[str]:
 @pytest.fixture
 def examples():
     """Run the pages' examples of parts; take the parts out of the registries afterwards."""
+    for registry in KINDS.values():  # else they would be empty when they are put back
+        registry.import_from_location()
     before = {kind: dict(registry.module_dict) for kind, registry in KINDS.items()}
     names: dict[str, Any] = {}
     for page in ("README.md", "docs/extend.md"):

@@ -12,20 +12,10 @@ Not yet run here on the real images, which need a GPU; the second command runs i
 embedded world, within minutes.
 """
 
-_base_ = ['../_base_/models/adaptsegnet_r101.py',
-          '../_base_/datasets/gta5_to_cityscapes_pair.py',
-          '../_base_/schedules/adaptseg.py', '../_base_/runtime.py']
+_base_ = ['./lsgan_b2.py']
 
-model = dict(objectives=[
-    dict(type='Supervised', aux_weight=0.1),
-    dict(type='OutputAdversarial', level='aux', weight=0.0002,
-         discriminator=dict(type='FCDiscriminator'), loss=dict(type='LSGANLoss')),
-    dict(type='OutputAdversarial', level='main', weight=0.001,
-         discriminator=dict(type='FCDiscriminator'), loss=dict(type='LSGANLoss'))])
-
-load, pack = dict(type='LoadImageFromFile'), dict(type='PackSample')
-label = dict(type='LoadLabel', on_size_mismatch='resize')
-resize = dict(type='ResizePIL', scale=(640, 360))
+at_640 = dict(type='ResizePIL', scale=(640, 360))
 train_dataloader = dict(batch_size=1, dataset=dict(
-    source=dict(pipeline=[load, label, resize, pack]), target=dict(pipeline=[load, resize, pack])))
+    source=dict(pipeline=[_base_.load, _base_.label, at_640, _base_.pack]),
+    target=dict(pipeline=[_base_.load, at_640, _base_.pack])))
 train_cfg = dict(max_iters=150000)

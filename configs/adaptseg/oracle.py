@@ -3,8 +3,8 @@
     python tools/train.py configs/adaptseg/oracle.py
     python tools/train.py configs/adaptseg/oracle.py --world demo
 
-Tsai et al., CVPR 2018, report 65.1 mIoU. As there the network has one head; the images are resized
-to 1024x512, and the schedule is that of the adaptation (assumed: the public code has no training
+The authors of AdaptSegNet (Tsai et al., CVPR 2018) show 65.1 mIoU on the page of their code. As there
+the network has one head. Whole images are resized to 1024x512, where the base below crops them, and the schedule is that of the adaptation (assumed: the public code has no training
 of it). Not yet run here on the real images, which need a GPU; the second command runs it in the
 embedded world, within minutes.
 """

@@ -3,7 +3,7 @@
     python tools/train.py configs/adaptseg/single_vanilla.py
     python tools/train.py configs/adaptseg/single_vanilla.py --world demo
 
-Tsai et al., CVPR 2018, report 41.4 mIoU. As in the public code the network is that of two
+Tsai et al., CVPR 2018, have 41.4 mIoU, as quoted in a later paper's table. As in the public code the network is that of two
 levels, so that its weights load; the auxiliary head has weight 0: it learns nothing and changes
 nothing.
 

@@ -31,6 +31,7 @@ from daseg.evaluation.protocol import versions
 from daseg.segmentor import without_initial_weights
 from daseg.utils.errors import CheckpointError
 from daseg.utils.weights import sha256_file
+from daseg.utils.wrapping import unwrap
 
 _run_number = itertools.count()
 
@@ -101,7 +102,7 @@ class Runner(MMRunner):
     @property
     def bare_model(self) -> Any:
         """The domain adapter, without the distributed wrapper."""
-        return self.model.module if is_model_wrapper(self.model) else self.model
+        return unwrap(self.model)
 
     @master_only
     def save_checkpoint(
@@ -170,8 +171,7 @@ class Runner(MMRunner):
     @property
     def bare_segmentor(self) -> Any:
         """The segmentor, without wrappers."""
-        segmentor = self.bare_model.segmentor
-        return segmentor.module if is_model_wrapper(segmentor) else segmentor
+        return unwrap(self.bare_model.segmentor)
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
         """Restore weights, optimizers, schedules, iteration and log history of a checkpoint.

@@ -167,7 +167,7 @@ def _change_schedule(cfg: dict[str, Any], world: World) -> None:
     hooks = cfg.get("default_hooks") or {}
     for hook in [*hooks.values(), *(cfg.get("custom_hooks") or [])]:
         if hook is not hooks.get("logger"):
-            for key in ("interval", "picture_interval"):
+            for key in ("interval", "picture_interval", "patience"):
                 _scale_interval(hook, key, ratio, world)
     if hooks.get("logger"):
         hooks["logger"]["interval"] = LOG_INTERVAL

@@ -6,6 +6,7 @@ discriminator learns to tell them apart, and the segmentor to have its target ma
 x to 1 - x, is learnt.)
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -23,7 +24,7 @@ def scales_of(logits: Logits) -> Sequence[Tensor]:
     return (logits,) if isinstance(logits, Tensor) else logits
 
 
-class GANLoss(nn.Module):
+class GANLoss(nn.Module, ABC):
     """What the losses below share. They return float32 at least, summed over the scales.
 
     Attributes:
@@ -46,9 +47,9 @@ class GANLoss(nn.Module):
         """What the segmentor minimises so that its target maps pass for real ones."""
         return self(logits, real=True)
 
+    @abstractmethod
     def measure(self, logits: Tensor, real: bool) -> Tensor:
         """The loss of one scale: (N,1,h,w) -> scalar."""
-        raise NotImplementedError
 
     @torch.no_grad()
     def accuracy(self, logits: Logits, real: bool) -> Tensor:

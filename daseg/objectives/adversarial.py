@@ -1,5 +1,6 @@
 """Make what the segmentor says of target images look like what it says of source images."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 import torch
@@ -18,7 +19,7 @@ from daseg.utils.errors import ConfigError
 Part = nn.Module | dict[str, Any]
 
 
-class Adversarial(Objective):
+class Adversarial(Objective, ABC):
     """A game on maps of the two domains; a subclass says which maps.
 
     Args:
@@ -52,17 +53,17 @@ class Adversarial(Objective):
         self.gradient_penalty = gradient_penalty
         self.suffix = suffix
 
+    @abstractmethod
     def channels(self, segmentor: Segmentor) -> int:
         """Channels of the maps."""
-        raise NotImplementedError
 
+    @abstractmethod
     def source_map(self, source: View) -> Tensor:
         """What the discriminator shall call real: (N,C,H,W)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def target_map(self, target: View) -> Tensor:
         """What it shall call fake, and the segmentor have pass for real: (N,C,H,W)."""
-        raise NotImplementedError
 
     def prepare(self, segmentor: Segmentor) -> None:
         """Build the discriminator for the segmentor's maps."""

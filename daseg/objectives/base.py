@@ -4,13 +4,13 @@ from functools import cached_property
 from typing import Any, Literal
 
 import torch
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from daseg.losses.pixels import at_least_float32
 from daseg.segmentor import Segmentor, SegOutput
 from daseg.utils.errors import ConfigError, LabelFirewallError
 from daseg.utils.resize import resize, size_of
+from daseg.utils.wrapping import unwrap
 
 Domain = Literal["source", "target"]
 Level = Literal["main", "aux"]
@@ -173,5 +173,4 @@ class Objective(nn.Module):
 
         Without its distributed wrapper, which would wait for a gradient that does not come.
         """
-        network: Any = self.discriminator
-        return (network.module if is_model_wrapper(network) else network)(maps)
+        return unwrap(self.discriminator)(maps)

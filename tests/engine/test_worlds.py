@@ -87,7 +87,7 @@ def config(**changed) -> Config:
         custom_hooks=[
             dict(type="A"),
             dict(type="B", interval=1),
-            dict(type="C", interval=2000, picture_interval=40000),
+            dict(type="C", interval=2000, picture_interval=40000, patience=500),
         ],
     )
     return Config(base | changed)
@@ -175,7 +175,7 @@ def test_what_is_counted_in_iterations_and_in_pixels():
     assert cfg.default_hooks.checkpoint.interval == 300
     assert cfg.default_hooks.logger.interval == 20
     assert [hook.get("interval") for hook in cfg.custom_hooks] == [None, 1, 100]
-    assert cfg.custom_hooks[2].picture_interval == 200
+    assert (cfg.custom_hooks[2].picture_interval, cfg.custom_hooks[2].patience) == (200, 100)
     loss = dict(type="BalancedCrossEntropyLoss", num_classes=19, rare_pixels=4096)
     model = config().model.to_dict() | dict(objectives=[dict(type="Supervised", loss=loss)])
     changed = in_world("camvid", model=model).model.objectives[0].loss

@@ -6,7 +6,7 @@ two are summed; batch norm's scale and shift are frozen, its running statistics 
 
 Its optimizer is given each weight of the backbone's convolutions several times, mostly three, so
 that the backbone learns about three times as fast as the learning rate says. daseg gives each
-weight once. Roughly the same: `lr_mult=dict(backbone=3, head=10, aux_head=10)`.
+weight once; `optim_wrapper.segmentor.emulate_duplicate_groups=True` does as the published one.
 
 The initial weights are the published ones, converted from Caffe: for images in blue-green-red
 order, without division by a standard deviation. Put the file where `weights` says.
