@@ -1,6 +1,7 @@
 """Several processes: how they find each other, and how gradients are averaged."""
 
 import atexit
+import gc
 import os
 from datetime import timedelta
 from typing import Any
@@ -52,9 +53,14 @@ def init_processes(launcher: str, timeout: int = 1800) -> None:
 
 
 def _leave() -> None:
-    """Leave the group while Python still runs: its threads abort a process that just ends."""
+    """Leave the group while Python still runs: its threads abort a process that just ends.
+
+    They end with the last object that knows the group. The wrapped networks do, in cycles of
+    references that only the garbage collector frees.
+    """
     if dist.is_initialized():
         dist.destroy_process_group()
+        gc.collect()
 
 
 def synchronize_batch_norm(model: nn.Module) -> nn.Module:

@@ -140,3 +140,27 @@ def test_launcher_without_its_variables_says_how_to_start(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ConfigError, match=r"RANK, WORLD_SIZE.*tools/dist_train.sh CONFIG N"):
         init_processes("pytorch")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed in /proc")
+def test_a_finished_process_has_no_thread_of_its_group_left(tiny_config, tmp_path):
+    """Else it is aborted now and then when it ends, and torchrun calls the run failed."""
+    config = tiny_config(norm="gn")
+    script = (
+        "import atexit, glob\n"  # what is registered first runs last
+        "names = lambda: [open(f).read() for f in glob.glob('/proc/self/task/*/comm')]\n"
+        "atexit.register(lambda: print('AT THE END', any('gloo' in n for n in names())))\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(script)
+    env = environment(tmp_path, MASTER_PORT=str(free_port()))
+    done = subprocess.run(
+        ["tools/dist_train.sh", str(config), "2", "--work-dir", str(tmp_path / "run")],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    lines = [line for line in done.stdout.splitlines() if line.startswith("AT THE END")]
+    assert len(lines) >= 2  # those of torchrun itself may be among them
+    assert set(lines) == {"AT THE END False"}
