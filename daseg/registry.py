@@ -106,12 +106,14 @@ def unknown_name(key: str, registry: mm.Registry) -> str:
 BACKBONES = Registry("backbone", locations=["daseg.backbones"])
 HEADS = Registry("head", locations=["daseg.heads"])
 DISCRIMINATORS = Registry("discriminator", locations=["daseg.discriminators"])
+GENERATORS = Registry("generator", locations=["daseg.generators"])
 LOSSES = Registry("loss", locations=["daseg.losses"])
 OBJECTIVES = Registry("objective", locations=["daseg.objectives"])
 INFERENCES = Registry("inference", locations=["daseg.inference"])
+TRANSLATORS = Registry("translator", locations=["daseg.translation"])
 
 # Parts that mmengine's runner builds.
-MODELS = Registry("model", mm.MODELS, ["daseg.segmentor", "daseg.adaptation"])
+MODELS = Registry("model", mm.MODELS, ["daseg.segmentor", "daseg.adaptation", "daseg.translation"])
 DATASETS = Registry("dataset", mm.DATASETS, ["daseg.datasets"])
 TRANSFORMS = Registry("transform", mm.TRANSFORMS, ["daseg.datasets", "mmcv.transforms"])
 DATA_SAMPLERS = Registry("data sampler", mm.DATA_SAMPLERS, ["daseg.datasets"])
@@ -135,9 +137,11 @@ KINDS: dict[str, mm.Registry] = {
     "backbone": BACKBONES,
     "head": HEADS,
     "discriminator": DISCRIMINATORS,
+    "generator": GENERATORS,
     "loss": LOSSES,
     "objective": OBJECTIVES,
     "inference": INFERENCES,
+    "translator": TRANSLATORS,
     "model": MODELS,
     "dataset": DATASETS,
     "transform": TRANSFORMS,

@@ -1,0 +1,1 @@
+"""From the look of the source to that of the target."""
