@@ -1,6 +1,16 @@
 """From the look of the source to that of the target."""
 
+from daseg.translation.base import Translator
+from daseg.translation.color import HistogramTranslator, ReinhardTranslator
 from daseg.translation.cyclegan import CycleGAN
+from daseg.translation.fourier import FourierTranslator
 from daseg.translation.image_pool import ImagePool
 
-__all__ = ["CycleGAN", "ImagePool"]
+__all__ = [
+    "CycleGAN",
+    "FourierTranslator",
+    "HistogramTranslator",
+    "ImagePool",
+    "ReinhardTranslator",
+    "Translator",
+]
