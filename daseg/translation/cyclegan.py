@@ -17,7 +17,9 @@ from daseg.losses.pixels import at_least_float32
 from daseg.objectives.base import Domain
 from daseg.objectives.terms import Losses, add, merge, total
 from daseg.registry import DISCRIMINATORS, GENERATORS, LOSSES, MODELS
+from daseg.segmentor import Segmentor
 from daseg.translation.image_pool import ImagePool
+from daseg.translation.pixels import from_pixels, to_pixels
 from daseg.translation.semantic import SemanticConsistency
 from daseg.utils.errors import ConfigError
 from daseg.utils.freeze import frozen
@@ -79,7 +81,7 @@ class CycleGAN(BaseModel):
         identity_weight: float = 0.5,
         disc_weight: float = 0.5,
         pool_size: int = 50,
-        segmentor: Part | None = None,
+        segmentor: Segmentor | dict[str, Any] | None = None,
         segmentor_weights: str | None = None,
         semantic_weight: float = 0.0,
         micro_batch: int | None = None,
@@ -289,16 +291,6 @@ class CycleGAN(BaseModel):
 def other(domain: Domain) -> Domain:
     """The domain whose look images of this one are translated into."""
     return "target" if domain == "source" else "source"
-
-
-def from_pixels(image: Tensor) -> Tensor:
-    """RGB 0..255, uint8 or float, as -1..1, at least float32."""
-    return (image if image.is_floating_point() else image.float()) / 127.5 - 1
-
-
-def to_pixels(image: Tensor) -> Tensor:
-    """-1..1 as RGB 0..255, at least float32."""
-    return (at_least_float32(image) + 1) * 127.5
 
 
 def _distance(image: Tensor, original: Tensor) -> Tensor:

@@ -1,0 +1,99 @@
+"""The generator of residual blocks that CycleGAN translates images with."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from daseg.registry import GENERATORS
+from daseg.utils.errors import ConfigError
+from daseg.utils.resize import size_of
+
+STRIDE = 4  # of the maps that the residual blocks see
+
+
+class ConvNormReLU(nn.Module):
+    """A convolution, or a transposed one, with instance norm and a rectifier behind it."""
+
+    def __init__(self, conv: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = nn.InstanceNorm2d(channels)  # neither learnt scale nor running statistics
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N,C,H,W) to the convolution's size."""
+        return F.relu(self.norm(self.conv(x)))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with instance norm around a shortcut; borders are reflected."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
+        self.norm = nn.InstanceNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N,C,H,W) to the same shape."""
+        return x + self.norm(self.conv2(F.relu(self.norm(self.conv1(x)))))
+
+
+@GENERATORS.register_module()
+class ResNetGenerator(nn.Module):
+    """Down to a quarter of the size, through residual blocks, and up again.
+
+    Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
+    ICCV 2017, section 4 and appendix 7.2, after Johnson et al., ECCV 2016. Instance norm sees one
+    image at a time, so a batch of images is translated as each alone.
+
+    Args:
+        channels: Channels at full size; four times as many in the residual blocks.
+        blocks: Number of residual blocks: 9 in the paper, 6 for images of 128x128 pixels.
+
+    Raises:
+        ConfigError: ``blocks`` is less than 1.
+    """
+
+    def __init__(self, *, channels: int = 64, blocks: int = 9) -> None:
+        super().__init__()
+        if blocks < 1:
+            raise ConfigError(f"ResNetGenerator: blocks={blocks}, at least 1 is due")
+        c = channels
+        self.stem = ConvNormReLU(nn.Conv2d(3, c, 7, padding=3, padding_mode="reflect"), c)
+        self.down = nn.Sequential(
+            ConvNormReLU(nn.Conv2d(c, 2 * c, 3, stride=2, padding=1), 2 * c),
+            ConvNormReLU(nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1), 4 * c),
+        )
+        self.blocks = nn.Sequential(*(ResidualBlock(4 * c) for _ in range(blocks)))
+        self.up = nn.Sequential(
+            ConvNormReLU(_double(4 * c), 2 * c), ConvNormReLU(_double(2 * c), c)
+        )
+        self.last = nn.Conv2d(c, 3, 7, padding=3, padding_mode="reflect")
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weights from a normal distribution of deviation 0.02; biases are 0."""
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and module.bias is not None:
+                nn.init.normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Translate an image (N,3,H,W), -1..1, of any size from 5x5 pixels on, to the same.
+
+        Raises:
+            ConfigError: The image is less than 5 pixels high or wide.
+        """
+        height, width = size_of(image)
+        if min(height, width) <= STRIDE:
+            raise ConfigError(
+                f"ResNetGenerator: the image is {height}x{width}, at least "
+                f"{STRIDE + 1}x{STRIDE + 1} pixels are due"
+            )
+        x = F.pad(image, (0, -width % STRIDE, 0, -height % STRIDE), mode="reflect")
+        x = self.up(self.blocks(self.down(self.stem(x))))
+        return self.last(x).tanh()[..., :height, :width]
+
+
+def _double(channels: int) -> nn.ConvTranspose2d:
+    """Double the size, halve the channels."""
+    return nn.ConvTranspose2d(channels, channels // 2, 3, stride=2, padding=1, output_padding=1)

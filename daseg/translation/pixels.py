@@ -1,0 +1,15 @@
+"""Between pixels, RGB 0..255, and what generators work on, -1..1."""
+
+from torch import Tensor
+
+from daseg.losses.pixels import at_least_float32
+
+
+def from_pixels(image: Tensor) -> Tensor:
+    """RGB 0..255, uint8 or float, as -1..1, at least float32."""
+    return at_least_float32(image if image.is_floating_point() else image.float()) / 127.5 - 1
+
+
+def to_pixels(image: Tensor) -> Tensor:
+    """-1..1 as RGB 0..255, at least float32."""
+    return (at_least_float32(image) + 1) * 127.5
