@@ -10,16 +10,16 @@ from mmengine.model import BaseModel, MomentumAnnealingEMA, is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-from daseg.datasets.domain_pair import PairPreprocessor
+from daseg.datasets.collate import common_size
+from daseg.datasets.domain_pair import PairPreprocessor, no_target
 from daseg.objectives import Objective, View
 from daseg.objectives.base import Domain
 from daseg.objectives.terms import Losses, add, merge, total
-from daseg.registry import MODELS, OBJECTIVES
+from daseg.registry import MODELS, OBJECTIVES, TRANSLATORS
 from daseg.segmentor import Segmentor, SegOutput
 from daseg.utils.errors import ConfigError
 from daseg.utils.freeze import frozen, same_statistics
 from daseg.utils.micro_batch import part_of
-from daseg.utils.resize import size_of
 from daseg.utils.wrapping import no_sync, unwrap
 
 
@@ -55,6 +55,9 @@ class DomainAdapter(BaseModel):
         teacher_momentum: Keep a teacher, the moving average of the segmentor's weights with this
             momentum (0.001: each step counts a thousandth); it is what is validated and tested.
             In the first 1 / momentum steps it is their plain mean. None: no teacher.
+        translator: Gives each source image the look of the target image at its place in the batch,
+            on the device, before anything else; a translator or its config. The result is neither
+            clipped nor rounded. `DomainPair` has the same argument, for the loader's workers.
 
     Attributes:
         views: The views of the last step, detached; of its last part, where it had several.
@@ -71,6 +74,7 @@ class DomainAdapter(BaseModel):
         micro_batch: int | None = None,
         norm_statistics: Literal["both", "source"] = "both",
         teacher_momentum: float | None = None,
+        translator: nn.Module | dict[str, Any] | None = None,
     ) -> None:
         super().__init__(PairPreprocessor(non_blocking=True))  # from pinned memory
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -87,6 +91,9 @@ class DomainAdapter(BaseModel):
         if teacher_momentum is not None:
             self.teacher = MomentumAnnealingEMA(network, teacher_momentum, gamma=1)
             self.teacher.requires_grad_(False)
+        self.translator: nn.Module | None = None
+        if translator is not None:
+            self.translator = TRANSLATORS.build(translator).eval().requires_grad_(False)
         self.views: dict[str, View] = {}
 
     @property
@@ -108,10 +115,11 @@ class DomainAdapter(BaseModel):
             objective.discriminator = wrap(objective.discriminator)
 
     def train(self, mode: bool = True) -> "DomainAdapter":
-        """Set training mode; the teacher stays in eval mode."""
+        """Set training mode; teacher and translator stay in eval mode."""
         super().train(mode)
-        if self.teacher is not None:
-            self.teacher.eval()
+        for fixed in (self.teacher, self.translator):
+            if fixed is not None:
+                fixed.eval()
         return self
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> Losses:
@@ -205,28 +213,29 @@ class DomainAdapter(BaseModel):
             optimizer.backward(total(losses, part.share))
         return {name: loss.detach() for name, loss in losses.items()}
 
+    def _domains(self, data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """The batches of both domains, the source's translated where that is asked for."""
+        source, target = data.get("source", data), data.get("target")
+        if target is None:
+            if self.translator is not None:
+                raise no_target("the translator")
+            if any(o.needs_target(self._iteration) for o in self.objectives):
+                raise no_target("an objective")
+        elif self.translator is not None:
+            source = {**source, "image": self.translator(source["image"], target["image"])}
+        return source, target
+
     def _parts(self, data: dict[str, Any]) -> list[Part]:
         """Cut the batch into the parts that go through the networks at a time."""
-        source, target = data.get("source", data), data.get("target")
-        if target is None and any(o.needs_target(self._iteration) for o in self.objectives):
-            raise ConfigError(
-                "an objective looks at the target domain, but the training data has none: "
-                "train_dataloader.dataset=dict(type='DomainPair', source=..., target=...) and "
-                "sampler=dict(type='PairSampler')"
-            )
+        source, target = self._domains(data)
         size = len(source["image"])
         step = self.micro_batch or size
         parts = []
         for begin in range(0, size, step):
             rows = slice(begin, begin + step)
-            parts.append(
-                Part(
-                    self._view(source, rows, "source"),
-                    None if target is None else self._view(target, rows, "target"),
-                    source.get("label"),
-                    (min(begin + step, size) - begin) / size,
-                )
-            )
+            view, label = self._view(source, rows, "source"), source.get("label")
+            other = None if target is None else self._view(target, rows, "target")
+            parts.append(Part(view, other, label, (min(begin + step, size) - begin) / size))
         self.views = {v.domain: v for v in parts[-1][:2] if v is not None}
         return parts
 
@@ -261,7 +270,7 @@ class DomainAdapter(BaseModel):
         """
         batch = self.data_preprocessor(data, training=False)
         labels = batch.get("label", [None] * len(batch["meta"]))
-        size = _common_size(batch)
+        size = common_size(batch)
         image = batch["image"].contiguous(memory_format=self.memory_format)
         prob = self.evaluated_network.predict(image, size)
         return [
@@ -287,14 +296,3 @@ def _check(
         raise ConfigError(f"norm_statistics is 'both' or 'source', not {norm_statistics!r}")
     if momentum is not None and not 0 < momentum < 1:
         raise ConfigError(f"teacher_momentum is between 0 and 1, not {momentum}")
-
-
-def _common_size(batch: dict[str, Any]) -> tuple[int, int]:
-    if "label" in batch:
-        return size_of(batch["label"])
-    sizes = {tuple(meta["ori_shape"]) for meta in batch["meta"]}
-    if len(sizes) > 1:
-        raise ConfigError(
-            f"images of different sizes {sorted(sizes)} in one test batch: set batch_size=1"
-        )
-    return sizes.pop()

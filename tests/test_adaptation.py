@@ -11,6 +11,7 @@ from torch import nn
 from daseg.adaptation import DomainAdapter
 from daseg.objectives import EntropyMinimization, Objective, OutputAdversarial, Supervised
 from daseg.segmentor import Segmentor
+from daseg.translation import FourierTranslator, Translator
 from daseg.utils.errors import ConfigError, LabelFirewallError
 
 
@@ -164,6 +165,67 @@ def test_a_target_label_cannot_be_had():
 def test_an_adaptation_without_a_target_says_what_to_write():
     model = DomainAdapter(make_segmentor(), [Supervised(), EntropyMinimization()])
     with pytest.raises(ConfigError, match=r"type='DomainPair'.*type='PairSampler'"):
+        model.train_step(two_domains()["source"], wrapped(model))
+
+
+@pytest.mark.parametrize("micro_batch", [None, 1])
+def test_a_translator_is_the_same_as_translated_images(micro_batch):
+    options = dict(micro_batch=micro_batch)
+    translator = FourierTranslator(beta=0.2)
+    translating = DomainAdapter(
+        make_segmentor(),
+        [Supervised()],
+        **options,
+        translator=dict(type="FourierTranslator", beta=0.2),
+    )
+    plain = DomainAdapter(make_segmentor(), [Supervised()], **options)
+    data = two_domains()
+    copies = copy.deepcopy(data)
+    log = translating.train_step(data, wrapped(translating))
+    for domain in data:  # images, and labels where there are any, are as they were
+        assert torch.equal(data[domain]["image"], copies[domain]["image"])
+    image = translator(data["source"]["image"], data["target"]["image"])
+    expected = plain.train_step({**data["source"], "image": image}, wrapped(plain))
+    assert log.keys() == expected.keys()
+    assert all(torch.equal(log[key], expected[key]) for key in log)
+    for name, value in plain.state_dict().items():
+        assert torch.equal(translating.state_dict()[name], value), name
+    seen = image if micro_batch is None else image[1:]
+    assert torch.equal(translating.views["source"].image, seen)
+    assert not translating.views["target"].has_run
+    assert translating.segmentor.backbone.runs == (1 if micro_batch is None else 2)
+
+
+def test_the_target_is_seen_as_it_is_beside_a_translated_source():
+    objectives = [Supervised(), EntropyMinimization()]
+    model = DomainAdapter(make_segmentor(), objectives, translator=FourierTranslator(beta=0.2))
+    data = two_domains()
+    model.train_step(data, wrapped(model))
+    assert torch.equal(model.views["target"].image, data["target"]["image"])
+    assert model.views["source"].image.dtype == torch.float32
+
+
+def test_a_translator_with_weights_stays_as_it_is():
+    class Learnt(Translator):
+        def __init__(self):
+            super().__init__()
+            self.net = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+
+        def translate(self, source, target):
+            return self.net(source)
+
+    model = DomainAdapter(make_segmentor(), [Supervised()], translator=Learnt())
+    before = copy.deepcopy(model.translator.state_dict())
+    model.train()
+    model.train_step(two_domains(), wrapped(model))
+    assert all(torch.equal(before[k], v) for k, v in model.translator.state_dict().items())
+    assert "segmentor" in model.trainable_networks()
+    assert len(model.trainable_networks()) == 1
+
+
+def test_a_translator_without_a_target_says_what_to_write():
+    model = DomainAdapter(make_segmentor(), [Supervised()], translator=FourierTranslator())
+    with pytest.raises(ConfigError, match=r"the translator looks at the target.*type='DomainPair'"):
         model.train_step(two_domains()["source"], wrapped(model))
 
 

@@ -9,7 +9,8 @@ from torch.utils.data import get_worker_info
 
 from daseg.datasets.firewall import OPENED, TargetBatch, TargetSample, take_opened
 from daseg.registry import FUNCTIONS
-from daseg.utils.errors import DataError
+from daseg.utils.errors import ConfigError, DataError
+from daseg.utils.resize import Size, size_of
 
 
 # mmengine's runner looks the name up among its own functions, not among daseg's.
@@ -69,3 +70,19 @@ def _path(sample: dict[str, Any]) -> str:
 
 def _size(value: torch.Tensor) -> str:
     return "x".join(str(n) for n in value.shape[-2:]) + " (height x width)"
+
+
+def common_size(batch: dict[str, Any]) -> Size:
+    """The (height, width) of a test batch's labels, or of its image files where it has none.
+
+    Raises:
+        ConfigError: The files differ in size.
+    """
+    if "label" in batch:
+        return size_of(batch["label"])
+    sizes = {tuple(meta["ori_shape"]) for meta in batch["meta"]}
+    if len(sizes) > 1:
+        raise ConfigError(
+            f"images of different sizes {sorted(sizes)} in one test batch: set batch_size=1"
+        )
+    return sizes.pop()

@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from mmengine.model import BaseDataPreprocessor
 from torch.utils.data import Dataset
 
 from daseg.datasets.base import SampleIndex, SegDataset
 from daseg.datasets.firewall import TargetSample
-from daseg.registry import DATASETS
+from daseg.registry import DATASETS, TRANSLATORS
 from daseg.utils.errors import ConfigError, LabelFirewallError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.seed import derive_seed
@@ -30,10 +31,16 @@ class DomainPair(Dataset[dict[str, Any]]):
     its label files are neither looked for nor opened, so that a bare folder of images will do.
     Each domain has its own pipeline, and so its own crop.
 
+    With a translator, source images take on the look of the target images that they are drawn with,
+    in the loader's workers, after the pipelines; `DomainAdapter` can do the same on the device.
+
     Args:
         source: Data set or its config; also a `MixedDataset`.
         target: Data set or its config, without labels.
         seed: Seed of both domains' augmentation. None: the sampler's.
+        translator: Translator or its config: source and target image (3,H,W), RGB 0..255, to the
+            translated one. Its result is clipped to 0..255 and rounded. The target and all labels
+            stay as they are.
 
     Raises:
         ConfigError: The classes differ, or the target is to have labels.
@@ -44,9 +51,12 @@ class DomainPair(Dataset[dict[str, Any]]):
         metainfo: Classes and palette, those of the source.
     """
 
-    def __init__(self, source: Any, target: Any, *, seed: int | None = None) -> None:
+    def __init__(
+        self, source: Any, target: Any, *, seed: int | None = None, translator: Any = None
+    ) -> None:
         self.source = DATASETS.build(source)
         self.target = DATASETS.build(without_labels(target))
+        self.translator = None if translator is None else TRANSLATORS.build(translator).eval()
         self.metainfo: dict[str, Any] = self.source.metainfo
         self._check()
         if seed is not None:
@@ -94,7 +104,8 @@ class DomainPair(Dataset[dict[str, Any]]):
                 "train_dataloader.sampler: a DomainPair is drawn from by dict(type='PairSampler')"
             )
         at = index if isinstance(index, PairIndex) else self._pair(index)
-        return dict(source=self.source[at.source], target=self._target(at.target))
+        target = self._target(at.target)
+        return dict(source=self._translated(self.source[at.source], target), target=target)
 
     def _pair(self, index: int) -> PairIndex:
         sizes = len(self.source), len(self.target)
@@ -109,6 +120,13 @@ class DomainPair(Dataset[dict[str, Any]]):
                 "unsupervised; build the data set, and its pipeline, without labels"
             )
         return TargetSample(sample)
+
+    def _translated(self, source: dict[str, Any], target: TargetSample) -> dict[str, Any]:
+        if self.translator is None:
+            return source
+        with torch.no_grad():
+            image = self.translator(source["image"], target["image"])
+        return {**source, "image": image.clamp(0, 255).round().byte()}
 
     def inherit_seed(self, seed: int) -> None:
         """Give each domain that has no seed one of its own, derived from ``seed``."""
@@ -144,6 +162,15 @@ class PairPreprocessor(BaseDataPreprocessor):
         """Move all tensors in nested containers to the device."""
         cast = super().cast_data(data)
         return type(data)(cast) if isinstance(data, TargetSample) else cast
+
+
+def no_target(who: str) -> ConfigError:
+    """The error where ``who`` needs a target domain and the training data has none."""
+    return ConfigError(
+        f"{who} looks at the target domain, but the training data has none: "
+        "train_dataloader.dataset=dict(type='DomainPair', source=..., target=...) and "
+        "sampler=dict(type='PairSampler')"
+    )
 
 
 def domain_seeds(seed: int) -> tuple[int, int]:

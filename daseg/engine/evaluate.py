@@ -104,6 +104,7 @@ def prepare(
     # load_from would put the initial weights of the training in the place of the checkpoint's.
     for key in ("optim_wrapper", "param_scheduler", "load_from", "resume", "sync_bn", "compile"):
         cfg.pop(key, None)
+    cfg.model.pop("translator", None)  # of the training's source images
     cfg.work_dir, cfg.launcher = str(out), launcher
     without_initial_weights(cfg.model)
     if tta:
