@@ -28,6 +28,8 @@ REAL = [name for name in NAMES if not name.startswith(OF_A_WORLD)]
 # Twins of another one, in the world: trained where there is time.
 TWINS = ("adaptseg/synthia_", "adaptseg/lsgan_", "adaptseg/multi_lsgan", "adaptseg/single_")
 TWINS += ("supervised/cityscapes_seg_d", "adaptseg/oracle", "adaptseg/source_only")
+TWINS += ("style_transfer/aagc",)
+TWINS += ("fda/fda_b005", "fda/fda_b009")
 ADAPTING = ["adaptseg/multi_vanilla.py", "advent/minent.py", "style_transfer/gc_b1.py"]
 
 
@@ -88,7 +90,8 @@ def test_a_config_runs_in_a_world(name, world):
     assert weights_of(cfg) == weights_of(real)
     places = [v for k, v in leaves(cfg._cfg_dict.to_dict()) if k in ("root", "label_root")]
     assert len(places) >= 3
-    assert all(place.startswith(PLACES[world].root) for place in places)
+    own = (PLACES[world].root, PLACES[world].translated)
+    assert all(place.startswith(own) for place in places)
 
 
 def weights_of(cfg) -> list[tuple]:
@@ -109,6 +112,11 @@ def tiny_world(tmp_path_factory) -> Path:
     """A few pictures of the embedded world, at its real size."""
     root = tmp_path_factory.mktemp("world")
     make_world(root, num_source=4, num_target=4, num_val=1, num_test=1, workers=1, progress=False)
+    translated = root / "gta5_translated/images"
+    translated.mkdir(parents=True)
+    for image in (root / "gta5/images").iterdir():
+        pixels = cv2.imread(str(image))
+        assert cv2.imwrite(str(translated / image.name), 255 - pixels)
     return root
 
 
@@ -172,6 +180,8 @@ ADVERSARIAL = {  # weights of the auxiliary and the main head; loss; size of sou
     "adaptseg/lsgan_b1": (0.0002, 0.001, "LSGANLoss", (640, 360), (640, 360)),
     "advent/advent": (0.0002, 0.001, "BCEGANLoss", (1280, 720), (1024, 512)),
     "style_transfer/gc_b1": (0.0004, 0.002, "LSGANLoss", (1280, 720), (1024, 512)),
+    "style_transfer/agc_b1": (0.0004, 0.002, "LSGANLoss", (1280, 720), (1024, 512)),
+    "style_transfer/aagc_b2": (0.0004, 0.002, "LSGANLoss", (1280, 720), (1024, 512)),
     "single/aagc_b4_single": (None, 0.002, "LSGANLoss", (1280, 720), (1024, 512)),
 }
 
@@ -185,12 +195,46 @@ def test_an_adversarial_config_has_the_published_weights_and_sizes(name):
     (loss,) = {game.loss.type for game in games}
     pair = cfg.train_dataloader.dataset
     sizes = [
-        next(tuple(step.scale) for step in pair[domain].pipeline if "scale" in step)
-        for domain in ("source", "target")
+        next(tuple(step.scale) for step in part.pipeline if "scale" in step)
+        for part in (pair.source.get("datasets", [pair.source])[-1], pair.target)
     ]
     assert (*weights, loss, *sizes) == ADVERSARIAL[name]
     assert pair.target.labels is False
     assert all(step.type != "LoadLabel" for step in pair.target.pipeline)
+
+
+def test_the_sources_of_the_rows_with_translation():
+    """gc: the game; agc: the game and its translation; aagc: the translation alone."""
+
+    def roots(name: str, **options) -> list[tuple[str, str | None]]:
+        source = load_config(ROOT / f"configs/style_transfer/{name}.py", **options)
+        source = source.train_dataloader.dataset.source
+        return [(d.root, d.get("label_root")) for d in source.get("datasets", [source])]
+
+    game, translated = ("data/gta5", None), ("data/gta5_as_cityscapes", "data/gta5")
+    assert roots("gc_b1") == [game]
+    assert roots("agc_b1") == [game, translated]
+    assert roots("aagc_b2") == [translated]
+    demo = Path(PLACES["demo"].root)
+    game = (f"{demo}/gta5", None)
+    assert roots("agc_b1", world="demo") == [game, (f"{demo}/gta5_translated", f"{demo}/gta5")]
+
+
+@pytest.mark.parametrize("beta", [0.01, 0.05, 0.09])
+def test_fda_has_the_values_of_the_public_code(beta):
+    cfg = load_config(ROOT / f"configs/fda/fda_b{beta * 100:03.0f}.py")
+    pair, segmentor = cfg.train_dataloader.dataset, cfg.model.segmentor
+    assert pair.translator == dict(type="FourierTranslator", beta=beta)
+    sizes = [step.get("scale") or step.get("crop_size") for step in pair.source.pipeline[2:4]]
+    assert sizes == [(1280, 720), (512, 1024)]
+    assert pair.target.pipeline[1].scale == (1024, 512)
+    assert cfg.test_dataloader.dataset.pipeline[1].scale == (1344, 576)
+    assert (segmentor.head.branches, segmentor.aux_head) == (4, None)
+    entropy = cfg.model.objectives[1]
+    assert (entropy.weight, entropy.loss.eta) == (0.005, 2.0)
+    schedule = cfg.optim_wrapper.segmentor.optimizer.lr, cfg.param_scheduler[0].end
+    assert (*schedule, cfg.train_cfg.max_iters) == (2.5e-4, 150001, 100000)
+    assert cfg.train_dataloader.batch_size == 1
 
 
 def noise(path: Path, size: tuple[int, int], label: bool, rng: np.random.Generator) -> None:

@@ -8,10 +8,10 @@ The study got 42.9 mIoU after 45000 iterations (41.71 after 40000). The network 
 Yang (IJCAI 2020) without its auxiliary head, so that memory regularisation has no part either. The
 translated images (Hoffman et al., CyCADA, ICML 2018) lie in data/gta5_as_cityscapes/images, under
 GTA5's names; there are fewer, and labels come from data/gta5. Assumed are the class weights, the
-hardest pixels and the adversarial weight of the main head. In a world the images are untranslated.
+hardest pixels and the adversarial weight of the main head.
 
 Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes.
+embedded world, within minutes, once its own game is translated.
 """
 
 _base_ = ['../_base_/models/seg_uncertainty_r101.py',

@@ -71,6 +71,11 @@ class World:
         """Folder of its images, as the environment says."""
         return PLACES[self.name].root
 
+    @property
+    def translated(self) -> str:
+        """Folder of the source's images that were translated to the target's look."""
+        return PLACES[self.name].translated
+
     def resized(self, size: Size) -> Size:
         """The size (width, height) for images that are really resized to ``size``.
 
@@ -131,13 +136,22 @@ def _leaf(dataset: dict[str, Any], roles: Mapping[str, Images], world: World) ->
         kept["num_samples"] = max(1, round(kept["num_samples"] * images.count / FULL[name]))
     if "pipeline" in kept:
         kept["pipeline"] = world_pipeline(kept["pipeline"], world)
-    root = f"{world.root}/{images.folder}".rstrip("/")
-    return dict(type=images.type, root=root, **images.options) | kept
+    place = dict(root=f"{world.root}/{images.folder}".rstrip("/"))
+    if _is_translated(dataset):  # the images alone; the labels are the original's
+        place = dict(root=world.translated, label_root=place["root"])
+    return dict(type=images.type, **place, **images.options) | kept
+
+
+def _is_translated(dataset: dict[str, Any]) -> bool:
+    """Whether a source's images lie in another folder than its labels."""
+    root, label_root = dataset.get("root"), dataset.get("label_root")
+    return dataset["type"] in SOURCES and label_root is not None and label_root != root
 
 
 def _check(dataset: dict[str, Any], world: World) -> None:
     name, root = dataset["type"], str(dataset.get("root", ""))
-    if Path(world.root) in (Path(root), *Path(root).parents):
+    of_this_world = {Path(world.root), Path(world.translated)}
+    if of_this_world & {Path(root), *Path(root).parents}:
         raise ConfigError(f"its data are of this world already ({root}): leave --world out")
     if name not in FULL:
         raise ConfigError(

@@ -1,6 +1,7 @@
 """One switch that runs any config in a small world, within minutes: ``--world demo``."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from mmengine import Config, ConfigDict
@@ -42,6 +43,13 @@ WORLDS = {
     ),
 }
 LOG_INTERVAL = 20
+# What a translation has in any world in the place of an adaptation's settings.
+TRANSLATION: dict[str, Any] = dict(
+    max_iters=1000, least_interval=100, least_batch=1, disc_lr_scale=1
+)
+NARROWED = ("FCDiscriminator", "PatchGANDiscriminator", "ResNetGenerator")
+SMALL_BLOCKS = 6  # of a generator: CycleGAN's for 128x128 pixels
+GENERATOR_STRIDE = 4
 
 
 def use_world(cfg: Config, name: str) -> None:
@@ -57,10 +65,15 @@ def use_world(cfg: Config, name: str) -> None:
     objectives, losses, their weights and optimizers stay. Helper variables of the config are left
     out, since they have been computed with.
 
+    A `CycleGAN` has networks of a quarter of the width and six blocks, trains for longer, and keeps
+    its rates and its batch.
+
     ``demo`` is the embedded world (``tools/make_demo.py``, or where DASEG_DEMO says): GTA5 and
     SYNTHIA are its game, Cityscapes its city, and tests run on its split test. ``camvid`` is CamVid
     (where DASEG_CAMVID says): the source is the day, the target the dusk, validation is by day and
-    the test at dusk. Images that were translated to the target's look are the untranslated ones.
+    the test at dusk. A source whose ``label_root`` is not its ``root`` holds translated images; the
+    world's own are made with ``tools/translate.py`` and lie in ``gta5_translated`` inside the demo,
+    in ``data/camvid_translated``, or where DASEG_DEMO_TRANSLATED and DASEG_CAMVID_TRANSLATED say.
 
     Args:
         cfg: The config; changed in place.
@@ -86,12 +99,19 @@ def use_world(cfg: Config, name: str) -> None:
 
 def _rewritten(cfg: dict[str, Any], world: World) -> dict[str, Any]:
     cfg = {key: value for key, value in cfg.items() if key in RUNNER_KEYS}
+    translates = "source_to_target" in (cfg.get("model") or {})
+    if translates:  # it has no batch norm, and more of it to learn
+        world = replace(world, **TRANSLATION)
     for split in ("train", "val", "test"):
         loader = cfg.get(f"{split}_dataloader")
         if loader and "dataset" in loader:
             cfg[f"{split}_dataloader"] = world_loader(loader, split, world)
     if isinstance(cfg.get("model"), dict):
+        if "segmentor" in cfg["model"] or not translates:
+            _change_segmentor(cfg["model"].get("segmentor", cfg["model"]), world)
         _change_model(cfg["model"], world)
+    if translates:
+        _align_crops(cfg.get("train_dataloader"))
     for key in ("val_evaluator", "test_evaluator"):
         if cfg.get(key) and world.num_classes != 19:
             cfg[key] = _without_subsets(cfg[key])
@@ -101,8 +121,14 @@ def _rewritten(cfg: dict[str, Any], world: World) -> dict[str, Any]:
     return cfg
 
 
-def _change_model(model: dict[str, Any], world: World) -> None:
-    segmentor = model.get("segmentor", model)
+def _align_crops(loader: Any) -> None:
+    """Let windows be multiples of what a generator shrinks them by, so that it pads nothing."""
+    for _, node in _dicts(loader):
+        if "crop_size" in node:
+            node["crop_size"] = tuple(side - side % GENERATOR_STRIDE for side in node["crop_size"])
+
+
+def _change_segmentor(segmentor: dict[str, Any], world: World) -> None:
     backbone = segmentor["backbone"]
     kept = {k: backbone[k] for k in ("frozen_affine", "update_stats") if k in backbone}
     weights = None if backbone.get("weights") is None else "package"
@@ -111,9 +137,14 @@ def _change_model(model: dict[str, Any], world: World) -> None:
     )
     segmentor["num_classes"] = world.num_classes
     segmentor |= dict(mean=(127, 127, 127), std=(128, 128, 128), to_bgr=False)
+
+
+def _change_model(model: dict[str, Any], world: World) -> None:
     for _, node in _dicts(model):
-        if node.get("type") == "FCDiscriminator":
+        if node.get("type") in NARROWED:
             node["channels"] = node.get("channels", 64) // 4
+        if node.get("type") == "ResNetGenerator":
+            node["blocks"] = min(node.get("blocks", 9), SMALL_BLOCKS)
     area = world.size[0] * world.size[1] / (1024 * 512)
     for path, node in _dicts(model):
         if "num_classes" in node:

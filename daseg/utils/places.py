@@ -6,22 +6,31 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """The folder of a world.
+    """The folders of a world.
 
     Attributes:
         variable: Environment variable that names the folder.
         default: The folder where the variable is not set.
         remedy: What to do where the folder is not there.
+        translated_default: Folder of the source's images in the target's look, which the world's
+            owner makes, where the variable ``<variable>_TRANSLATED`` is not set.
     """
 
     variable: str
     default: str
     remedy: str
+    translated_default: str
 
     @property
     def root(self) -> str:
         """The folder, as the environment says now."""
         return os.environ.get(self.variable, self.default)
+
+    @property
+    def translated(self) -> str:
+        """The folder of the translated source, as the environment says now."""
+        default = self.translated_default.format(root=self.root)
+        return os.environ.get(f"{self.variable}_TRANSLATED", default)
 
 
 PLACES = {
@@ -29,19 +38,29 @@ PLACES = {
         "DASEG_DEMO",
         "data/demo",
         "draw the embedded world first: python tools/make_demo.py --root {root}",
+        "{root}/gta5_translated",
     ),
     "camvid": Place(
         "DASEG_CAMVID",
         "data/camvid",
         "say where CamVid is with the environment variable DASEG_CAMVID",
+        "data/camvid_translated",  # CamVid's own folder may be read-only
     ),
 }
 
 
 def remedy(folder: str | Path) -> str:
     """``"; do this"`` for a missing folder inside one of the worlds; else ``""``."""
-    for place in PLACES.values():
-        root = Path(place.root)
-        if Path(folder) == root or root in Path(folder).parents:
+    for name, place in PLACES.items():
+        if _inside(folder, place.translated):
+            return (
+                f"; translate the source of the world {name!r} into it first: "
+                f"tools/translate.py CONFIG CHECKPOINT --world {name} --out {place.translated}"
+            )
+        if _inside(folder, place.root):
             return f"; {place.remedy.format(root=place.root)}"
     return ""
+
+
+def _inside(folder: str | Path, root: str) -> bool:
+    return Path(root) in (Path(folder), *Path(folder).parents)

@@ -35,6 +35,7 @@ TARGET = dict(type="Cityscapes", root="data/cityscapes", split="train")
 def _usual_places(monkeypatch):
     for place in PLACES.values():
         monkeypatch.delenv(place.variable, raising=False)
+        monkeypatch.delenv(f"{place.variable}_TRANSLATED", raising=False)
 
 
 def config(**changed) -> Config:
@@ -269,6 +270,25 @@ def test_missing_images_say_how_to_get_them(world, remedy, monkeypatch):
     dataset = in_world(world).train_dataloader.dataset.source
     with pytest.raises(DataError, match=remedy):
         DATASETS.build(dataset)
+
+
+def test_translated_images_are_the_worlds_own_with_the_labels_of_its_source(monkeypatch):
+    pair = config().train_dataloader.dataset.to_dict()
+    pair["source"] = dict(type="GTA5", root="data/translated", label_root="data/gta5")
+    for world, folder, labels in [
+        ("demo", "data/demo/gta5_translated", "data/demo/gta5"),
+        ("camvid", "data/camvid_translated", "data/camvid"),
+    ]:
+        changed = in_world(world, train_dataloader=dict(dataset=pair))
+        source = changed.train_dataloader.dataset.source
+        assert (source.root, source.label_root) == (folder, labels)
+        with pytest.raises(DataError, match=f"translate the source .* --out {folder}"):
+            DATASETS.build(source)
+    monkeypatch.setenv("DASEG_DEMO_TRANSLATED", "elsewhere")
+    changed = in_world("demo", train_dataloader=dict(dataset=pair))
+    assert changed.train_dataloader.dataset.source.root == "elsewhere"
+    with pytest.raises(ConfigError, match=r"of this world already \(elsewhere\)"):
+        in_world("demo", train_dataloader=changed.train_dataloader.to_dict())
 
 
 def test_a_segmentor_of_a_world_has_its_classes_and_sizes():
