@@ -4,7 +4,7 @@ from daseg.losses.balanced import BalancedCrossEntropyLoss
 from daseg.losses.consistency import MemoryRegularizationLoss
 from daseg.losses.cross_entropy import CrossEntropyLoss
 from daseg.losses.dice import DiceLoss
-from daseg.losses.entropy import EntropyLoss, MaxSquareLoss
+from daseg.losses.entropy import EntropyLoss, MaxSquareLoss, RobustEntropyLoss
 from daseg.losses.gan import BCEGANLoss, HingeGANLoss, LSGANLoss
 from daseg.losses.ohem import OHEMCrossEntropyLoss
 
@@ -19,4 +19,5 @@ __all__ = [
     "MaxSquareLoss",
     "MemoryRegularizationLoss",
     "OHEMCrossEntropyLoss",
+    "RobustEntropyLoss",
 ]

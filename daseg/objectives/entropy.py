@@ -1,11 +1,13 @@
 """Make the segmentor sure of what it says of target images."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
-from daseg.losses.entropy import EntropyLoss, MaxSquareLoss
+from daseg.losses.entropy import MaxSquareLoss
 from daseg.objectives.base import Objective, View
 from daseg.objectives.naming import suffix_of
-from daseg.registry import OBJECTIVES
+from daseg.registry import LOSSES, OBJECTIVES
 
 
 class Decidedness(Objective):
@@ -40,20 +42,26 @@ class EntropyMinimization(Decidedness):
     """Small entropy of the predictions on the target.
 
     Vu et al., "ADVENT: Adversarial Entropy Minimization for Domain Adaptation in Semantic
-    Segmentation", CVPR 2019, eqs. (2) to (4) ("MinEnt"); the defaults are the paper's.
+    Segmentation", CVPR 2019, eqs. (2) to (4) ("MinEnt"); the defaults are the paper's. FDA (Yang
+    and Soatto, CVPR 2020) has ``weight=0.005, loss=dict(type='RobustEntropyLoss')``.
 
     Args:
         weight: Weight of the main head's mean normalised entropy, ``loss_entropy``.
         aux_weight: Weight of the auxiliary head's, ``loss_entropy_aux``; unused without the head.
+        loss: The measure of entropy, a loss of logits alone or its config; default `EntropyLoss`.
         name: Distinguishes two of these in the log: ``loss_entropy_<name>``.
     """
 
     def __init__(
-        self, *, weight: float = 0.001, aux_weight: float = 0.0002, name: str = ""
+        self,
+        *,
+        weight: float = 0.001,
+        aux_weight: float = 0.0002,
+        loss: nn.Module | dict[str, Any] | None = None,
+        name: str = "",
     ) -> None:
-        super().__init__(
-            "loss_entropy", EntropyLoss(), weight=weight, aux_weight=aux_weight, name=name
-        )
+        loss = LOSSES.build(loss or dict(type="EntropyLoss"))
+        super().__init__("loss_entropy", loss, weight=weight, aux_weight=aux_weight, name=name)
 
 
 @OBJECTIVES.register_module()

@@ -2,10 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from daseg.losses import EntropyLoss, MaxSquareLoss
+from daseg.losses import EntropyLoss, MaxSquareLoss, RobustEntropyLoss
 from daseg.losses.entropy import self_information
 from daseg.utils.errors import ConfigError
 
@@ -47,6 +48,43 @@ def test_self_information_per_class():
     assert self_information(logits.bfloat16()).dtype is torch.float32
 
 
+@pytest.mark.parametrize("eta", [0.5, 1.5, 2.0])
+def test_robust_entropy_equals_numpy(eta):
+    logits = 2 * random_logits()
+    prob = np.exp(logits.numpy())
+    prob /= prob.sum(1, keepdims=True)
+    entropy = -(prob * np.log(prob)).sum(1) / np.log(4)
+    expected = ((entropy**2 + 1e-6) ** eta).mean()
+    assert RobustEntropyLoss(eta=eta)(logits).item() == pytest.approx(expected)
+
+
+def test_robust_entropy_at_its_ends():
+    assert RobustEntropyLoss(eta=2.0)(torch.zeros(1, 5, 2, 2)).item() == pytest.approx(1, abs=1e-5)
+    logits = sure().requires_grad_()
+    loss = RobustEntropyLoss(eta=0.5)(logits)
+    loss.backward()
+    assert loss.item() == pytest.approx(0.001)
+    assert torch.equal(logits.grad, torch.zeros_like(logits))  # and not nan
+
+
+def test_robust_entropy_is_driven_by_undecided_pixels():
+    # Nearly sure, and undecided, each between two of two classes.
+    logits = torch.tensor([[4.0, 0.2], [0.0, 0.0]]).view(1, 2, 1, 2)
+
+    def pull(loss):  # of the undecided pixel, compared with the nearly sure one
+        (grad,) = torch.autograd.grad(loss(given), given)
+        return (grad[0, 0, 0, 1] / grad[0, 0, 0, 0]).item()
+
+    given = logits.requires_grad_()
+    assert pull(RobustEntropyLoss(eta=2.0)) > 50 * pull(EntropyLoss())
+
+
+@pytest.mark.parametrize("eta", [0.0, -1.0, float("nan")])
+def test_eta_out_of_range_is_refused(eta):
+    with pytest.raises(ConfigError, match="eta of RobustEntropyLoss must be above 0, got"):
+        RobustEntropyLoss(eta=eta)
+
+
 def test_squares_by_hand():
     assert MaxSquareLoss()(sure()).item() == pytest.approx(-0.5)
     assert MaxSquareLoss()(torch.zeros(2, 5, 3, 3)).item() == pytest.approx(-0.5 / 5)
@@ -73,7 +111,9 @@ def test_balanced_and_plain_agree_where_one_class_is_predicted():
     torch.testing.assert_close(balanced, MaxSquareLoss()(logits))
 
 
-@pytest.mark.parametrize("loss", [EntropyLoss(), MaxSquareLoss(), MaxSquareLoss(balance=0.3)])
+@pytest.mark.parametrize(
+    "loss", [EntropyLoss(), RobustEntropyLoss(), MaxSquareLoss(), MaxSquareLoss(balance=0.3)]
+)
 def test_gradients(loss):
     assert torch.autograd.gradcheck(loss, random_logits().requires_grad_())
     assert loss(random_logits().bfloat16()).dtype is torch.float32

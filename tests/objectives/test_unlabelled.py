@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from daseg.losses import MaxSquareLoss, MemoryRegularizationLoss
+from daseg.losses import MaxSquareLoss, MemoryRegularizationLoss, RobustEntropyLoss
 from daseg.objectives import EntropyMinimization, MaxSquare, MemoryRegularization, View
 from daseg.registry import OBJECTIVES
 from daseg.segmentor import SegOutput
@@ -41,6 +41,18 @@ def test_entropy_of_both_heads():
     losses = EntropyMinimization(weight=2.0, aux_weight=3.0, name="b").target_losses(view)
     torch.testing.assert_close(losses["loss_entropy_b"], 2 * entropy(view.output.logits))
     torch.testing.assert_close(losses["loss_entropy_aux_b"], 3 * entropy(view.output.aux_logits))
+
+
+def test_entropy_by_another_measure():
+    view = target()
+    robust = dict(type="RobustEntropyLoss", eta=1.5)
+    losses = EntropyMinimization(weight=0.005, aux_weight=0.1, loss=robust).target_losses(view)
+    expected = RobustEntropyLoss(eta=1.5)
+    main, aux = (full_size(logits) for logits in view.output[:2])
+    torch.testing.assert_close(losses["loss_entropy"], 0.005 * expected(main))
+    torch.testing.assert_close(losses["loss_entropy_aux"], 0.1 * expected(aux))
+    built = EntropyMinimization(loss=expected)
+    assert built.loss is expected
 
 
 def test_squares_of_both_heads():
