@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from daseg.datasets.firewall import take_opened
 from daseg.engine.checkpoint import (
     latest_checkpoint,
+    load_networks,
     load_segmentor,
     load_strictly,
     model_state,
@@ -29,7 +30,7 @@ from daseg.engine.checkpoint import (
 from daseg.engine.distributed import NetworkDDP, init_processes, synchronize_batch_norm
 from daseg.evaluation.protocol import versions
 from daseg.segmentor import without_initial_weights
-from daseg.utils.errors import CheckpointError
+from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.weights import sha256_file
 from daseg.utils.wrapping import unwrap
 
@@ -139,7 +140,8 @@ class Runner(MMRunner):
         return meta | {"versions": versions(), "dataset_meta": self._dataset_meta()}
 
     def _initial_weights(self) -> str | None:
-        start = getattr(self.bare_segmentor.backbone, "initial_weights", None)
+        trained = self.bare_segmentor if hasattr(self.bare_model, "segmentor") else None
+        start = getattr(getattr(trained, "backbone", None), "initial_weights", None)
         # Files without their folders: the same weights are the same on every machine.
         if self._started_from is None and self._load_from is not None:
             return f"{Path(self._load_from).name} sha256:{sha256_file(self._load_from)}"
@@ -165,12 +167,27 @@ class Runner(MMRunner):
                 return
             self.logger.warning(f"--resume: no iter_N.pth in {self.work_dir}; starting afresh")
         if self._load_from is not None:
-            load_segmentor(self.bare_segmentor, self._load_from)
-            self.logger.info(f"segmentor loaded from {self._load_from}")
+            self._load_initial(self._load_from)
+
+    def _load_initial(self, path: str) -> None:
+        """Load what the training starts from: the segmentor; in a translation all networks."""
+        if hasattr(self.bare_model, "segmentor"):
+            load_segmentor(self.bare_segmentor, path)
+        else:
+            load_networks(self.bare_model.trainable_networks(), path)
+        self.logger.info(f"weights loaded from {path}")
 
     @property
     def bare_segmentor(self) -> Any:
-        """The segmentor, without wrappers."""
+        """The segmentor, without wrappers.
+
+        Raises:
+            ConfigError: The model has none.
+        """
+        if not hasattr(self.bare_model, "segmentor"):
+            raise ConfigError(
+                f"{type(self.bare_model).__name__} has no segmentor, which this is made for"
+            )
         return unwrap(self.bare_model.segmentor)
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:

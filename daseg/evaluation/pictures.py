@@ -145,6 +145,33 @@ def draw_domains(
     save_figure(figure, out_png)
 
 
+def picture_grid(
+    columns: Sequence[Sequence[np.ndarray]],
+    titles: Sequence[str],
+    out_png: str | Path,
+    *,
+    title: str = "",
+) -> None:
+    """Draw columns of pictures, each under its title.
+
+    Args:
+        columns: Pictures (H,W,3) uint8 RGB; a row has as many as the shortest column allows.
+        titles: One for each column.
+        out_png: The picture file.
+        title: What stands above all.
+    """
+    rows = list(zip(*columns, strict=False))
+    tallest = max(picture.shape[0] / picture.shape[1] for picture in rows[0])
+    figure = new_figure(2.8 * len(columns), 2.8 * tallest * len(rows) + 0.9)
+    grid = figure.subplots(len(rows), len(columns), squeeze=False)
+    figure.suptitle(title)
+    for axes, heading in zip(grid[0], titles, strict=True):
+        axes.set_title(heading)
+    for line, pictures in zip(grid, rows, strict=True):
+        _row(line, pictures, "")
+    save_figure(figure, out_png)
+
+
 def _row(row: Sequence[Axes], pictures: Sequence[np.ndarray | None], title: str) -> None:
     for axes, picture in zip(row, pictures, strict=True):
         axes.set_xticks([])

@@ -7,6 +7,7 @@ from daseg.hooks.progress import ProgressHook
 from daseg.hooks.record_data import RecordDataHook
 from daseg.hooks.report import ReportHook
 from daseg.hooks.train_log import TrainLogHook
+from daseg.hooks.translation_pictures import TranslationPicturesHook
 
 __all__ = [
     "AdaBNHook",
@@ -16,4 +17,5 @@ __all__ = [
     "RecordDataHook",
     "ReportHook",
     "TrainLogHook",
+    "TranslationPicturesHook",
 ]

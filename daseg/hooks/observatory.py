@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
-from mmengine.visualization import LocalVisBackend
-from PIL import Image
 from torch import Tensor
 
 from daseg.evaluation.pictures import DomainPicture, draw_domains
+from daseg.hooks.backends import show_picture
 from daseg.hooks.watch import ACCURACY, Watch
 from daseg.objectives import View
 from daseg.registry import HOOKS
@@ -170,11 +168,7 @@ class ObservatoryHook(Hook):
         draw_domains(
             domains, self.palette, path, classes=self.classes, title=f"iteration {iteration}"
         )
-        with Image.open(path) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
-        for backend in runner.visualizer._vis_backends.values():
-            if not isinstance(backend, LocalVisBackend):  # it would write the same file again
-                backend.add_image("domains", pixels, iteration)
+        show_picture(runner, path, "domains", iteration)
 
 
 def entropy(logits: Tensor) -> Tensor:

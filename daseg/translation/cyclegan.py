@@ -15,7 +15,7 @@ from daseg.datasets.domain_pair import PairPreprocessor
 from daseg.losses.gan import GANLoss
 from daseg.losses.pixels import at_least_float32
 from daseg.objectives.base import Domain
-from daseg.objectives.terms import Losses, add, merge, total
+from daseg.objectives.terms import Losses, add, total
 from daseg.registry import DISCRIMINATORS, GENERATORS, LOSSES, MODELS
 from daseg.segmentor import Segmentor
 from daseg.translation.image_pool import ImagePool
@@ -146,7 +146,8 @@ class CycleGAN(BaseModel):
         return to_pixels(generator(self._from_pixels(image)))
 
     def _from_pixels(self, image: Tensor) -> Tensor:
-        return from_pixels(image).contiguous(memory_format=self.memory_format)
+        dtype = next(self.source_to_target.parameters()).dtype
+        return from_pixels(image).to(dtype).contiguous(memory_format=self.memory_format)
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> Losses:
         """Make one step of the generators, then one of the discriminators.
@@ -229,46 +230,32 @@ class CycleGAN(BaseModel):
         pooled = {domain: self._pooled(fakes[domain], domain) for domain in DOMAINS}
         parts = list(self._parts(images))
         for number, rows in enumerate(parts, start=1):
-            passes = [
-                self._step_discriminator(
-                    domain,
-                    images[domain][rows],
-                    pooled[domain][rows],
-                    len(images[domain][rows]) / len(images[domain]),
-                    optimizer,
-                    sync=number == len(parts),
-                )
-                for domain in DOMAINS
-            ]
-            add(log, merge(passes), len(images["source"][rows]) / len(images["source"]))
+            for domain in DOMAINS:
+                real, fake = images[domain][rows], pooled[domain][rows]
+                share = len(real) / len(images[domain])
+                with ExitStack() as stack:
+                    network = getattr(self, DISCRIMINATOR_OF[domain])
+                    if number < len(parts):
+                        stack.enter_context(no_sync(network))
+                    stack.enter_context(optimizer.optim_context(network))
+                    losses = self._discriminator_losses(network, real, fake, domain)
+                    optimizer.backward(total(losses, share))
+                add(log, losses, share)
         optimizer.step()
         optimizer.zero_grad()
         return log
 
-    def _step_discriminator(
-        self,
-        domain: Domain,
-        real: Tensor,
-        fake: Tensor,
-        share: float,
-        optimizer: OptimWrapper,
-        *,
-        sync: bool,
+    def _discriminator_losses(
+        self, network: nn.Module, real: Tensor, fake: Tensor, domain: Domain
     ) -> Losses:
-        """Accumulate the gradient of one discriminator, whose graph is then freed."""
-        network = getattr(self, DISCRIMINATOR_OF[domain])
-        with ExitStack() as stack:
-            if not sync:
-                stack.enter_context(no_sync(network))
-            stack.enter_context(optimizer.optim_context(network))
-            judged = {"real": network(real), "fake": network(fake)}
-            loss = self.gan_loss(judged["real"], True) + self.gan_loss(judged["fake"], False)
-            losses = {f"loss_disc_{domain}": self.disc_weight * loss}
-            optimizer.backward(total(losses, share))
-        for name, logits in judged.items():
-            accuracy = self.gan_loss.accuracy(logits, real=name == "real")
-            losses[f"disc_acc_{name}_{domain}"] = accuracy
-        return {name: loss.detach() for name, loss in losses.items()}
+        """What the discriminator of a domain minimises, and its shares of right answers."""
+        real_logits, fake_logits = network(real), network(fake)
+        loss = self.gan_loss(real_logits, True) + self.gan_loss(fake_logits, False)
+        return {
+            f"loss_disc_{domain}": self.disc_weight * loss,
+            f"disc_acc_real_{domain}": self.gan_loss.accuracy(real_logits, True),
+            f"disc_acc_fake_{domain}": self.gan_loss.accuracy(fake_logits, False),
+        }
 
     def _pooled(self, fakes: Tensor, domain: Domain) -> Tensor:
         """Some of the translated images of this step, and some older ones."""

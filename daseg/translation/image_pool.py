@@ -4,6 +4,7 @@ import torch
 from mmengine.dist import all_gather, get_rank, get_world_size
 from torch import Tensor, nn
 
+from daseg.losses.pixels import at_least_float32
 from daseg.utils.errors import ConfigError
 from daseg.utils.seed import derive_seed
 
@@ -53,7 +54,7 @@ class ImagePool(nn.Module):
             return images
         self._check_size(images)
         # In the order in which one process would get them: samples are dealt out in turn.
-        world = torch.stack(all_gather(images.contiguous().float()), dim=1).flatten(0, 1)
+        world = torch.stack(all_gather(at_least_float32(images).contiguous()), dim=1).flatten(0, 1)
         random = torch.Generator().manual_seed(derive_seed(*key))
         given = torch.stack([self._exchange(image, random) for image in world])
         return given[get_rank() :: get_world_size()]

@@ -51,6 +51,25 @@ def load_segmentor(segmentor: nn.Module, path: str | Path) -> dict[str, Any]:
     return checkpoint.get("meta", {})
 
 
+def load_networks(networks: dict[str, nn.Module], path: str | Path) -> dict[str, Any]:
+    """Load the children of groups of networks from a checkpoint of all; return its ``meta``.
+
+    Args:
+        networks: Groups, as ``trainable_networks`` of a model returns them; their children are
+            the model's own, by the same names. What else the checkpoint holds is left.
+        path: The checkpoint.
+
+    Raises:
+        CheckpointError: The file cannot be read, or a key is missing, left over or of another
+            shape.
+    """
+    checkpoint = read_checkpoint(path)
+    own = nn.ModuleDict({k: v for group in networks.values() for k, v in group.named_children()})
+    state = checkpoint["state_dict"]
+    load_strictly(own, {k: v for k, v in state.items() if k.split(".")[0] in own}, str(path))
+    return checkpoint.get("meta", {})
+
+
 def load_strictly(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
     """Load a state dict of which every key must fit; say which do not.
 

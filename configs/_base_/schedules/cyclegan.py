@@ -1,0 +1,17 @@
+"""CycleGAN's schedule: Adam at 2e-4 for all networks, constant for the first half of the training,
+then linearly down to 0.
+
+Half a million iterations are 20 passes over GTA5 with a batch of one, 10 of each half: users of the
+public code found that enough for as many images. The paper's 200 passes are for a thousand images.
+"""
+
+train_cfg = dict(type='IterTrainLoop', max_iters=500000)
+
+adam = dict(type='Adam', lr=2e-4, betas=(0.5, 0.999))
+optim_wrapper = dict(
+    constructor='OptimizersByNetwork',
+    generators=dict(optimizer=adam),
+    discriminators=dict(optimizer=adam))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1.0, end_factor=0.0, begin=250000, end=500001,
+         by_epoch=False)]

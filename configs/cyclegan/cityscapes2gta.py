@@ -1,0 +1,23 @@
+"""CycleGAN with the domains swapped: Cityscapes, now the source, in the look of GTA5.
+
+    python tools/train.py configs/cyclegan/cityscapes2gta.py
+    python tools/train.py configs/cyclegan/cityscapes2gta.py --world demo
+
+The same training as gta2cityscapes.py, which learns both directions too; a file of its own for
+those who translate test images of Cityscapes by "source_to_target" and feed a segmentor trained on
+GTA5. No label is read.
+
+The full run has not been made here: it needs a GPU, for days. The second command trains small
+networks in the embedded world, within minutes.
+"""
+
+_base_ = ['gta2cityscapes.py']
+
+load, flip = dict(type='LoadImageFromFile'), dict(type='RandomFlip', prob=0.5)
+crop, pack = dict(type='RandomCrop', crop_size=(360, 360)), dict(type='PackSample')
+gta = [load, dict(type='ResizePIL', scale=(1024, 563)), crop, flip, pack]
+city = [load, dict(type='ResizePIL', scale=(1024, 512)), crop, flip, pack]
+train_dataloader = dict(dataset=dict(
+    source=dict(_delete_=True, type='Cityscapes', root='data/cityscapes', split='train',
+                labels=False, pipeline=city),
+    target=dict(_delete_=True, type='GTA5', root='data/gta5', labels=False, pipeline=gta)))

@@ -1,0 +1,118 @@
+"""What a translation looks like while it is learnt, and what of an image it loses."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from torch import Tensor
+
+from daseg.evaluation.pictures import picture_grid
+from daseg.hooks.backends import show_picture
+from daseg.registry import HOOKS
+from daseg.utils.errors import ConfigError
+
+TITLES = ("{0}", "in the look of the {1}", "and back")
+OTHER = dict(source="target", target="source")
+
+
+@HOOKS.register_module()
+class TranslationPicturesHook(Hook):
+    """Draw fixed training images, translated and translated back; log how much comes back.
+
+    ``pictures/iter_N.png`` in the work dir, and TensorBoard, show for each domain the image, its
+    translation and the way back. The log has ``psnr_cycle_source`` and ``psnr_cycle_target``: how
+    close images come to themselves after both ways, as peak signal-to-noise ratio in decibels,
+    mean over the images; more is closer. It does not say whether the translation looks right.
+
+    The images are spread evenly over each data set, cropped as in training, and always the same.
+
+    Args:
+        interval: Iterations between two pictures; the last iteration has one, too.
+        images: Number of images of each domain.
+        shown: How many of them are drawn.
+    """
+
+    def __init__(self, interval: int = 1000, *, images: int = 4, shown: int = 2) -> None:
+        for name, value in dict(interval=interval, images=images, shown=shown).items():
+            if value < 1:
+                raise ConfigError(f"TranslationPicturesHook: {name} is at least 1, not {value}")
+        self.interval, self.images, self.shown = interval, images, shown
+        self.fixed: dict[str, Tensor] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Read the images.
+
+        Raises:
+            ConfigError: The training data has no two domains, or the model does not translate.
+        """
+        pair = runner.train_dataloader.dataset
+        if not hasattr(pair, "target") or not hasattr(runner.bare_model, "translate"):
+            raise ConfigError(
+                "TranslationPicturesHook watches a CycleGAN learn from a DomainPair: leave the "
+                "hook out of custom_hooks"
+            )
+        if is_main_process():
+            self.fixed = {name: self._read(getattr(pair, name)) for name in OTHER}
+
+    def _read(self, dataset: Any) -> Tensor:
+        count = min(self.images, len(dataset))
+        places = [index * len(dataset) // count for index in range(count)]
+        return torch.stack([dataset[place]["image"] for place in places])
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict[str, Any] | None = None,
+    ) -> None:
+        """Draw and measure where it is due."""
+        done = batch_idx + 1
+        if not is_main_process() or (done % self.interval and done != runner.max_iters):
+            return
+        rows = {domain: _there_and_back(runner.bare_model, domain, self.fixed) for domain in OTHER}
+        runner.model.train()
+        values = {f"psnr_cycle_{name}": psnr(row[0], row[2]) for name, row in rows.items()}
+        runner.visualizer.add_scalars(values, step=done)
+        self._draw(runner, rows, done)
+        shown = ", ".join(f"{name} {values[f'psnr_cycle_{name}']:.2f} dB" for name in rows)
+        print_log(
+            f"iteration {done}: fixed images there and back: {shown}", "current", logging.INFO
+        )
+
+    def _draw(self, runner: Runner, rows: dict[str, list[Tensor]], iteration: int) -> None:
+        titles = [title.format(name, OTHER[name]) for name in rows for title in TITLES]
+        columns = [_as_pictures(images[: self.shown]) for row in rows.values() for images in row]
+        path = Path(runner.work_dir) / "pictures" / f"iter_{iteration}.png"
+        picture_grid(columns, titles, path, title=f"iteration {iteration}")
+        show_picture(runner, path, "translations", iteration)
+
+
+def _there_and_back(model: Any, domain: str, fixed: dict[str, Tensor]) -> list[Tensor]:
+    """Images of a domain, translated, translated back: (N,3,H,W) each, 0..255, on the CPU."""
+    model.eval()
+    there, back = f"{domain}_to_{OTHER[domain]}", f"{OTHER[domain]}_to_{domain}"
+    found = []
+    for image in fixed[domain].split(1):  # one at a time, for memory
+        translated = model.translate(image, there)
+        found.append([image.float(), translated.cpu(), model.translate(translated, back).cpu()])
+    return [torch.cat(images) for images in zip(*found, strict=True)]
+
+
+def psnr(images: Tensor, others: Tensor) -> float:
+    """Peak signal-to-noise ratio of images (N,3,H,W), 0..255, in decibels; mean over the images.
+
+    ``10 log10(255^2 / mean squared error)``; equal images get 100 dB instead of infinity.
+    """
+    error = (images - others).square().flatten(1).mean(1)
+    return float((10 * torch.log10(255**2 / error)).clamp(max=100).mean())
+
+
+def _as_pictures(images: Tensor) -> list[np.ndarray]:
+    return [i.clamp(0, 255).round().byte().permute(1, 2, 0).numpy() for i in images]
