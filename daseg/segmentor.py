@@ -125,6 +125,11 @@ def segmentor_config(cfg: Config) -> dict[str, Any]:
     model = cfg.get("model")
     if not isinstance(model, dict):
         raise ConfigError(f"{cfg.filename}: a config needs the key 'model'")
+    if "source_to_target" in model:
+        raise ConfigError(
+            f"{cfg.filename}: its model, {model.get('type')}, translates images and segments none: "
+            "give the config of a segmentor"
+        )
     return model.get("segmentor", model)
 
 

@@ -1,6 +1,5 @@
 """What a translation looks like while it is learnt, and what of an image it loses."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import numpy as np
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import Tensor
 
@@ -82,9 +80,7 @@ class TranslationPicturesHook(Hook):
         runner.visualizer.add_scalars(values, step=done)
         self._draw(runner, rows, done)
         shown = ", ".join(f"{name} {values[f'psnr_cycle_{name}']:.2f} dB" for name in rows)
-        print_log(
-            f"iteration {done}: fixed images there and back: {shown}", "current", logging.INFO
-        )
+        runner.logger.info(f"iteration {done}: fixed images there and back: {shown}")
 
     def _draw(self, runner: Runner, rows: dict[str, list[Tensor]], iteration: int) -> None:
         titles = [title.format(name, OTHER[name]) for name in rows for title in TITLES]
