@@ -82,19 +82,20 @@ def test_the_statistics_are_those_of_the_whole_image():
     np.testing.assert_allclose(result, expected * weight + bias, atol=1e-5)
 
 
-def test_there_is_no_seam_even_with_less_overlap_than_the_network_looks_far():
+@pytest.mark.parametrize(("overlap", "limit"), [(None, 1.001), (16, 1.1), (8, 1.25)])
+def test_there_is_no_seam(overlap, limit):
     network, whole = generator(), image(48, 256, strength=0.02)
     with torch.no_grad():
         expected = network(whole)
-    tiled = TiledTranslation(network, network, tile=64, overlap=8)
+    tiled = TiledTranslation(network, network, tile=64, overlap=overlap)
     result = tiled(whole)
     seams = [span.core_end - 1 for _, span in tiled._tiles(whole)[:-1]]
-    assert len(seams) == 4
-    at_seams, elsewhere = jumps(result)[seams], np.delete(jumps(result), seams)
-    assert at_seams.mean() < 1.15 * elsewhere.mean()
+    assert len(seams) >= 4
+    assert jumps(result)[seams].mean() < limit * jumps(expected)[seams].mean()
     assert (result - expected).abs().mean() < 0.03, "of a range of 2"
-    broken = jumps(naive(network, whole, 64))[[63, 127, 191]]
-    assert broken.mean() > 3 * elsewhere.mean(), "the measure sees seams where there are some"
+    cuts = [63, 127, 191]
+    broken = jumps(naive(network, whole, 64))[cuts].mean()
+    assert broken > 2 * jumps(expected)[cuts].mean(), "the measure sees seams where there are some"
 
 
 def test_a_batch_is_translated_image_by_image():
