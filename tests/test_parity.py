@@ -13,8 +13,14 @@ import pytest
 import torch
 from torch import nn
 
-from daseg.discriminators import FCDiscriminator, MultiScaleDiscriminator
+from daseg.discriminators import (
+    FCDiscriminator,
+    MultiScaleDiscriminator,
+    PatchGANDiscriminator,
+)
 from daseg.engine.convert import convert_state_dict, differences
+from daseg.engine.convert_cyclegan import convert_network
+from daseg.generators import ResNetGenerator
 from daseg.registry import LOSSES
 from daseg.segmentor import Segmentor
 from daseg.utils.resize import resize
@@ -60,8 +66,9 @@ FILES = {
     ),
 }
 DISCRIMINATORS_OF = {
-    "adaptsegnet_fcdiscriminator": (FCDiscriminator, 2_781_121),
-    "seguncertainty_ms_discriminator": (MultiScaleDiscriminator, 1_041_699),
+    "adaptsegnet_fcdiscriminator": (FCDiscriminator, 19, 2_781_121),
+    "seguncertainty_ms_discriminator": (MultiScaleDiscriminator, 19, 1_041_699),
+    "cyclegan_nlayer_discriminator": (PatchGANDiscriminator, 3, 2_764_737),
 }
 PARAMETERS = {
     "adaptsegnet_deeplab_multi": 44_601_560,
@@ -150,8 +157,8 @@ def test_published_network(name: str) -> None:
 @torch.no_grad()
 def test_published_discriminator(name: str) -> None:
     """Its files load without a conversion: the names are the published ones."""
-    cls, parameters = DISCRIMINATORS_OF[name]
-    discriminator, published = cls(19), published_state(name)
+    cls, channels, parameters = DISCRIMINATORS_OF[name]
+    discriminator, published = cls(channels), published_state(name)
     assert {k: v.shape for k, v in discriminator.state_dict().items()} == {
         k: v.shape for k, v in published.items()
     }
@@ -164,6 +171,37 @@ def test_published_discriminator(name: str) -> None:
     scales = (logits,) if isinstance(logits, torch.Tensor) else logits
     for scale, expected in zip(scales, fixture["outputs"], strict=True):
         compare(scale, expected)
+
+
+@pytest.mark.parametrize("variant", ["", "_trackstats"])
+@torch.no_grad()
+def test_published_generator(variant: str) -> None:
+    """Old files have running statistics beside the same weights."""
+    published = published_state(f"cyclegan_resnet9_generator{variant}")
+    generator = ResNetGenerator()
+    state, report = convert_network(published, "source_to_target", generator.state_dict())
+    generator.load_state_dict({k.removeprefix("source_to_target."): v for k, v in state.items()})
+    assert count(generator) == 11_378_179
+    assert len(report.mapped) == 48
+    assert len(report.dropped) == (69 if variant else 0)  # 3 of each of 23 norm layers
+    assert report.warnings == []
+    fixture = OUTPUTS["cyclegan_resnet9_generator"]
+    image = np.random.RandomState(7).standard_normal(fixture["input_shape"]).astype(np.float32)
+    compare(generator(torch.from_numpy(image)), fixture["outputs"][0])
+
+
+def test_published_generator_with_dropout() -> None:
+    """Dropout before the second convolution of a block moves its number by one."""
+    published = published_state("cyclegan_resnet9_generator_dropout")
+    shapes = ResNetGenerator().state_dict()
+    state, report = convert_network(published, "target_to_source", shapes)
+    assert report.mapped["model.18.conv_block.6.bias"] == "target_to_source.blocks.8.conv2.bias"
+    found = state["target_to_source.blocks.8.conv2.bias"]
+    assert torch.equal(found, published["model.18.conv_block.6.bias"])
+    assert {k.removeprefix("target_to_source.") for k in state} == shapes.keys()
+    assert report.warnings == [
+        "this network was trained with dropout, which ResNetGenerator has not"
+    ]
 
 
 @torch.no_grad()

@@ -233,14 +233,24 @@ def convert_file(
     Raises:
         CheckpointError: ``path`` cannot be read or does not fit, or ``out`` exists.
     """
-    if Path(out).exists() and not force:
-        raise CheckpointError(f"{out} exists; choose another name or pass --force")
+    refuse_existing(out, force)
     try:
         state, report = convert_state_dict(read_state_dict(path), source, segmentor.state_dict())
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     report.warnings = differences(segmentor, source)
+    write_converted(state, source, path, out)
+    return report
+
+
+def refuse_existing(out: str | Path, force: bool) -> None:
+    """Raise `CheckpointError` where the output exists and may not be replaced."""
+    if Path(out).exists() and not force:
+        raise CheckpointError(f"{out} exists; choose another name or pass --force")
+
+
+def write_converted(state: State, source: str, path: str | Path, out: str | Path) -> None:
+    """Write converted weights, and in ``meta`` what they were converted from."""
     meta = {"source": source, "source_file": Path(path).name, "source_sha256": sha256_file(path)}
     with atomic_write(out) as temporary:
-        torch.save({"state_dict": state, "meta": meta}, temporary)
-    return report
+        torch.save({"state_dict": dict(state), "meta": meta}, temporary)
