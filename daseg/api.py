@@ -1,6 +1,6 @@
 """daseg from Python: build a trained segmentor and run it on images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -18,7 +18,7 @@ from daseg.utils.errors import ConfigError, DataError
 
 def init_segmentor(
     config: str | Path,
-    checkpoint: str | Path | None = None,
+    checkpoint: str | Path | Sequence[str | Path] | None = None,
     device: str | torch.device = "cpu",
     *,
     tta: bool = False,
@@ -29,7 +29,8 @@ def init_segmentor(
 
     Args:
         config: The config file.
-        checkpoint: Its weights; without them the network has its initial ones.
+        checkpoint: Its weights; without them the network has its initial ones. Of several files,
+            `predict` gives the mean of their networks' probabilities.
         device: Where it runs.
         tta: Predict with the config's test-time augmentation.
         cfg_options: Overrides by dotted key.
@@ -44,7 +45,7 @@ def init_segmentor(
         ConfigError: The config is wrong, or there is no such device.
         CheckpointError: The checkpoint cannot be read or does not fit.
     """
-    from daseg.engine.checkpoint import load_segmentor
+    from daseg.engine.average import checkpoint_paths, load_networks
     from daseg.engine.config import load_config
     from daseg.engine.evaluate import use_tta
 
@@ -53,15 +54,18 @@ def init_segmentor(
         without_initial_weights(cfg.model)
     if tta:
         use_tta(cfg)
-    device = _device(device)
-    segmentor = build_segmentor(cfg)
-    meta = {} if checkpoint is None else load_segmentor(segmentor, checkpoint)
+    device = usable_device(device)
+    segmentor = build_segmentor(cfg).to(device).eval()
+    meta: dict[str, Any] = {}
+    if checkpoint is not None:
+        meta = load_networks(segmentor, checkpoint_paths(checkpoint))[1][0]
     segmentor.classes, segmentor.palette = _classes(meta, cfg, segmentor.num_classes)
     segmentor.preprocess = test_resizing(cfg)
-    return segmentor.to(device).eval()
+    return segmentor
 
 
-def _device(device: str | torch.device) -> torch.device:
+def usable_device(device: str | torch.device) -> torch.device:
+    """The device of this name; a `ConfigError` where it cannot be used."""
     try:
         found = torch.device(device)
         torch.empty(0, device=found)

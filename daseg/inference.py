@@ -165,3 +165,27 @@ class MultiScaleFlip:
                 views += 1
         assert total is not None
         return total / views
+
+
+class NetworkMean:
+    """Average the probabilities of several networks, run one after the other.
+
+    Yang and Soatto, "FDA: Fourier Domain Adaptation for Semantic Segmentation", CVPR 2020
+    ("multi-band transfer"): their networks differ in the band of frequencies of the translation.
+
+    Args:
+        others: Networks like the one that it is the inference of, in eval mode.
+        inference: How each is run.
+    """
+
+    def __init__(self, others: Sequence["Segmentor"], inference: Inference) -> None:
+        self.others = tuple(others)
+        self.inference = inference
+
+    def __call__(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
+        """Return probabilities (N,K,*size)."""
+        total = self.inference(segmentor, image, size)
+        for network in self.others:
+            prob = self.inference(network, image.to(network.device), size)
+            total = total + prob.to(total.device)
+        return total / (1 + len(self.others))

@@ -22,7 +22,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("config", help="config file")
-    parser.add_argument("checkpoint", help="checkpoint file")
+    parser.add_argument(
+        "checkpoint", nargs="+", help="checkpoint file; of several, the mean of their probabilities"
+    )
     parser.add_argument("input", help="an image, a folder, a quoted glob, or a video")
     parser.add_argument("--out", required=True, metavar="DIR", help="where the pictures go")
     parser.add_argument("--train-ids", action="store_true", help="write class indices as PNG too")

@@ -3,6 +3,7 @@
 python tools/test.py configs/demo/source_only.py work_dirs/source_only/iter_400.pth
 python tools/test.py CONFIG CHECKPOINT --tta --out results
 python tools/test.py CONFIG CHECKPOINT --adabn               # batch norm adapted to the target
+python tools/test.py CONFIG CHECKPOINT CHECKPOINT            # the mean of several networks
 tools/dist_test.sh CONFIG CHECKPOINT 4                       # four GPUs
 """
 
@@ -19,7 +20,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("config", help="config file")
-    parser.add_argument("checkpoint", help="checkpoint file")
+    parser.add_argument(
+        "checkpoint", nargs="+", help="checkpoint file; of several, the mean of their probabilities"
+    )
     parser.add_argument("--out", metavar="DIR", help="where the results go (default: beside it)")
     parser.add_argument(
         "--tta", action="store_true", help="test-time augmentation, as the config's key tta says"

@@ -1,12 +1,14 @@
 """Evaluate a checkpoint of a config: what ``tools/test.py`` does."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine import Config
 
 from daseg.engine.adabn import adapt_to_images, target_images
-from daseg.engine.checkpoint import has_teacher, load_segmentor, read_checkpoint
+from daseg.engine.average import Checkpoints, checkpoint_paths, load_networks, training_of
+from daseg.engine.checkpoint import has_teacher, read_checkpoint
 from daseg.engine.config import load_config
 from daseg.engine.runner import Runner
 from daseg.evaluation import IoUMetric, IoUResult
@@ -17,7 +19,7 @@ from daseg.utils.errors import ConfigError
 
 def evaluate(
     config: str | Path,
-    checkpoint: str | Path,
+    checkpoint: Checkpoints,
     *,
     out: str | Path | None = None,
     tta: bool = False,
@@ -31,9 +33,11 @@ def evaluate(
 
     Args:
         config: The config file.
-        checkpoint: A checkpoint of a training, or of ``tools/convert_checkpoint.py``.
+        checkpoint: A checkpoint of a training, or of ``tools/convert_checkpoint.py``. Of several,
+            the mean of their networks' probabilities is evaluated.
         out: Folder for the table, the confusion matrix and the protocol card; default
-            ``<folder of the checkpoint>/test_<its name>``, and ``_adabn`` with that option.
+            ``<folder of the checkpoint>/test_<its name>``, of N checkpoints the first's and
+            ``_mean_of_N``, and ``_adabn`` with that option.
         tta: Predict as the config's key ``tta`` says: several scales, flipped.
         seed_log: Also write the result as AdaptSegNet's evaluation prints it, to this file.
         launcher: "none", "pytorch" or "slurm".
@@ -41,6 +45,7 @@ def evaluate(
         world: Evaluate in a small world: "demo" or "camvid".
         adabn: Take the statistics of batch norm from target images first (`daseg.engine.adabn`):
             True for those of the `DomainPair` that the config trains on, or a folder of images.
+            Each network of several is adapted by itself.
 
     Returns:
         The result; None in processes other than the first.
@@ -51,19 +56,19 @@ def evaluate(
     """
     cfg = load_config(config, cfg_options, world=world)
     config_text = cfg.pretty_text  # as the user wrote it: the hash names config and overrides
-    checkpoint = Path(checkpoint)
-    loaded = read_checkpoint(checkpoint)  # a wrong path is an error before anything is built
-    name = f"test_{checkpoint.stem}_adabn" if adabn else f"test_{checkpoint.stem}"
-    out = Path(out) if out else checkpoint.parent / name
+    paths = checkpoint_paths(checkpoint)
+    # A wrong path is an error before anything is built.
+    teachers = [has_teacher(read_checkpoint(path)) for path in paths]
+    out = Path(out) if out else _default_out(paths, bool(adabn))
     images = target_images(cfg, None if adabn is True else adabn) if adabn else None
     inference = segmentor_config(cfg).get("inference") or dict(type="WholeInference")
     prepare(cfg, out, tta=tta, seed_log=seed_log, launcher=launcher)
     runner = Runner.from_cfg(cfg)
-    meta = load_segmentor(runner.bare_segmentor, checkpoint)
+    networks, metas = load_networks(runner.bare_segmentor, paths)
     metric = _iou_metric(runner)
-    batch_norm = meta.get("batch_norm", BATCH_NORM)
+    norms = [meta.get("batch_norm", BATCH_NORM) for meta in metas]
     if images is not None:
-        batch_norm = adapt_to_images(runner.bare_segmentor, images, cfg.test_dataloader)
+        norms = [adapt_to_images(network, images, cfg.test_dataloader) for network in networks]
     runner.test()
     result = metric.last_result
     if result is not None:  # the first process adds up what all have counted
@@ -71,20 +76,30 @@ def evaluate(
             out,
             config=config if world is None else f"{config} --world {world}",
             config_text=config_text,
-            weights=checkpoint,
+            weights=paths[0],
+            averaged_with=paths[1:],
             result=result,
-            iteration=meta.get("iter"),
-            max_iters=meta.get("max_iters"),
-            initial_weights=meta.get("initial_weights"),
-            network="teacher" if has_teacher(loaded) else None,
-            batch_norm=batch_norm,
+            **training_of(metas),
+            network=_network(teachers),
+            batch_norm="; ".join(dict.fromkeys(norms)),
             inference=inference,
             tta=dict(cfg.tta) if tta else {},
-            seed=meta.get("seed"),
             device=runner.bare_segmentor.device,
         )
         print("\n".join(["", *card.lines(), f"\nwritten to {out}"]))
     return result
+
+
+def _default_out(paths: Sequence[Path], adabn: bool) -> Path:
+    mean = f"_mean_of_{len(paths)}" if len(paths) > 1 else ""
+    return paths[0].parent / f"test_{paths[0].stem}{mean}{'_adabn' if adabn else ''}"
+
+
+def _network(teachers: Sequence[bool]) -> str | None:
+    """Of which kind the networks are, for the card."""
+    if not any(teachers):
+        return None
+    return "teacher" if all(teachers) else "teacher and student"
 
 
 def prepare(

@@ -40,6 +40,7 @@ RANKING_FIELDS = (
     "tta",
     "checkpoint_choice",
     "network",
+    "num_networks",
     "num_images",
 )
 
@@ -53,10 +54,13 @@ class ProtocolCard:
         config_sha256: Of the config's full text, its bases included.
         weights: Path of the checkpoint.
         weights_sha256: Of the checkpoint file.
+        averaged_with: Further checkpoints, whose networks' probabilities were averaged with the
+            first's: path and SHA-256 of each. What is said of the training is what all agree on.
         iteration: Training iterations the checkpoint has seen; None where it does not say.
         initial_weights: What training started from; None where it is not known.
         checkpoint_choice: "last", "best on validation", ...; see `checkpoint_choice`.
         network: "student" or "teacher" where training had both, else None.
+        num_networks: How many networks' probabilities were averaged.
         batch_norm: Whose statistics batch norm uses: the training's, or AdaBN's, over which images.
         input_sizes: Sizes of the images as the network saw them.
         label_sizes: Sizes of the labels that the predictions were compared with.
@@ -75,10 +79,12 @@ class ProtocolCard:
     config_sha256: str
     weights: str
     weights_sha256: str
+    averaged_with: list[list[str]] = field(default_factory=list)
     iteration: int | None = None
     initial_weights: str | None = None
     checkpoint_choice: str = "other"
     network: str | None = None
+    num_networks: int = 1
     batch_norm: str = BATCH_NORM
     input_sizes: list[Size] = field(default_factory=list)
     label_sizes: list[Size] = field(default_factory=list)
@@ -96,7 +102,10 @@ class ProtocolCard:
         """The card for a reader: one line for each subject, ten in all."""
         subjects = {
             "config": f"{self.config} (sha256 {self.config_sha256[:16]})",
-            "weights": f"{self.weights} (sha256 {self.weights_sha256[:16]})",
+            "weights": ", averaged with ".join(
+                f"{path} (sha256 {sha256[:16]})"
+                for path, sha256 in ([self.weights, self.weights_sha256], *self.averaged_with)
+            ),
             "trained": f"{_known(self.iteration)} iterations from "
             f"{_known(self.initial_weights)}, seed {_known(self.seed)}",
             "checkpoint": f"{self.checkpoint_choice}, network: {self.network or 'the only one'}, "
@@ -127,6 +136,7 @@ def write_card(
     config_text: str,
     weights: str | Path,
     result: IoUResult,
+    averaged_with: Sequence[str | Path] = (),
     iteration: int | None = None,
     max_iters: int | None = None,
     initial_weights: str | None = None,
@@ -145,6 +155,7 @@ def write_card(
         config_text: Its full text, bases merged and options applied: ``Config.pretty_text``.
         weights: Path of the checkpoint that was evaluated.
         result: What the evaluation found; it knows the sizes, the classes and the number of images.
+        averaged_with: Further checkpoints, where the mean of several networks was evaluated.
         iteration: Training iterations the checkpoint has seen.
         max_iters: Iterations of its whole training.
         initial_weights: What training started from, in a way that another run would repeat.
@@ -161,15 +172,18 @@ def write_card(
     Raises:
         CheckpointError: ``weights`` is not a readable file.
     """
+    choices = [checkpoint_choice(w, iteration, max_iters) for w in (weights, *averaged_with)]
     card = ProtocolCard(
         config=str(config),
         config_sha256=hashlib.sha256(config_text.encode()).hexdigest(),
         weights=str(weights),
         weights_sha256=sha256_file(weights),
+        averaged_with=[[str(path), sha256_file(path)] for path in averaged_with],
         iteration=iteration,
         initial_weights=initial_weights,
-        checkpoint_choice=checkpoint_choice(weights, iteration, max_iters),
+        checkpoint_choice=", ".join(dict.fromkeys(choices)),
         network=network,
+        num_networks=1 + len(averaged_with),
         batch_norm=batch_norm,
         input_sizes=result.input_sizes,
         label_sizes=result.label_sizes,

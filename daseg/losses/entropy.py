@@ -44,10 +44,10 @@ class EntropyLoss(nn.Module):
 class RobustEntropyLoss(nn.Module):
     """Mean penalty of the pixels' entropy, that counts undecided pixels more than nearly sure ones.
 
-    Yang and Soatto, "FDA: Fourier Domain Adaptation for Semantic Segmentation", CVPR 2020, eq. (6)
-    with the Charbonnier penalty ``rho(x) = (x^2 + 0.001^2)^eta`` of an entropy x that is divided
-    by the largest one, log K, as in the authors' code. Their code adds 0.0001^2, and measures at
-    the resolution of the head.
+    Yang and Soatto, "FDA: Fourier Domain Adaptation for Semantic Segmentation", CVPR 2020, eqs.
+    (5) and (6): the Charbonnier penalty ``rho(x) = (x^2 + 0.001^2)^eta`` of an entropy x that is
+    divided by the largest one, log K, as in the authors' code. Their code adds 0.0001^2, and
+    measures at the resolution of the head.
 
     Args:
         eta: 0.5 is nearly the plain entropy; the larger, the less do sure pixels count. Their

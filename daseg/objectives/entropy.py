@@ -60,8 +60,8 @@ class EntropyMinimization(Decidedness):
         loss: nn.Module | dict[str, Any] | None = None,
         name: str = "",
     ) -> None:
-        loss = LOSSES.build(loss or dict(type="EntropyLoss"))
-        super().__init__("loss_entropy", loss, weight=weight, aux_weight=aux_weight, name=name)
+        measure = LOSSES.build(loss or dict(type="EntropyLoss"))
+        super().__init__("loss_entropy", measure, weight=weight, aux_weight=aux_weight, name=name)
 
 
 @OBJECTIVES.register_module()

@@ -1,0 +1,53 @@
+"""Several checkpoints of one config, evaluated as one: the mean of their probabilities."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from daseg.engine.checkpoint import load_segmentor
+from daseg.inference import NetworkMean
+from daseg.segmentor import Segmentor
+from daseg.utils.errors import ConfigError
+
+Checkpoints = str | Path | Sequence[str | Path]
+
+
+def checkpoint_paths(checkpoints: Checkpoints) -> list[Path]:
+    """The paths of one checkpoint or of several.
+
+    Raises:
+        ConfigError: There is none, or one of them twice.
+    """
+    many = [checkpoints] if isinstance(checkpoints, (str, Path)) else checkpoints
+    paths = [Path(path) for path in many]
+    twice = sorted({str(path) for path in paths if paths.count(path) > 1})
+    if twice or not paths:
+        raise ConfigError(f"a mean of checkpoints needs each of them once, got {twice or 'none'}")
+    return paths
+
+
+def load_networks(
+    segmentor: Segmentor, paths: Sequence[Path]
+) -> tuple[list[Segmentor], list[dict[str, Any]]]:
+    """Load a checkpoint; of several, let the segmentor predict the mean of their networks.
+
+    Returns:
+        The network of each checkpoint, the first of which is ``segmentor``, and its ``meta``.
+
+    Raises:
+        CheckpointError: A file cannot be read or does not fit.
+    """
+    networks = [segmentor, *(copy.deepcopy(segmentor).eval() for _ in paths[1:])]
+    metas = [load_segmentor(*pair) for pair in zip(networks, paths, strict=True)]
+    if len(networks) > 1:
+        segmentor.inference = NetworkMean(networks[1:], segmentor.inference)
+    return networks, metas
+
+
+def training_of(metas: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What all checkpoints say of their training, for the protocol card; None where they differ."""
+    keys = dict(iteration="iter", max_iters="max_iters", initial_weights="initial_weights")
+    keys["seed"] = "seed"
+    said = {name: [meta.get(key) for meta in metas] for name, key in keys.items()}
+    return {name: v[0] if v.count(v[0]) == len(v) else None for name, v in said.items()}
