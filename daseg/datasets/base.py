@@ -74,10 +74,12 @@ class SegDataset(Dataset[dict[str, Any]]):
     Attributes:
         CLASSES: Names of the classes, of a data set that always has the same ones.
         PALETTE: Their RGB colours.
+        list_path: The list file that was found; None without one.
     """
 
     CLASSES: Sequence[str] = ()
     PALETTE: Sequence[Sequence[int]] = ()
+    list_path: Path | None = None
 
     def __init__(
         self,
@@ -174,7 +176,8 @@ class SegDataset(Dataset[dict[str, Any]]):
         images = find_files(self.root / layout.image_dir, layout.image_suffixes, who)
         found: dict[str, Path | None] = dict(images)
         if list_file is not None:
-            names = read_list(self._list_path(list_file), layout.image_suffixes)
+            self.list_path = self._list_path(list_file)
+            names = read_list(self.list_path, layout.image_suffixes)
             found = {name: images.get(name) for name in names}
         folder, suffix = self.label_root / layout.label_dir, layout.label_suffix
         labels = find_files(folder, [suffix], f"{who}'s labels") if self.labels else {}
