@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from daseg.utils.colors import colorize
+from daseg.utils.colors import Palette, colorize
 from daseg.utils.files import atomic_write
 
 DPI = 110
@@ -151,6 +151,10 @@ def picture_grid(
     out_png: str | Path,
     *,
     title: str = "",
+    names: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    palette: Palette = (),
+    present: set[int] | None = None,
 ) -> None:
     """Draw columns of pictures, each under its title.
 
@@ -159,6 +163,10 @@ def picture_grid(
         titles: One for each column.
         out_png: The picture file.
         title: What stands above all.
+        names: One for each row.
+        classes: Names of classes, for a legend of those that are in ``present``.
+        palette: Their RGB colours.
+        present: Class indices of the legend; None: there is no legend.
     """
     rows = list(zip(*columns, strict=False))
     tallest = max(picture.shape[0] / picture.shape[1] for picture in rows[0])
@@ -167,8 +175,10 @@ def picture_grid(
     figure.suptitle(title)
     for axes, heading in zip(grid[0], titles, strict=True):
         axes.set_title(heading)
-    for line, pictures in zip(grid, rows, strict=True):
-        _row(line, pictures, "")
+    for line, pictures, name in zip(grid, rows, names or [""] * len(rows), strict=True):
+        _row(line, pictures, name)
+    if present is not None:
+        _legend(figure, classes, palette, present)
     save_figure(figure, out_png)
 
 
