@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from daseg.adaptation import DomainAdapter
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.objectives import View
-from daseg.registry import BACKBONES, KINDS, LOSSES, OBJECTIVES, TRANSFORMS
+from daseg.registry import BACKBONES, KINDS, LOSSES, OBJECTIVES, TRANSFORMS, TRANSLATORS
 from daseg.segmentor import Segmentor
 
 ROOT = Path(__file__).parents[1]
@@ -120,6 +120,21 @@ def test_the_example_adaptation_makes_a_step(examples):
     assert set(log) == {*losses, *accuracies}
     still = [name for name, value in adapter.named_parameters() if torch.equal(value, before[name])]
     assert still == []
+
+
+def test_the_example_translator_moves_the_mean(examples):
+    source, target = torch.full((2, 3, 4, 6), 100).byte(), torch.full((2, 3, 5, 5), 160).byte()
+    translator = TRANSLATORS.build(dict(type="MeanTranslator", strength=0.5))
+    assert torch.equal(translator(source, target), torch.full((2, 3, 4, 6), 130.0))
+    assert torch.equal(translator(source[0], target[0]), torch.full((3, 4, 6), 130.0))
+
+
+def test_the_translator_of_the_page_runs():
+    code = next(c for c in blocks("docs/style_transfer.md") if "translated = " in c)
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/style_transfer.md", "exec"), names)
+    assert names["translated"].shape == (3, 90, 160)
+    assert names["translated"].dtype == torch.float32
 
 
 def test_the_example_transform_makes_grey(examples):
