@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from daseg.registry import DISCRIMINATORS
 from daseg.utils.errors import ConfigError
+from daseg.utils.norm import InstanceNorm
 from daseg.utils.resize import size_of
 
 SLOPE = 0.2  # of the leaky rectifier for negative values
@@ -37,7 +38,7 @@ class PatchGANDiscriminator(nn.Module):
         for number in range(1, layers + 1):
             stride = 2 if number < layers else 1
             parts.append(nn.Conv2d(widths[number - 1], widths[number], 4, stride, padding=1))
-            parts += [nn.InstanceNorm2d(widths[number]), nn.LeakyReLU(SLOPE)]
+            parts += [InstanceNorm(widths[number]), nn.LeakyReLU(SLOPE)]
         parts.append(nn.Conv2d(widths[-1], 1, 4, stride=1, padding=1))
         self.model = nn.Sequential(*parts)
         # The two convolutions of stride 1 take a pixel of each side, and one has to be left.

@@ -5,6 +5,7 @@ from torch.nn import functional as F
 
 from daseg.registry import GENERATORS
 from daseg.utils.errors import ConfigError
+from daseg.utils.norm import InstanceNorm
 from daseg.utils.resize import size_of
 
 STRIDE = 4  # of the maps that the residual blocks see
@@ -16,7 +17,7 @@ class ConvNormReLU(nn.Module):
     def __init__(self, conv: nn.Module, channels: int) -> None:
         super().__init__()
         self.conv = conv
-        self.norm = nn.InstanceNorm2d(channels)  # neither learnt scale nor running statistics
+        self.norm = InstanceNorm(channels)  # neither learnt scale nor running statistics
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N,C,H,W) to the convolution's size."""
@@ -30,7 +31,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
-        self.norm = nn.InstanceNorm2d(channels)
+        self.norm = InstanceNorm(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N,C,H,W) to the same shape."""

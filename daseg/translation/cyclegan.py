@@ -62,7 +62,8 @@ class CycleGAN(BaseModel):
         semantic_weight: Weight of the cross-entropy of the segmentor's answers.
         micro_batch: Number of images of a domain that go through the networks at a time; the step
             is that of the whole batch. None: all of them.
-        channels_last: Whether images and weights are laid out channels last in memory.
+        channels_last: Whether images and weights are laid out channels last in memory. Instance
+            norm would have to change the layout and back at every layer, so by default not.
 
     Raises:
         ConfigError: A weight is negative, or ``segmentor`` and ``semantic_weight`` do not go
@@ -85,7 +86,7 @@ class CycleGAN(BaseModel):
         segmentor_weights: str | None = None,
         semantic_weight: float = 0.0,
         micro_batch: int | None = None,
-        channels_last: bool = True,
+        channels_last: bool = False,
     ) -> None:
         super().__init__(PairPreprocessor(non_blocking=True))  # from pinned memory
         weights = dict(
@@ -147,7 +148,7 @@ class CycleGAN(BaseModel):
 
     def _from_pixels(self, image: Tensor) -> Tensor:
         dtype = next(self.source_to_target.parameters()).dtype
-        return from_pixels(image).to(dtype).contiguous(memory_format=self.memory_format)
+        return from_pixels(image, dtype).contiguous(memory_format=self.memory_format)
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> Losses:
         """Make one step of the generators, then one of the discriminators.

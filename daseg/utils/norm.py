@@ -1,6 +1,7 @@
 """Normalisation layers: which one, and which part of it is frozen."""
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from daseg.utils.errors import ConfigError
 
@@ -9,6 +10,25 @@ from daseg.utils.errors import ConfigError
 # left of it.
 GROUPS = (32, 16, 8, 4, 2, 1)
 MIN_CHANNELS = 8
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """Instance norm without running statistics, computed as group norm with a channel a group.
+
+    torch's own gives wrong gradients on a CPU for a single image, where the gradient that comes
+    back is laid out channels last.
+
+    Args:
+        channels: Number of channels.
+        affine: Whether a scale and a shift are learnt.
+    """
+
+    def __init__(self, channels: int, *, affine: bool = False) -> None:
+        super().__init__(channels, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N,C,H,W) to the same shape."""
+        return F.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
 
 
 def make_norm(norm: str, channels: int) -> nn.Module:
@@ -29,7 +49,7 @@ def make_norm(norm: str, channels: int) -> nn.Module:
         fits = [g for g in GROUPS if channels % g == 0 and channels // g >= MIN_CHANNELS]
         return nn.GroupNorm(fits[0] if fits else 1, channels)
     if norm == "in":
-        return nn.InstanceNorm2d(channels, affine=True)
+        return InstanceNorm(channels, affine=True)
     raise ConfigError(f"norm={norm!r} is not known; choose 'bn', 'gn' or 'in'")
 
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from daseg.utils.errors import ConfigError
-from daseg.utils.norm import freeze_affine, freeze_statistics, make_norm
+from daseg.utils.norm import InstanceNorm, freeze_affine, freeze_statistics, make_norm
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,26 @@ def test_frozen_statistics_stay_until_training_is_set_again() -> None:
 def test_unknown_norm() -> None:
     with pytest.raises(ConfigError, match="norm='bm' is not known; choose 'bn', 'gn' or 'in'"):
         make_norm("bm", 8)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_instance_norm_and_its_gradient_in_every_layout(count, layout):
+    torch.manual_seed(0)
+    x = torch.randn(count, 6, 5, 4, dtype=torch.float64)
+    gradient = torch.randn_like(x)
+    norm = InstanceNorm(6).double()
+
+    def by_hand(x):
+        mean, var = x.mean((2, 3), keepdim=True), x.var((2, 3), keepdim=True, correction=0)
+        return (x - mean) / (var + 1e-5).sqrt()
+
+    results = []
+    for function in (norm, by_hand):
+        given = x.clone().contiguous(memory_format=layout).requires_grad_()
+        out = function(given)
+        (back,) = torch.autograd.grad(out, given, gradient.contiguous(memory_format=layout))
+        results.append((out, back))
+    torch.testing.assert_close(results[0], results[1])
+    assert not list(norm.parameters())
+    assert len(list(make_norm("in", 6).parameters())) == 2
