@@ -40,7 +40,7 @@ def write_contact_sheet(
     }
     if target is not None:
         looks = [target.samples[target_of(i, len(target), seed)].image for i in chosen]
-        columns["target, another scene"] = [read_rgb(path) for path in looks]
+        columns["a target image"] = [read_rgb(path) for path in looks]
     path = translated.aside("contact_sheet.png")
     names = [Path(samples[i].name).name for i in chosen]
     picture_grid(list(columns.values()), list(columns), path, names=names)

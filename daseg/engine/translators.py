@@ -91,7 +91,7 @@ def _untrained(cfg: Config, words: list[str] | None, device: torch.device) -> Lo
     def function(image: Tensor, target: Tensor | None) -> Tensor:
         return translator(image.to(device), target)
 
-    return LoadedTranslator(function, dict(translator=dict(part)), True, device)
+    return LoadedTranslator(function, dict(translator=_plain(part)), True, device)
 
 
 def _of_config(cfg: Config) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _trained(
     model.to(device).eval()
     network: nn.Module = getattr(model, NETWORK)
     settings: dict[str, Any] = dict(
-        network=repr(network), checkpoint_sha256=sha256_file(checkpoint), tile=None
+        network=_plain(cfg.model[NETWORK]), checkpoint_sha256=sha256_file(checkpoint), tile=None
     )
     translate = model.translate
     if tile is not None:
@@ -137,6 +137,10 @@ def _trained(
 
     origin = dict(checkpoint=checkpoint.name)
     return LoadedTranslator(function, settings, False, device, network, origin)
+
+
+def _plain(part: Any) -> Any:
+    return part.to_dict() if hasattr(part, "to_dict") else part
 
 
 def build_model(cfg: Config) -> Any:

@@ -1,4 +1,7 @@
-"""Instance norms that share mean and variance between the tiles of an image."""
+"""Norms over an image's pixels that share mean and variance between its tiles.
+
+Instance norm is group norm with a group for each channel; both are meant by "norm" here.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,19 +12,22 @@ from torch import Tensor, nn
 Crop = Callable[[int, int], tuple[slice, slice]]  # of a map (height, width): what is counted
 
 
+Norm = nn.InstanceNorm2d | nn.GroupNorm
+
+
 class Counted(Exception):
     """A run of the network ended at the first place whose statistics are not known yet."""
 
 
 class SharedNorms:
-    """All instance norms of a network, while they share their statistics.
+    """All norms of a network, while they share their statistics.
 
     What a norm is given is right only where all norms before it know the statistics of the whole
     image. So they are learnt one after the other: `begin` a run for each tile, which ends with
     `Counted` at the first norm that does not know them; then `learn`; until a run goes through.
     """
 
-    def __init__(self, layers: list[nn.InstanceNorm2d]) -> None:
+    def __init__(self, layers: list[Norm]) -> None:
         self._norms = [_SharedNorm(layer) for layer in layers]
         for layer, norm in zip(layers, self._norms, strict=True):
             layer.forward = norm  # type: ignore[assignment]  # hides the method of the class
@@ -40,10 +46,10 @@ class SharedNorms:
 
 @contextmanager
 def shared_norms(network: nn.Module) -> Iterator[SharedNorms]:
-    """Let the instance norms of a network share their statistics between runs, for a while."""
-    layers = [m for m in network.modules() if isinstance(m, nn.InstanceNorm2d)]
+    """Let the norms of a network share their statistics between runs, for a while."""
+    layers = [m for m in network.modules() if isinstance(m, Norm)]
     # One that uses its running statistics is the same for every tile already.
-    layers = [m for m in layers if m.training or not m.track_running_stats]
+    layers = [m for m in layers if m.training or not getattr(m, "track_running_stats", False)]
     try:
         yield SharedNorms(layers)
     finally:
@@ -52,14 +58,15 @@ def shared_norms(network: nn.Module) -> Iterator[SharedNorms]:
 
 
 class _SharedNorm:
-    """Stands in for the ``forward`` of an instance norm, which may be run several times a pass."""
+    """Stands in for the ``forward`` of a norm, which may be run several times a pass."""
 
     crop: Crop
 
-    def __init__(self, layer: nn.InstanceNorm2d) -> None:
+    def __init__(self, layer: Norm) -> None:
         self.layer = layer
+        self.groups = layer.num_groups if isinstance(layer, nn.GroupNorm) else layer.num_features
         self.calls = 0
-        self.known: list[tuple[Tensor, Tensor]] = []  # mean and variance, (N,C), of each call
+        self.known: list[tuple[Tensor, Tensor]] = []  # mean and variance, (N,G), of each call
         self.counted: list[tuple[int, Tensor, Tensor]] = []
 
     def __call__(self, maps: Tensor) -> Tensor:
@@ -76,14 +83,19 @@ class _SharedNorm:
         self.calls += 1
         scale = (variance + self.layer.eps).rsqrt()
         shift = -mean * scale
-        scale, shift = (t[..., None, None].to(maps.device, torch.float32) for t in (scale, shift))
-        result = maps.float() * scale + shift
+        result = maps.float() * self._per_channel(scale, maps) + self._per_channel(shift, maps)
         if self.layer.weight is not None:
             result = result * self.layer.weight[:, None, None] + self.layer.bias[:, None, None]
         return result.to(maps.dtype)
 
+    def _per_channel(self, values: Tensor, maps: Tensor) -> Tensor:
+        """Values (N,G) as (N,C,1,1) beside the maps."""
+        repeated = values.repeat_interleave(maps.shape[1] // self.groups, 1)
+        return repeated[..., None, None].to(maps.device, torch.float32)
+
     def _count(self, maps: Tensor) -> None:
-        variance, mean = torch.var_mean(maps.float(), (2, 3), correction=0)
+        grouped = maps.float().unflatten(1, (self.groups, -1))
+        variance, mean = torch.var_mean(grouped, (2, 3, 4), correction=0)
         pixels = maps.shape[-2] * maps.shape[-1]
         # To the CPU: some devices have no float64.
         self.counted.append((pixels, mean.cpu().double(), variance.cpu().double()))

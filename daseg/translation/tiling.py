@@ -4,9 +4,10 @@ Two things make the tiles of a translator differ from the whole image. Near a ti
 network sees padding in the place of pixels; so tiles overlap by the radius of the receptive field,
 and only their cores are kept. And instance normalisation (Ulyanov et al., "Instance Normalization:
 The Missing Ingredient for Fast Stylization", arXiv 1607.08022, 2016, eq. (4)) takes mean and
-variance from all that it is given, so that each tile would get colours of its own; here all tiles
-share the statistics of the image. They are exact: the cores partition the image, so that sums over
-the cores are sums over the image, and norm after norm is counted with those before it known.
+variance from all that it is given, and so does group norm, so that each tile would get colours of
+its own; here all tiles share the statistics of the image. They are exact: the cores partition the
+image, so that sums over the cores are sums over the image, and norm after norm is counted with
+those before it known.
 """
 
 import math
@@ -24,7 +25,6 @@ from daseg.utils.errors import ConfigError
 
 PROBE = 128  # side in pixels of the image that the receptive field is looked for with
 NOT_LOCAL = (
-    nn.GroupNorm,
     nn.LayerNorm,
     nn.AdaptiveAvgPool2d,
     nn.AdaptiveMaxPool2d,
@@ -56,7 +56,7 @@ class TiledTranslation:
 
     Args:
         function: Maps images (N,3,h,w) to images (N,3,h,w), whatever their size.
-        network: The network that it runs, whose instance norms are to share their statistics.
+        network: The network that it runs, whose norms are to share their statistics.
         tile: Side in pixels of the square that the network sees at a time.
         overlap: Pixels at each side of a tile that are seen but not kept. None: the radius of the
             receptive field, as `receptive_field` finds it, where tiles are exact. Less is faster.
@@ -68,7 +68,7 @@ class TiledTranslation:
 
     Raises:
         ConfigError: The tile is too small for the overlap, or the network is not local: a layer
-            of it that is no instance norm sees the whole image.
+            of it that is neither instance nor group norm sees the whole image.
     """
 
     def __init__(

@@ -98,6 +98,19 @@ def test_there_is_no_seam(overlap, limit):
     assert steps < 0.25 * broken, "the steps that tiles make on their own"
 
 
+@pytest.mark.parametrize("groups", [1, 2, 6])
+def test_group_norms_share_their_statistics_too(groups):
+    torch.manual_seed(0)
+    norm = nn.GroupNorm(groups, 6)
+    nn.init.normal_(norm.weight)
+    network = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), norm, nn.Conv2d(6, 3, 1)).eval()
+    whole = torch.cat([image(20, 90), image(20, 90, seed=1)])
+    with torch.no_grad():
+        expected = network(whole)
+    assert (TiledTranslation(network, network, tile=16)(whole) - expected).abs().max() < 1e-5
+    assert (naive(network, whole, 16) - expected).abs().max() > 0.2
+
+
 def test_a_batch_is_translated_image_by_image():
     network = generator()
     both = torch.cat([image(40, 100, seed) for seed in (0, 1)])
@@ -191,5 +204,6 @@ def test_a_tile_below_the_receptive_field_and_a_global_layer_are_refused():
     with pytest.raises(ConfigError, match=message):
         TiledTranslation(network, network, tile=40)
     assert TiledTranslation(network, network, tile=52)(image(60, 60)).shape == (1, 3, 60, 60)
-    with pytest.raises(ConfigError, match=r"in tiles: its GroupNorm sees the whole image"):
-        TiledTranslation(network, nn.Sequential(network, nn.GroupNorm(1, 3)), tile=64)
+    squeezed = nn.Sequential(network, nn.AdaptiveAvgPool2d(1))
+    with pytest.raises(ConfigError, match=r"in tiles: its AdaptiveAvgPool2d sees the whole image"):
+        TiledTranslation(squeezed, squeezed, tile=64)
