@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from mmengine.logging import MessageHub
-from mmengine.model import BaseModel, MomentumAnnealingEMA, is_model_wrapper
+from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
@@ -20,6 +20,7 @@ from daseg.segmentor import Segmentor, SegOutput
 from daseg.utils.errors import ConfigError
 from daseg.utils.freeze import frozen, same_statistics
 from daseg.utils.micro_batch import part_of
+from daseg.utils.moving_average import MovingAverage
 from daseg.utils.wrapping import no_sync, unwrap
 
 
@@ -87,9 +88,9 @@ class DomainAdapter(BaseModel):
             objective.prepare(network)
         self.objectives.to(memory_format=self.memory_format)
         self.micro_batch, self.norm_statistics = micro_batch, norm_statistics
-        self.teacher: MomentumAnnealingEMA | None = None
+        self.teacher: MovingAverage | None = None
         if teacher_momentum is not None:
-            self.teacher = MomentumAnnealingEMA(network, teacher_momentum, gamma=1)
+            self.teacher = MovingAverage(network, teacher_momentum, gamma=1)
             self.teacher.requires_grad_(False)
         self.translator: nn.Module | None = None
         if translator is not None:
