@@ -118,6 +118,25 @@ def test_ctrl_c_ends_a_training_without_a_traceback(tiny_config, tmp_path):
     assert "Traceback" not in log.read_text()
 
 
+def test_translate_writes_a_set_and_says_so(tiny_config, tmp_path):
+    pair = "dict(type='DomainPair', source=dict(**data), target=dict(**data))"
+    config, out = tiny_config(f"train_dataloader['dataset'] = {pair}\n"), tmp_path / "out"
+    command = ("tools/translate.py", config, "--out", out, "--translator")
+    done = run(*command, "FourierTranslator", "beta=0.1", "--limit", "2", "--workers", "0")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"2 images (2 made now) and 2 labels are in {out}\n"
+    assert "translating 2/2 100%" in done.stderr
+    assert sorted(p.name for p in (out / "images").iterdir()) == ["00.png", "01.png"]
+    message = refused(*command, "FourierTranslator", "beta=0.2")
+    assert "was translated with other settings" in message
+    assert "'beta': 0.1} there" in message
+
+
+def test_a_benchmark_wants_a_size(tiny_config):
+    message = refused("tools/benchmark.py", "translate", tiny_config(), "--size", "1024")
+    assert "--size 1024: expected WIDTHxHEIGHT" in message
+
+
 def test_a_bug_keeps_its_traceback_and_a_users_error_its_status(capsys):
     @door
     def bug():

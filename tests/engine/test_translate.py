@@ -1,0 +1,380 @@
+"""A translated data set: its files, its record, and going on after a stop."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from daseg.datasets import GTA5, SYNTHIA, CamVid, Cityscapes, FolderDataset
+from daseg.engine.translate import translate
+from daseg.engine.translation_data import resizing_steps, target_of
+from daseg.generators import ResNetGenerator
+from daseg.utils.errors import ConfigError, DataError
+
+ROOT = Path(__file__).parents[2]
+IDENTITY = ["IdentityTranslator"]
+CLASSES = ["left", "right", "square"]
+
+
+def read(path):
+    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert found is not None, path
+    return found[..., ::-1] if found.ndim == 3 else found
+
+
+def digest(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def state_of(root):
+    """Every file below a folder, its bytes and its time of change."""
+    files = sorted(p for p in Path(root).rglob("*") if p.is_file())
+    return {str(p): (digest(p), p.stat().st_mtime_ns) for p in files}
+
+
+def manifest(out):
+    return json.loads((out / "manifest.json").read_text())
+
+
+def write(path, index, size=(24, 32), high=11):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(index)
+    shape = size if high < 256 else (*size, 3)
+    Image.fromarray(rng.integers(0, high, shape, dtype=np.uint8)).save(path)
+
+
+def test_a_translated_set_has_the_files_of_its_source(
+    pair_config, pair_weights, tiny_data, tmp_path
+):
+    before, out = state_of(tiny_data), tmp_path / "out"
+    done = translate(pair_config(), pair_weights(), out=out, workers=0)
+    assert (done.images, done.made, done.labels, done.skipped) == (12, 12, 12, {})
+    own = FolderDataset(tiny_data, CLASSES)
+    made = FolderDataset(out, CLASSES)
+    assert made.names == own.names
+    for at in range(12):
+        assert torch.equal(made[at]["label"], own[at]["label"])
+        assert made[at]["image"].shape == own[at]["image"].shape
+        assert not torch.equal(made[at]["image"], own[at]["image"])
+    # The other way to have the labels.
+    elsewhere = FolderDataset(out, CLASSES, label_root=tiny_data)
+    assert elsewhere.samples[3].label == tiny_data / "labels/03.png"
+    assert state_of(tiny_data) == before, "the source is only read"
+    assert sorted(p.name for p in out.iterdir()) == [
+        "contact_sheet.png",
+        "images",
+        "labels",
+        "manifest.json",
+    ]
+
+
+def test_the_images_are_those_of_the_network(pair_config, pair_weights, tiny_data, tmp_path):
+    weights = pair_weights()
+    translate(pair_config(), weights, out=tmp_path / "out", workers=0, limit=2)
+    network = ResNetGenerator(channels=4, blocks=1).eval()
+    state = torch.load(weights)["state_dict"]
+    network.load_state_dict({k.removeprefix("source_to_target."): v for k, v in state.items()})
+    image = torch.from_numpy(read(tiny_data / "images/01.png").copy()).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        expected = (network(image / 127.5 - 1)[0] + 1) * 127.5
+    expected = expected.permute(1, 2, 0).numpy().round()
+    np.testing.assert_allclose(read(tmp_path / "out/images/01.png"), expected, atol=1)
+
+
+def test_the_identity_gives_every_bit_back_and_keeps_no_other_file(
+    pair_config, tiny_data, tmp_path
+):
+    out = tmp_path / "out"
+    translate(pair_config(), out=out, translator=IDENTITY, workers=2)
+    for path in sorted((tiny_data / "images").iterdir()):
+        assert np.array_equal(read(out / "images" / path.name), read(path))
+    assert len(list((out / "images").iterdir())) == 12
+
+
+@pytest.mark.parametrize(("size", "shape"), [("file", (32, 48)), ("trained", (16, 24))])
+def test_the_scale_is_that_of_the_training(size, shape, pair_config, tiny_data, tmp_path):
+    out = tmp_path / "out"
+    translate(pair_config(scale=(24, 16)), out=out, translator=IDENTITY, size=size, workers=0)
+    with Image.open(tiny_data / "images/04.png") as file:
+        small = file.convert("RGB").resize((24, 16), Image.Resampling.BICUBIC)
+        expected = small.resize((48, 32), Image.Resampling.BICUBIC) if size == "file" else small
+    assert read(out / "images/04.png").shape[:2] == shape
+    assert np.array_equal(read(out / "images/04.png"), np.asarray(expected))
+    assert manifest(out)["images"]["04"]["size"] == [shape[1], shape[0]]
+
+
+def test_which_transforms_of_a_training_resize():
+    steps = [
+        dict(type="LoadImageFromFile"),
+        dict(type="RandomResize", scale=(64, 32), ratio_range=(0.5, 2.0), keep_ratio=True),
+        dict(type="RandomCrop", crop_size=(8, 8)),
+        dict(type="ResizePIL", scale=(24, 16)),
+        dict(type="PhotoMetricDistortion"),
+    ]
+    assert resizing_steps(steps) == [
+        dict(type="Resize", scale=(64, 32), keep_ratio=True),
+        dict(type="ResizePIL", scale=(24, 16)),
+    ]
+    pil = dict(type="RandomResize", scale=(6, 4), ratio_range=(1, 2), resize_type="ResizePIL")
+    assert resizing_steps([pil]) == [dict(type="ResizePIL", scale=(6, 4))]
+    with pytest.raises(ConfigError, match="RandomChoiceResize draws one of several scales"):
+        resizing_steps([dict(type="RandomChoiceResize", scales=[(6, 4), (3, 2)])])
+
+
+def test_the_target_image_is_drawn_by_seed_and_place(pair_config, target_root, tmp_path):
+    """Its colour is that of the result: Reinhard's translator takes over mean and deviation."""
+    outs = [tmp_path / name for name in ("a", "b", "c")]
+    for out, extra, workers in ((0, "", 0), (1, "", 2), (2, "randomness['seed'] = 6\n", 0)):
+        config = pair_config(extra)
+        translate(config, out=outs[out], translator=["ReinhardTranslator"], workers=workers)
+    chosen = [[manifest(out)["images"][f"{i:02d}"]["target"] for i in range(12)] for out in outs]
+    assert chosen[0] == chosen[1] == [str(target_of(i, 5, 5)) for i in range(12)]
+    assert chosen[0] != chosen[2]
+    assert len(set(chosen[0])) > 2
+    for number, name in enumerate(chosen[0]):
+        pixels = read(outs[0] / f"images/{number:02d}.png").astype(int)
+        assert abs(pixels - 50 * int(name)).max() <= 1
+    assert digest(outs[0] / "images/07.png") == digest(outs[1] / "images/07.png")
+
+
+def test_a_translator_of_the_config_is_found(pair_config, tmp_path):
+    extra = "train_dataloader['dataset']['translator'] = dict(type='FourierTranslator', beta=0.1)\n"
+    translate(pair_config(extra), out=tmp_path / "out", workers=0, limit=1)
+    found = manifest(tmp_path / "out")["settings"]["translator"]
+    assert found == dict(type="FourierTranslator", beta=0.1)
+    with pytest.raises(ConfigError, match=r"no translator that needs no training: give a CHECK"):
+        translate(pair_config(), out=tmp_path / "two", workers=0)
+
+
+def layouts(root):
+    """Two samples in each layout, and a config text for it."""
+    city = "aachen/aachen_000000_000019"
+    return {
+        "GTA5": (["images/00001.png", "images/00002.png"], "labels", GTA5, {}),
+        "SYNTHIA": (["RGB/0000000.png", "RGB/0000001.png"], "GT/LABELS", SYNTHIA, {}),
+        "Cityscapes": (
+            [f"leftImg8bit/val/{city}_leftImg8bit.png"],
+            "gtFine/val",
+            Cityscapes,
+            dict(split="val"),
+        ),
+        "CamVid": (
+            ["images/a/1.jpg", "images/b/2.jpg"],
+            "labels",
+            CamVid,
+            dict(list_file="lists/day.txt"),
+        ),
+        "FolderDataset": (
+            ["photos/x/1.jpg", "photos/y/2.png"],
+            "masks",
+            FolderDataset,
+            dict(image_dir="photos", label_dir="masks", classes=CLASSES),
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", ["GTA5", "SYNTHIA", "Cityscapes", "CamVid", "FolderDataset"])
+@pytest.mark.parametrize("copy", [False, True])
+def test_every_layout_comes_back_in_its_own(kind, copy, tmp_path, pair_config):
+    root, out = tmp_path / "source", tmp_path / "deep/er/out"
+    images, labels, build, options = layouts(root)[kind]
+    for number, image in enumerate(images):
+        write(root / image, number, high=256)
+        below = "/".join(image.split("/")[2 if kind == "Cityscapes" else 1 :])
+        name = below.rsplit(".", 1)[0].replace("_leftImg8bit", "_gtFine_labelIds")
+        write(root / labels / f"{name}.png", number, high=3)
+    if kind == "CamVid":
+        (root / "lists").mkdir()
+        (root / "lists/day.txt").write_text("b/2\na/1\n")
+        (root / "lists/one.txt").write_text("# one\nb/2.jpg\n")
+        (root / "lists/more.txt").write_text("a/1\nc/3\n")
+    before = state_of(root)
+    extra = (
+        f"classes = {list(build.CLASSES) or CLASSES}\n"
+        f"train_dataloader['dataset']['source'] = dict(type={kind!r}, root={str(root)!r}, "
+        f"**{options})\n"
+        "train_dataloader['dataset']['target']['classes'] = classes\n"
+    )
+    translate(pair_config(extra), out=out, translator=IDENTITY, workers=0, copy_labels=copy)
+    made, own = build(out, **options), build(root, **options)
+    assert made.names == own.names
+    for at in range(len(own)):
+        assert torch.equal(made[at]["label"], own[at]["label"])
+        difference = (made[at]["image"].int() - own[at]["image"].int()).abs()
+        lossy = kind == "CamVid"  # looks for .jpg alone
+        assert difference.max() <= (8 if lossy else 0)
+        label = made.samples[at].label
+        assert label.is_symlink() != copy
+        assert copy or not os.readlink(label).startswith("/")
+        assert label.resolve() == (label if copy else own.samples[at].label)
+    if kind == "CamVid":
+        assert CamVid(out, list_file="lists/one.txt").names == ["b/2"]
+        assert not (out / "lists/more.txt").exists(), "an image of it is not there"
+    if kind == "FolderDataset":
+        assert [p.name for p in sorted(out.rglob("photos/*/*"))] == ["1.png", "2.png"]
+    assert state_of(root) == before
+
+
+def test_a_set_whose_config_has_no_labels_gets_those_that_there_are(
+    pair_config, tiny_data, tmp_path
+):
+    root = shutil.copytree(tiny_data, tmp_path / "source")
+    (root / "labels/05.png").unlink()
+    config = pair_config("train_dataloader['dataset']['source']['labels'] = False\n", source=root)
+    done = translate(config, out=tmp_path / "out", translator=IDENTITY, workers=0)
+    assert (done.images, done.labels) == (12, 11)
+    made = FolderDataset(tmp_path / "out", CLASSES, on_missing="skip")
+    assert len(made) == 11
+
+
+def test_a_picture_for_the_eye_is_no_image_of_the_set(pair_config, tiny_data, tmp_path):
+    root = shutil.copytree(tiny_data / "images", tmp_path / "bare")
+    extra = "train_dataloader['dataset']['source'].update(image_dir='.', labels=False)\n"
+    out = tmp_path / "out"
+    translate(pair_config(extra, source=root), out=out, translator=IDENTITY, workers=0)
+    assert len(FolderDataset(out, CLASSES, image_dir=".", labels=False)) == 12
+    assert (out / ".contact_sheet.png").is_file()
+
+
+def test_another_source_root_and_a_part_of_it(pair_config, tiny_data, tmp_path):
+    other = shutil.copytree(tiny_data, tmp_path / "other")
+    shutil.copy(other / "images/11.png", other / "images/00.png")
+    out = tmp_path / "out"
+    options = dict(out=out, translator=IDENTITY, workers=0, source=other)
+    assert translate(pair_config(), **options, limit=3).images == 3
+    assert np.array_equal(read(out / "images/00.png"), read(tiny_data / "images/11.png"))
+    done = translate(pair_config(), **options, limit=5)
+    assert (done.images, done.made) == (5, 2)
+    assert sorted(manifest(out)["images"]) == ["00", "01", "02", "03", "04"]
+    assert len(FolderDataset(out, CLASSES)) == 5
+
+
+def test_the_manifest_says_what_each_image_was_made_of(
+    pair_config, pair_weights, tiny_data, tmp_path
+):
+    weights, out = pair_weights(), tmp_path / "out"
+    translate(pair_config(), weights, out=out, workers=0, tile=80)
+    found = manifest(out)
+    assert found["checkpoint"] == "iter_7.pth"
+    assert found["settings"]["checkpoint_sha256"] == digest(weights)
+    assert found["settings"]["tile"] == dict(size=80, overlap=24)
+    assert found["settings"]["network"] == dict(type="ResNetGenerator", channels=4, blocks=1)
+    assert found["settings"]["size"] == "file"
+    assert found["source"] == dict(type="FolderDataset", root=str(tiny_data), images=12)
+    assert found["versions"]["torch"] == torch.__version__.partition("+")[0]
+    assert found["images"]["03"] == dict(
+        source="images/03.png",
+        source_sha256=digest(tiny_data / "images/03.png"),
+        file="images/03.png",
+        sha256=digest(out / "images/03.png"),
+        size=[48, 32],
+    )
+    sheet = read(out / "contact_sheet.png")
+    assert min(sheet.shape[:2]) > 500
+
+
+def test_tiles_give_the_same_images(pair_config, pair_weights, tmp_path):
+    for name, tile in (("whole", None), ("tiled", 52)):
+        options = dict(workers=0, tile=tile, limit=2)
+        translate(pair_config(scale=(160, 96)), pair_weights(), out=tmp_path / name, **options)
+    whole, tiled = (
+        read(tmp_path / name / "images/00.png").astype(int) for name in ("whole", "tiled")
+    )
+    assert abs(whole - tiled).max() <= 1
+
+
+def test_a_second_run_makes_only_what_is_missing_broken_or_changed(
+    pair_config, tiny_data, tmp_path
+):
+    root, out = shutil.copytree(tiny_data, tmp_path / "source"), tmp_path / "out"
+    options = dict(out=out, translator=IDENTITY, workers=0)
+    config = pair_config(source=root)
+    translate(config, **options)
+    first = state_of(out / "images")
+    assert translate(config, **options).made == 0
+    assert state_of(out / "images") == first
+    (out / "images/01.png").unlink()
+    torn = out / "images/02.png"
+    torn.write_bytes(torn.read_bytes()[:100])
+    worn = bytearray((out / "images/03.png").read_bytes())
+    worn[200] ^= 1  # of the same length
+    (out / "images/03.png").write_bytes(worn)
+    shutil.copy(root / "images/00.png", root / "images/04.png")
+    done = translate(config, **options)
+    assert (done.images, done.made) == (12, 4)
+    after = state_of(out / "images")
+    names = [str(out / f"images/{i:02d}.png") for i in range(12)]
+    assert [n for n in names if after[n][1] != first[n][1]] == names[1:5]
+    assert after[names[1]][0] == first[names[1]][0]
+    assert np.array_equal(read(names[4]), read(root / "images/00.png"))
+
+
+def test_other_settings_are_refused_unless_all_is_to_be_made_again(
+    pair_config, pair_weights, tmp_path
+):
+    out, config = tmp_path / "out", pair_config()
+    translate(config, pair_weights(), out=out, workers=0, limit=3)
+    before = state_of(out)
+    other = pair_weights(seed=1, name="iter_8.pth")
+    with pytest.raises(DataError, match=r"out was translated with other settings") as caught:
+        translate(config, other, out=out, workers=0)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 2
+    assert digest(other) in lines[1]
+    with pytest.raises(DataError, match="size: file there, trained now"):
+        translate(config, pair_weights(), out=out, workers=0, size="trained")
+    assert state_of(out) == before
+    done = translate(config, other, out=out, workers=0, limit=2, overwrite=True)
+    assert (done.images, done.made) == (2, 2)
+    assert sorted(p.name for p in (out / "images").iterdir()) == ["00.png", "01.png"]
+    assert manifest(out)["settings"]["checkpoint_sha256"] == digest(other)
+
+
+KILLED = """
+import sys
+from daseg.engine import translation_job
+from daseg.engine.translate import translate
+import time
+slow = translation_job.Job.pixels
+def pixels(self, item):
+    time.sleep(0.1)
+    return slow(self, item)
+translation_job.Job.pixels = pixels
+translate(sys.argv[1], out=sys.argv[2], translator=['IdentityTranslator'], workers=0)
+"""
+
+
+def test_a_run_that_is_killed_goes_on_where_it_was(pair_config, tiny_data, tmp_path):
+    config, out = pair_config(), tmp_path / "out"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen([sys.executable, "-c", KILLED, config, out], env=environment)
+    journal = out / "manifest.jsonl"
+    while not journal.is_file() or len(journal.read_text().splitlines()) < 4:
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not (out / "manifest.json").exists()
+    with journal.open("a") as file:
+        file.write('{"name": "11", "sou')  # a line that was cut off
+    made = state_of(out / "images")
+    done = translate(config, out=out, translator=IDENTITY, workers=0)
+    assert done.images == 12
+    assert done.made <= 12 - 3
+    after = state_of(out / "images")
+    kept = [name for name in made if after.get(name) == made[name]]
+    assert len(kept) >= 3
+    assert not journal.exists()
+    for path in sorted((tiny_data / "images").iterdir()):
+        assert np.array_equal(read(out / "images" / path.name), read(path))
