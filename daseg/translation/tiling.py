@@ -64,7 +64,8 @@ class TiledTranslation:
 
     Attributes:
         passes: How often the last image was gone over before it was translated: once for each time
-            that the network normalises, and each time only as far into it.
+            that the network normalises, and each time only as far into it. 0 where it is no
+            larger than a tile.
 
     Raises:
         ConfigError: The tile is too small for the overlap, or the network is not local: a layer
@@ -101,6 +102,9 @@ class TiledTranslation:
     def __call__(self, image: Tensor) -> Tensor:
         """Translate (N,3,H,W); the result is on the image's device."""
         height, width = image.shape[-2:]
+        self.passes = 0
+        if max(height, width) <= self.tile:
+            return self.function(image.to(self.device or image.device)).to(image.device)
         padded = _pad_to(image, self.stride)
         tiles = self._tiles(padded)
         with shared_norms(self.network) as norms:
@@ -114,7 +118,6 @@ class TiledTranslation:
 
     def _learn(self, image: Tensor, tiles: list[Tile], norms: SharedNorms) -> None:
         """Go over the tiles until all norms know the statistics of the whole image."""
-        self.passes = 0
         while self._stops(image, tiles[0], norms):
             for tile in tiles[1:]:
                 self._stops(image, tile, norms)

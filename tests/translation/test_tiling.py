@@ -111,6 +111,16 @@ def test_group_norms_share_their_statistics_too(groups):
     assert (naive(network, whole, 16) - expected).abs().max() > 0.2
 
 
+def test_an_image_no_larger_than_a_tile_is_translated_at_once():
+    network, whole, seen = generator(), image(64, 40), []
+    tiled = TiledTranslation(network, network, tile=66)
+    network.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[-2:]))
+    with torch.no_grad():
+        assert torch.equal(tiled(whole), network(whole))
+    assert seen == [(64, 40)] * 2
+    assert tiled.passes == 0
+
+
 def test_a_batch_is_translated_image_by_image():
     network = generator()
     both = torch.cat([image(40, 100, seed) for seed in (0, 1)])
