@@ -24,7 +24,9 @@ NO_WEIGHTS = {"model.segmentor.backbone.weights": None}
 LARGE = ["deeplabv3plus/deeplabv3plus_r101_cityscapes.py"]
 LARGE += ["supervised/cityscapes_seg.py", "adaptseg/source_only.py"]
 OF_A_WORLD = ("demo/", "camvid/")
-REAL = [name for name in NAMES if not name.startswith(OF_A_WORLD)]
+TRANSLATING = ("cyclegan/",)  # they segment nothing: test_configs_cyclegan.py
+REAL = [name for name in NAMES if not name.startswith(OF_A_WORLD + TRANSLATING)]
+SEGMENTING = [name for name in NAMES if not name.startswith(TRANSLATING)]
 # Twins of another one, in the world: trained where there is time.
 TWINS = ("adaptseg/synthia_", "adaptseg/lsgan_", "adaptseg/multi_lsgan", "adaptseg/single_")
 TWINS += ("supervised/cityscapes_seg_d", "adaptseg/oracle", "adaptseg/source_only")
@@ -39,9 +41,9 @@ def test_the_configs_are_found():
     assert len(REAL) >= 18
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=NAMES)
-def test_a_config_loads_and_builds(path):
-    cfg = load_config(path, NO_WEIGHTS)
+@pytest.mark.parametrize("name", SEGMENTING)
+def test_a_config_loads_and_builds(name):
+    cfg = load_config(ROOT / "configs" / name, NO_WEIGHTS)
     segmentor = build_segmentor(cfg)
     assert segmentor.num_classes == cfg.model.segmentor.num_classes
     evaluators = cfg.test_evaluator

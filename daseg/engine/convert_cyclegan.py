@@ -41,6 +41,7 @@ def convert_network(
         CheckpointError: Nothing fits, or a key is missing, has no known use or the wrong shape.
     """
     blocks = len({key.split(".")[1] for key in target if key.startswith("blocks.")})
+    _check_blocks(published, blocks)
     report, state = Report(), {}
     for key, value in published.items():
         if STATISTICS.search(key):
@@ -53,6 +54,15 @@ def convert_network(
     if any(match[2] == "6" for match in map(BLOCK.match, map(strip, report.mapped)) if match):
         report.warnings = ["this network was trained with dropout, which ResNetGenerator has not"]
     return {f"{name}.{key}": value for key, value in state.items()}, report
+
+
+def _check_blocks(published: Mapping[str, Tensor], blocks: int) -> None:
+    found = len({match[1] for match in map(BLOCK.match, map(strip, published)) if match})
+    if found and blocks and found != blocks:
+        raise CheckpointError(
+            f"this cyclegan file has {found} residual blocks, the config's generator {blocks}: "
+            f"dict(type='ResNetGenerator', blocks={found})"
+        )
 
 
 def rename(name: str, blocks: int) -> str:
