@@ -15,6 +15,7 @@ from daseg.engine.optim import OptimizersByNetwork
 from daseg.objectives import View
 from daseg.registry import BACKBONES, KINDS, LOSSES, OBJECTIVES, TRANSFORMS, TRANSLATORS
 from daseg.segmentor import Segmentor
+from daseg.translation import CycleGAN
 
 ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -120,6 +121,23 @@ def test_the_example_adaptation_makes_a_step(examples):
     assert set(log) == {*losses, *accuracies}
     still = [name for name, value in adapter.named_parameters() if torch.equal(value, before[name])]
     assert still == []
+
+
+def test_the_example_generator_is_trained(examples):
+    config: dict[str, Any] = {}
+    exec(next(c for c in blocks("docs/extend.md") if "colours = " in c), config)
+    part = {key: value for key, value in config["colours"].items() if key != "_delete_"}
+    discriminator = dict(type="PatchGANDiscriminator", channels=2)
+    model = CycleGAN(part, part, discriminator, discriminator, pool_size=0).train()
+    image = torch.randint(256, (1, 3, 25, 27)).byte()
+    moved = model.translate(image.flip(3))
+    assert torch.allclose(moved, model.translate(image).flip(3), atol=1e-3)
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    adam = dict(optimizer=dict(type="Adam", lr=1e-3))
+    wrappers = OptimizersByNetwork(dict(generators=adam, discriminators=adam))(model)
+    model.train_step(dict(source=dict(image=image), target=dict(image=image // 2)), wrappers)
+    still = [name for name, value in model.named_parameters() if torch.equal(value, before[name])]
+    assert all("disc_" in name and name.endswith("bias") for name in still)
 
 
 def test_the_example_translator_moves_the_mean(examples):
