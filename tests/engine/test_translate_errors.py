@@ -48,22 +48,25 @@ def test_an_unreadable_image_is_named_and_what_was_made_before_stays(
     assert (done.images, done.made, done.skipped) == (12, 1, {})
 
 
-def test_a_full_disk_leaves_nothing_half_written(pair_config, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", ["05", "09"])  # in the middle, and when all has been read
+def test_a_full_disk_leaves_nothing_half_written(number, pair_config, tmp_path, monkeypatch):
     out, real = tmp_path / "out", Path.write_bytes
     options = dict(out=out, translator=IDENTITY, workers=0)
 
     def full(path, data):
-        if path.suffix == ".png" and "05" in path.name.split("."):
+        if path.suffix == ".png" and number in path.name.split("."):
             real(path, data[:50])
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    message = rf"{out}/images/05.png cannot be written: No space left on device\..* goes on from"
+    message = (
+        rf"{out}/images/{number}.png cannot be written: No space left on device\..* goes on from"
+    )
     with pytest.raises(DataError, match=message):
         translate(pair_config(), **options)
     names = {p.name for p in (out / "images").iterdir()}
-    assert "05.png" not in names
+    assert f"{number}.png" not in names
     assert {f"{i:02d}.png" for i in range(5)} <= names
     assert not [name for name in names if name.startswith(".")], "no temporary file"
     monkeypatch.undo()
