@@ -48,8 +48,9 @@ def test_an_unreadable_image_is_named_and_what_was_made_before_stays(
     assert (done.images, done.made, done.skipped) == (12, 1, {})
 
 
-@pytest.mark.parametrize("number", ["05", "09"])  # in the middle, and when all has been read
-def test_a_full_disk_leaves_nothing_half_written(number, pair_config, tmp_path, monkeypatch):
+# In the middle; and when all has been read, so that there is no reason not to write the others.
+@pytest.mark.parametrize(("number", "least"), [("05", 5), ("09", 11)])
+def test_a_full_disk_leaves_nothing_half_written(number, least, pair_config, tmp_path, monkeypatch):
     out, real = tmp_path / "out", Path.write_bytes
     options = dict(out=out, translator=IDENTITY, workers=0)
 
@@ -69,6 +70,8 @@ def test_a_full_disk_leaves_nothing_half_written(number, pair_config, tmp_path, 
     assert f"{number}.png" not in names
     assert {f"{i:02d}.png" for i in range(5)} <= names
     assert not [name for name in names if name.startswith(".")], "no temporary file"
+    assert {f"{name}.png" for name in read_manifest(out)[1]} == names
+    assert len(names) >= least
     monkeypatch.undo()
     done = translate(pair_config(), **options)
     assert done.images == 12
