@@ -20,7 +20,6 @@ def main() -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     add = commands.add_parser("translate", help="a translation by a network").add_argument
-    parser.epilog = "translate: CONFIG [CHECKPOINT] [--size 1024x512] [--tile SIZE] [--repeats N]"
     add("config", help="config of a CycleGAN")
     add("checkpoint", nargs="?", help="its weights (default: random ones, which are as fast)")
     add("--size", default="1024x512", metavar="WxH", help="of the image (default 1024x512)")
