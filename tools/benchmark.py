@@ -2,6 +2,8 @@
 
 python tools/benchmark.py translate configs/cyclegan/gta2cityscapes.py --size 1024x512
 python tools/benchmark.py translate CONFIG CHECKPOINT --tile 512    # tiles beside the whole
+
+Options of translate: --size --tile --repeats --device --world --cfg-options
 """
 
 import argparse
