@@ -99,7 +99,9 @@ def test_a_segmentor_that_watches_is_the_worlds():
     assert "model.disc_target.channels: 64 -> 16" in listed
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", ["gta2cityscapes", pytest.param("cityscapes2gta", marks=pytest.mark.slow)]
+)
 def test_it_trains_in_the_embedded_world(name, tmp_path, monkeypatch):
     world = tmp_path / "world"
     make_world(world, num_source=2, num_target=2, num_val=1, num_test=1, workers=1, progress=False)

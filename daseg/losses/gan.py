@@ -3,7 +3,8 @@
 One convention everywhere: the source domain is *real* (1), the target *fake* (0). The
 discriminator learns to tell them apart, and the segmentor to have its target maps pass for real.
 (AdaptSegNet has the labels the other way round, which changes nothing: a discriminator's sign, or
-x to 1 - x, is learnt.)
+x to 1 - x, is learnt.) Where each domain has a discriminator, as in `CycleGAN`, true images of that
+domain are real to it, translated ones fake.
 """
 
 from abc import ABC, abstractmethod
