@@ -46,8 +46,13 @@ def target_root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pair_config(tmp_path: Path, tiny_data: Path, target_root: Path) -> Callable[..., Path]:
+def pair_config(
+    tmp_path: Path, tiny_data: Path, target_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Path]:
     """Write a config of a CycleGAN from `tiny_data` (32x48) to the photographs."""
+    from daseg.engine import translation_sheet
+
+    monkeypatch.setattr(translation_sheet, "ROWS", 1)  # pictures take longer than all the rest
 
     def write(extra: str = "", source: Path = tiny_data, scale: tuple[int, int] = (48, 32)) -> Path:
         path = tmp_path / "pair.py"

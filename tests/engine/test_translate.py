@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 from daseg.datasets import GTA5, SYNTHIA, CamVid, Cityscapes, FolderDataset
+from daseg.engine import translation_sheet
 from daseg.engine.translate import translate
 from daseg.engine.translation_data import resizing_steps, target_of
 from daseg.generators import ResNetGenerator
@@ -282,8 +283,27 @@ def test_the_manifest_says_what_each_image_was_made_of(
         sha256=digest(out / "images/03.png"),
         size=[48, 32],
     )
-    sheet = read(out / "contact_sheet.png")
-    assert min(sheet.shape[:2]) > 500
+
+
+def test_the_contact_sheet_shows_source_translation_and_target(
+    pair_config, tiny_data, tmp_path, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(translation_sheet, "picture_grid", lambda *a, **k: drawn.append((a, k)))
+    config = pair_config()
+    monkeypatch.setattr(translation_sheet, "ROWS", 3)
+    translate(config, out=tmp_path / "out", translator=["ReinhardTranslator"], workers=0, limit=9)
+    (columns, titles, path), options = drawn[0]
+    assert titles == ["source", "translated", "a target image"]
+    assert path == tmp_path / "out/contact_sheet.png"
+    assert options["names"] == ["00", "04", "08"]
+    for row, number in enumerate((0, 4, 8)):
+        source, translated, target = (column[row] for column in columns)
+        assert np.array_equal(source, read(tiny_data / f"images/{number:02d}.png"))
+        assert np.array_equal(translated, read(tmp_path / f"out/images/{number:02d}.png"))
+        assert (target == 50 * target_of(number, 5, 5)).all(), (
+            "that it was made to look like"
+        )
 
 
 def test_tiles_give_the_same_images(pair_config, pair_weights, tmp_path):
@@ -346,6 +366,7 @@ def test_other_settings_are_refused_unless_all_is_to_be_made_again(
 KILLED = """
 import sys
 from daseg.engine import translation_job
+from daseg.engine import translation_sheet
 from daseg.engine.translate import translate
 import time
 slow = translation_job.Job.pixels
@@ -357,6 +378,7 @@ translate(sys.argv[1], out=sys.argv[2], translator=['IdentityTranslator'], worke
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_where_it_was(pair_config, tiny_data, tmp_path):
     config, out = pair_config(), tmp_path / "out"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
