@@ -22,7 +22,7 @@ CONFIGS = sorted(p for p in (ROOT / "configs").rglob("*.py") if "_base_" not in 
 NAMES = [p.relative_to(ROOT / "configs").as_posix() for p in CONFIGS]
 NO_WEIGHTS = {"model.segmentor.backbone.weights": None}
 LARGE = ["deeplabv3plus/deeplabv3plus_r101_cityscapes.py"]
-LARGE += ["supervised/cityscapes_seg.py", "adaptseg/source_only.py"]
+LARGE += ["supervised/cityscapes_seg.py", "adaptseg/source_only.py", "adaptseg/lsgan_b2.py"]
 OF_A_WORLD = ("demo/", "camvid/")
 TRANSLATING = ("cyclegan/",)  # they segment nothing: test_configs_cyclegan.py
 REAL = [name for name in NAMES if not name.startswith(OF_A_WORLD + TRANSLATING)]
@@ -268,20 +268,31 @@ def drawn(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("name", LARGE)
 def test_a_large_network_trains_two_iterations_at_its_real_size(name, drawn, tmp_path):
     path = ROOT / "configs" / name
-    dataset = load_config(path, NO_WEIGHTS).train_dataloader.dataset.type
-    options = NO_WEIGHTS | {
-        "train_cfg.max_iters": 2,
-        "train_dataloader.num_workers": 0,
-        "train_dataloader.dataset.root": str(drawn / dataset.lower()),
-        "default_hooks.logger.interval": 1,
-        "val_dataloader": None,  # two images of 2048x1024 are not what is tested here
-        "val_cfg": None,
-        "val_evaluator": None,
+    dataset = load_config(path, NO_WEIGHTS).train_dataloader.dataset
+    parts = ("source.", "target.") if dataset.type == "DomainPair" else ("",)
+    roots = {
+        f"train_dataloader.dataset.{part}root": str(
+            drawn / (dataset[part[:-1]] if part else dataset).type.lower()
+        )
+        for part in parts
     }
+    options = (
+        NO_WEIGHTS
+        | roots
+        | {
+            "train_cfg.max_iters": 2,
+            "train_dataloader.num_workers": 0,
+            "default_hooks.logger.interval": 1,
+            "val_dataloader": None,  # two images of 2048x1024 are not what is tested here
+            "val_cfg": None,
+            "val_evaluator": None,
+        }
+    )
     if "deeplabv3plus" in name:  # 16 GB and more for the configured 4 crops of 769x769
         options["train_dataloader.batch_size"] = 2  # batch norm over the pooled features needs 2
     runner = train(path, work_dir=tmp_path / "run", cfg_options=options)
     assert runner.iter == 2
     (log,) = (tmp_path / "run").glob("*/vis_data/scalars.json")
     assert log.read_text().count('"loss_seg"') == 2
+    assert log.read_text().count('"loss_disc"') == (2 if dataset.type == "DomainPair" else 0)
     assert os.path.getsize(tmp_path / "run/iter_2.pth") > 300e6  # weights and momentum of a R101
