@@ -301,9 +301,7 @@ def test_the_contact_sheet_shows_source_translation_and_target(
         source, translated, target = (column[row] for column in columns)
         assert np.array_equal(source, read(tiny_data / f"images/{number:02d}.png"))
         assert np.array_equal(translated, read(tmp_path / f"out/images/{number:02d}.png"))
-        assert (target == 50 * target_of(number, 5, 5)).all(), (
-            "that it was made to look like"
-        )
+        assert (target == 50 * target_of(number, 5, 5)).all(), "that it was made to look like"
 
 
 def test_tiles_give_the_same_images(pair_config, pair_weights, tmp_path):
