@@ -53,7 +53,7 @@ class ParallelSet:
                 if root in (written, *written.parents) or written in root.parents:
                     raise DataError(
                         f"{self.out / folder} and {root}, which is only read, are the same or one "
-                        "is in the other: choose a folder for the translated data set that has "
+                        "is in the other: choose a folder for the new data set that has "
                         "nothing to do with it"
                     )
 
@@ -103,20 +103,7 @@ class ParallelSet:
         Raises:
             DataError: The file cannot be written; there is none under its name then.
         """
-        path = self.image_path(index)
-        options = JPEG_OPTIONS if path.suffix.lower() in JPEG else PNG_OPTIONS
-        done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels[..., ::-1]), options)
-        if not done:
-            raise DataError(f"{path}: the picture cannot be encoded")
-        try:
-            with atomic_write(path) as temporary:
-                temporary.write_bytes(data.tobytes())
-        except OSError as error:
-            raise DataError(
-                f"{path} cannot be written: {error.strerror}. What was written before is whole: "
-                "the same command goes on from there"
-            ) from error
-        return sha256(data.tobytes()).hexdigest()
+        return write_picture(self.image_path(index), pixels)
 
     def write_lists(self, indices: Sequence[int]) -> list[Path]:
         """Write the list files that lie below the source's root, as far as their images are here.
@@ -142,6 +129,28 @@ class ParallelSet:
         # Data sets pass over names with a dot: here the root itself is the folder of the images.
         hidden = Path(self.source.layout.image_dir) == Path(".")
         return self.out / (f".{name}" if hidden else name)
+
+
+def write_picture(path: Path, pixels: np.ndarray) -> str:
+    """Write RGB (H,W,3) or one channel (H,W), uint8; return the SHA-256 of the file.
+
+    Raises:
+        DataError: The file cannot be written; there is none under its name then.
+    """
+    options = JPEG_OPTIONS if path.suffix.lower() in JPEG else PNG_OPTIONS
+    bgr = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+    done, data = cv2.imencode(path.suffix, np.ascontiguousarray(bgr), options)
+    if not done:
+        raise DataError(f"{path}: the picture cannot be encoded")
+    try:
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(data.tobytes())
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written: {error.strerror}. What was written before is whole: "
+            "the same command goes on from there"
+        ) from error
+    return sha256(data.tobytes()).hexdigest()
 
 
 def _link(label: Path, path: Path) -> None:

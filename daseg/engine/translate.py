@@ -2,19 +2,19 @@
 
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from daseg.engine.config import load_config
-from daseg.engine.manifest import Entry, Manifest, is_complete
+from daseg.engine.recorder import complete_entries
 from daseg.engine.translation_data import in_order
 from daseg.engine.translation_gate import Gate
 from daseg.engine.translation_job import Job, Size, Writer
 from daseg.engine.translation_sheet import write_contact_sheet
 from daseg.evaluation.protocol import versions
 from daseg.utils.errors import DataError
+from daseg.utils.manifest import Entry, Manifest
 from daseg.utils.progress import track
 
 
@@ -107,17 +107,11 @@ def translate(
 
 def _complete(job: Job, manifest: Manifest, workers: int) -> dict[str, Entry]:
     """The images of earlier runs that are whole, and whose sources have not changed."""
-    names = {name: index for index, name in enumerate(job.source.names)}
-    known = [name for name in manifest.entries if name in names]
-
-    def check(name: str) -> bool:
-        entry, index = manifest.entries[name], names[name]
-        path, origin = job.set.image_path(index), job.source.samples[index].image
-        return is_complete(entry, path, origin)
-
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        whole = list(track(pool.map(check, known), len(known), "checking what is there"))
-    return {n: manifest.entries[n] for n, is_whole in zip(known, whole, strict=True) if is_whole}
+    files = {
+        name: (job.set.image_path(index), job.source.samples[index].image)
+        for index, name in enumerate(job.source.names)
+    }
+    return complete_entries(manifest, files, workers)
 
 
 def _translate_all(

@@ -1,9 +1,6 @@
 """One translation of a data set: what is translated, by what, and the writing of the images."""
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
@@ -13,8 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from daseg.datasets import SegDataset
-from daseg.engine.manifest import Entry, Manifest
 from daseg.engine.parallel_set import ParallelSet
+from daseg.engine.recorder import Recorder
 from daseg.engine.translation_data import (
     Item,
     TranslationImages,
@@ -24,6 +21,7 @@ from daseg.engine.translation_data import (
 )
 from daseg.engine.translators import LoadedTranslator, load_translator
 from daseg.utils.errors import ConfigError, DataError
+from daseg.utils.manifest import Entry, Manifest
 
 Size = Literal["file", "trained"]
 
@@ -127,26 +125,16 @@ def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(picture)
 
 
-class Writer:
-    """Encodes and writes images in threads; records each one that is on the disk.
-
-    Use it as a context: what was given to it is written at its end, also after an error.
-    """
+class Writer(Recorder):
+    """Encodes and writes images in threads; records each one that is on the disk."""
 
     def __init__(self, job: Job, manifest: Manifest, workers: int) -> None:
-        self.job, self.manifest = job, manifest
-        self._pool = ThreadPoolExecutor(max(workers, 1))
-        self._waiting: deque[Future[tuple[str, Entry]]] = deque()
-        self._most = 4 * max(workers, 1)  # so that images do not pile up in memory
-
-    def __enter__(self) -> "Writer":
-        return self
+        super().__init__(manifest, workers)
+        self.job = job
 
     def put(self, item: Item, pixels: np.ndarray) -> None:
         """Write an image soon."""
-        self._waiting.append(self._pool.submit(self._write, item, pixels))
-        while len(self._waiting) > self._most:
-            self._record()
+        self.submit(self._write, item, pixels)
 
     def _write(self, item: Item, pixels: np.ndarray) -> tuple[str, Entry]:
         job, sample = self.job, self.job.source.samples[item.index]
@@ -160,19 +148,3 @@ class Writer:
         if item.target_name is not None:
             entry["target"] = item.target_name
         return sample.name, entry
-
-    def _record(self) -> None:
-        self.manifest.add(*self._waiting.popleft().result())
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        problem: Exception | None = None
-        while self._waiting:
-            try:
-                self._record()
-            except Exception as failed:  # the others are written all the same
-                problem = problem or failed
-        self._pool.shutdown()
-        if problem is not None and error is None:
-            raise problem

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from daseg.datasets import FolderDataset
-from daseg.engine.manifest import read_manifest
+from daseg.utils.manifest import read_manifest
 from daseg.engine.translate import translate
 from daseg.utils.errors import CheckpointError, ConfigError, DataError
 

@@ -1,4 +1,4 @@
-"""What a translated data set was made of: written as it grows, read again to go on."""
+"""What a made data set was made of: written as it grows, read again to go on."""
 
 import hashlib
 import json
@@ -12,18 +12,25 @@ from daseg.utils.files import atomic_write_text
 FORMAT = 1
 FINAL, JOURNAL = "manifest.json", "manifest.jsonl"
 Entry = dict[str, Any]
+# Of each kind of made data set: what it is, and what was done to it.
+WORDS = {
+    "translation": ("a translation", "translated"),
+    "pseudo-labels": ("pseudo-labels", "labelled"),
+}
 
 
 class Manifest:
-    """The record of a translated data set.
+    """The record of a translated data set, or of one of pseudo-labels.
 
     While it grows, each image is a line at the end of ``manifest.jsonl``: a run that is killed
     loses at most the last line, and with it one image's record. `finish` turns it into
     ``manifest.json``.
 
     Args:
-        out: Folder of the translated data set.
+        out: Folder of the data set.
         settings: What makes an image what it is, beside its source; as JSON holds it.
+        overwrite: Remove what was made with other settings.
+        kind: What it is: a key of `WORDS`.
 
     Raises:
         DataError: The folder holds something else, or images of other settings.
@@ -33,8 +40,15 @@ class Manifest:
             the roots), ``source_sha256``, ``sha256``, ``size`` [width, height] and ``target``.
     """
 
-    def __init__(self, out: Path, settings: Mapping[str, Any], *, overwrite: bool = False) -> None:
-        self.out = out
+    def __init__(
+        self,
+        out: Path,
+        settings: Mapping[str, Any],
+        *,
+        overwrite: bool = False,
+        kind: str = "translation",
+    ) -> None:
+        self.out, self.kind = out, kind
         self.settings: dict[str, Any] = json.loads(json.dumps(settings))
         self.entries: dict[str, Entry] = {}
         self._journal: Any = None
@@ -42,10 +56,11 @@ class Manifest:
 
     def _read(self, overwrite: bool) -> None:
         found = read_manifest(self.out)
+        noun, done = WORDS[self.kind]
         if found is None:
             if self.out.is_dir() and any(self.out.iterdir()):
                 raise DataError(
-                    f"{self.out} holds files, but no {FINAL} of a translation: choose a folder "
+                    f"{self.out} holds files, but no {FINAL} of {noun}: choose a folder "
                     "that is empty or not there yet"
                 )
             return
@@ -54,8 +69,8 @@ class Manifest:
         if changed and not overwrite:
             lines = [f"{k}: {settings.get(k)} there, {self.settings.get(k)} now" for k in changed]
             raise DataError(
-                f"{self.out} was translated with other settings; choose another folder, or "
-                "translate all of it again with --overwrite:\n  " + "\n  ".join(lines)
+                f"{self.out} was {done} with other settings; choose another folder, or have all "
+                "of it made again with --overwrite:\n  " + "\n  ".join(lines)
             )
         if overwrite:
             self._remove(entries)
@@ -74,7 +89,7 @@ class Manifest:
         """Begin to write, with what stays of the entries."""
         self.entries = dict(entries)
         path = self.out / JOURNAL
-        head = json.dumps(dict(format=FORMAT, settings=self.settings))
+        head = json.dumps(dict(format=FORMAT, kind=self.kind, settings=self.settings))
         lines = [head, *(_line(name, entry) for name, entry in self.entries.items())]
         atomic_write_text(path, "\n".join(lines) + "\n")
         self._journal = path.open("a", encoding="utf-8")
@@ -88,7 +103,7 @@ class Manifest:
     def finish(self, about: Mapping[str, Any]) -> Path:
         """Write ``manifest.json``: what the run was, and all images; return its path."""
         self.close()
-        content = dict(format=FORMAT, **about, settings=self.settings)
+        content = dict(format=FORMAT, kind=self.kind, **about, settings=self.settings)
         content["images"] = dict(sorted(self.entries.items()))
         atomic_write_text(self.out / FINAL, json.dumps(content, indent=1) + "\n")
         (self.out / JOURNAL).unlink(missing_ok=True)
@@ -105,7 +120,7 @@ def _line(name: str, entry: Entry) -> str:
 
 
 def read_manifest(out: Path) -> tuple[dict[str, Any], dict[str, Entry]] | None:
-    """The settings and the images of a translated data set, finished or not; None without one.
+    """The settings and the images of a made data set, finished or not; None without one.
 
     Raises:
         DataError: The manifest cannot be read.
@@ -119,9 +134,7 @@ def read_manifest(out: Path) -> tuple[dict[str, Any], dict[str, Entry]] | None:
             return content["settings"], content["images"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         path = journal if journal.is_file() else final
-        raise DataError(f"{path} cannot be read as the manifest of a translation: {error}") from (
-            error
-        )
+        raise DataError(f"{path} cannot be read as the manifest of a data set: {error}") from error
     return None
 
 
