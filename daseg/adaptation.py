@@ -1,8 +1,8 @@
 """The domain adapter: the one train step, whatever the list of objectives."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from mmengine.logging import MessageHub
@@ -14,23 +14,14 @@ from daseg.datasets.collate import common_size
 from daseg.datasets.domain_pair import PairPreprocessor, no_target
 from daseg.objectives import Objective, View
 from daseg.objectives.base import Domain
+from daseg.objectives.passes import Part, passes
 from daseg.objectives.terms import Losses, add, merge, total
 from daseg.registry import MODELS, OBJECTIVES, TRANSLATORS
 from daseg.segmentor import Segmentor, SegOutput
 from daseg.utils.errors import ConfigError
 from daseg.utils.freeze import frozen, same_statistics
-from daseg.utils.micro_batch import part_of
 from daseg.utils.moving_average import MovingAverage
 from daseg.utils.wrapping import no_sync, unwrap
-
-
-class Part(NamedTuple):
-    """The images of a batch that go through the networks together, and their share of it."""
-
-    source: View
-    target: View | None
-    label: Tensor | None  # of the whole batch
-    share: float
 
 
 @MODELS.register_module()
@@ -55,13 +46,15 @@ class DomainAdapter(BaseModel):
             by its own statistics in any case.
         teacher_momentum: Keep a teacher, the moving average of the segmentor's weights with this
             momentum (0.001: each step counts a thousandth); it is what is validated and tested.
-            In the first 1 / momentum steps it is their plain mean. None: no teacher.
+            In the first 1 / momentum steps it is their plain mean. Objectives can ask it, in the
+            first step it is the segmentor itself. None: no teacher.
         translator: Gives each source image the look of the target image at its place in the batch,
             on the device, before anything else; a translator or its config. The result is neither
             clipped nor rounded. `DomainPair` has the same argument, for the loader's workers.
 
     Attributes:
-        views: The views of the last step, detached; of its last part, where it had several.
+        views: The views of the last step, detached, by domain; of its last part, where it had
+            several.
     """
 
     objectives: Any  # an nn.ModuleList of objectives
@@ -91,7 +84,7 @@ class DomainAdapter(BaseModel):
         self.teacher: MovingAverage | None = None
         if teacher_momentum is not None:
             self.teacher = MovingAverage(network, teacher_momentum, gamma=1)
-            self.teacher.requires_grad_(False)
+            self.teacher.eval().requires_grad_(False)
         self.translator: nn.Module | None = None
         if translator is not None:
             self.translator = TRANSLATORS.build(translator).eval().requires_grad_(False)
@@ -131,6 +124,8 @@ class DomainAdapter(BaseModel):
                 ``dict(image (N,3,H,W), label (N,H,W), meta)`` of the source alone.
             optim_wrapper: One optimizer wrapper for each of `trainable_networks`.
         """
+        if self.teacher is not None:
+            self.teacher.start_from(unwrap(self.segmentor))
         parts = self._parts(self.data_preprocessor(data, training=True))
         with frozen(o.discriminator for o in self.adversaries):
             log = self._step_segmentor(parts, optim_wrapper["segmentor"])
@@ -141,40 +136,28 @@ class DomainAdapter(BaseModel):
         return log
 
     def _step_segmentor(self, parts: list[Part], optimizer: OptimWrapper) -> Losses:
-        """Accumulate the gradients of both domains, one graph in memory at a time, and step."""
+        """Accumulate the gradients of all passes, one graph in memory at a time, and step."""
         log: Losses = {}
-        passes = [(part, view) for part in parts for view in self._views_with_losses(part)]
-        if not passes:
+        runs = [run for part in parts for run in passes(self.objectives, part)]
+        if not runs:
             raise ConfigError("no objective has a loss in this iteration: nothing to train")
-        for number, (part, view) in enumerate(passes, start=1):
+        for number, run in enumerate(runs, start=1):
             with ExitStack() as stack:
-                if number < len(passes):  # processes average their gradients once, at the end
+                if number < len(runs):  # processes average their gradients once, at the end
                     stack.enter_context(no_sync(self.segmentor))
-                if view.domain == "target" and self.norm_statistics == "source":
+                if run.domain != "source" and self.norm_statistics == "source":
                     stack.enter_context(same_statistics(self.segmentor))
                 stack.enter_context(optimizer.optim_context(self.segmentor))
-                losses = self._losses(view, part)
-                loss = total(losses, part.share) + self._untouched(view)
+                view = self.views[run.domain] = run.view()
+                losses = run.losses(view)
+                loss = total(losses, run.part.share) + self._untouched(view)
                 # Before the backward pass: the graph keeps what it needs, the view would keep more.
                 view.detach(keep_features=any(o.discriminates_features for o in self.objectives))
                 optimizer.backward(loss)
-            add(log, losses, part.share)
+            add(log, losses, run.part.share)
         optimizer.step()
         optimizer.zero_grad()
         return log
-
-    def _views_with_losses(self, part: Part) -> Iterator[View]:
-        if any(type(o).source_losses is not Objective.source_losses for o in self.objectives):
-            yield part.source
-        if part.target and any(o.needs_target(part.target.iteration) for o in self.objectives):
-            yield part.target
-
-    def _losses(self, view: View, part: Part) -> Losses:
-        if view.domain == "source":
-            with part_of(view.label, part.label, part.share):
-                return merge(o.source_losses(view) for o in self.objectives)
-        wanting = (o for o in self.objectives if o.needs_target(view.iteration))
-        return merge(o.target_losses(view) for o in wanting)
 
     def _untouched(self, view: View) -> Tensor | float:
         """Zero, but a function of all outputs: DDP waits for a gradient of every parameter."""
@@ -220,7 +203,8 @@ class DomainAdapter(BaseModel):
         if target is None:
             if self.translator is not None:
                 raise no_target("the translator")
-            if any(o.needs_target(self._iteration) for o in self.objectives):
+            at = self._iteration
+            if any(o.needs_target(at) or o.needs_mixed(at) for o in self.objectives):
                 raise no_target("an objective")
         elif self.translator is not None:
             source = {**source, "image": self.translator(source["image"], target["image"])}
@@ -250,6 +234,7 @@ class DomainAdapter(BaseModel):
             align_corners=self.align_corners,
             domain=domain,
             iteration=self._iteration,
+            teacher=None if self.teacher is None else self.teacher.module,
         )
 
     @property

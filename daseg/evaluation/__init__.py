@@ -2,6 +2,7 @@
 
 from daseg.evaluation.curves import plot_curves, read_curve
 from daseg.evaluation.iou import IoUMetric
+from daseg.evaluation.label_free import LabelFreeScores
 from daseg.evaluation.observatory import plot_observatory
 from daseg.evaluation.pictures import DomainPicture, draw_domains, panel
 from daseg.evaluation.protocol import (
@@ -17,6 +18,7 @@ __all__ = [
     "DomainPicture",
     "IoUMetric",
     "IoUResult",
+    "LabelFreeScores",
     "ProtocolCard",
     "checkpoint_choice",
     "compare",

@@ -2,6 +2,7 @@
 
 from daseg.hooks.adabn import AdaBNHook
 from daseg.hooks.checkpoint import CheckpointHook
+from daseg.hooks.label_free import LabelFreeScoresHook
 from daseg.hooks.observatory import ObservatoryHook
 from daseg.hooks.progress import ProgressHook
 from daseg.hooks.record_data import RecordDataHook
@@ -12,6 +13,7 @@ from daseg.hooks.translation_pictures import TranslationPicturesHook
 __all__ = [
     "AdaBNHook",
     "CheckpointHook",
+    "LabelFreeScoresHook",
     "ObservatoryHook",
     "ProgressHook",
     "RecordDataHook",

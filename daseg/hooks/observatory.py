@@ -191,7 +191,7 @@ def class_counts(classes: Tensor, count: int) -> Tensor:
 def picture_of(view: View) -> DomainPicture:
     """The first image of a view, with its label where it may have one, prediction and entropy."""
     logits = resize(view.output.logits[:1].float(), size_of(view.image), view.align_corners)
-    label = view.label if view.domain == "source" else None
+    label = None if view.domain == "target" else view.label
     image = view.image[0].permute(1, 2, 0).clamp(0, 255).round().byte()
     return DomainPicture(
         view.domain,

@@ -4,9 +4,11 @@ from daseg.objectives.adversarial import FeatureAdversarial, OutputAdversarial
 from daseg.objectives.base import Objective, View
 from daseg.objectives.entropy import EntropyMinimization, MaxSquare
 from daseg.objectives.memory import MemoryRegularization
+from daseg.objectives.mixing import ClassMix
 from daseg.objectives.supervised import Supervised
 
 __all__ = [
+    "ClassMix",
     "EntropyMinimization",
     "FeatureAdversarial",
     "MaxSquare",

@@ -12,7 +12,7 @@ from daseg.utils.errors import ConfigError, LabelFirewallError
 from daseg.utils.resize import resize, size_of
 from daseg.utils.wrapping import unwrap
 
-Domain = Literal["source", "target"]
+Domain = Literal["source", "target", "mixed"]
 Level = Literal["main", "aux"]
 
 
@@ -26,8 +26,10 @@ class View:
         image: (N,3,H,W), RGB 0..255.
         label: Class indices (N,H',W'), or None in a domain without labels.
         align_corners: How logits are resized.
-        domain: Which domain the batch is of.
+        domain: Which domain the batch is of; "mixed": of both, as an objective has mixed it.
         iteration: Number of train steps made before this one.
+        teacher: The network that `teacher_logits` are of, in eval mode.
+        weight: In a mixed view, a factor (N,H',W') for each pixel's loss.
     """
 
     def __init__(
@@ -39,6 +41,8 @@ class View:
         align_corners: bool,
         domain: Domain = "source",
         iteration: int = 0,
+        teacher: nn.Module | None = None,
+        weight: Tensor | None = None,
     ) -> None:
         self.segmentor = segmentor
         self.image = image
@@ -46,6 +50,8 @@ class View:
         self.align_corners = align_corners
         self.domain = domain
         self.iteration = iteration
+        self.teacher = teacher
+        self.weight = weight
         self.detached = False
 
     @property
@@ -98,6 +104,47 @@ class View:
             )
         return logits
 
+    @cached_property
+    def _teacher_output(self) -> Tensor:
+        if self.teacher is None:
+            raise ConfigError(
+                "an objective asks the teacher, but there is none: give model.teacher_momentum, "
+                "for example 0.01"
+            )
+        with torch.no_grad():
+            return self.teacher(self.image).logits
+
+    @cached_property
+    def teacher_logits(self) -> Tensor:
+        """The teacher's logits for the same image, as `logits`, without a graph.
+
+        The teacher is the moving average of the segmentor after the step before; it runs when this
+        is first read, at most once, with running statistics and without dropout.
+
+        Raises:
+            ConfigError: There is no teacher.
+        """
+        return self._full_size(self._teacher_output)
+
+    def mixed(self, image: Tensor, label: Tensor, weight: Tensor | None = None) -> "View":
+        """A view of domain "mixed" in the same step: for what `Objective.mix` returns.
+
+        Args:
+            image: (N,3,H,W), RGB 0..255.
+            label: Class indices (N,H',W') and 255.
+            weight: A factor (N,H',W') for each pixel's loss, or None.
+        """
+        return View(
+            self.segmentor,
+            image,
+            label,
+            align_corners=self.align_corners,
+            domain="mixed",
+            iteration=self.iteration,
+            teacher=self.teacher,
+            weight=weight,
+        )
+
     def detach(self, *, keep_features: bool = False) -> None:
         """Free the graph: keep the output, cut off from the network that made it.
 
@@ -115,8 +162,8 @@ class View:
                 None if aux is None else aux.detach(),
                 tuple(feature.detach() for feature in features) if keep_features else (),
             )
-        self.__dict__.pop("logits", None)
-        self.__dict__.pop("aux_logits", None)
+        for name in ("logits", "aux_logits", "teacher_logits"):
+            self.__dict__.pop(name, None)
 
     def _full_size(self, logits: Tensor) -> Tensor:
         size = size_of(self.image if self._label is None else self._label)
@@ -126,10 +173,11 @@ class View:
 class Objective(nn.Module):
     """One thing that the segmentor is trained for; a paper is a list of them.
 
-    A subclass overrides `source_losses`, `target_losses` or both. The keys are the names in the
-    log; the values are scalars, weighted already, and the sum over all objectives is what is
-    minimised. One that plays against a discriminator sets `discriminator` in `prepare` and
-    overrides `discriminator_losses`.
+    A subclass overrides `source_losses`, `target_losses` or both; one that trains on a mixture of
+    the two domains overrides `mix` and `mixed_losses`. The keys are the names in the log; the
+    values are scalars, weighted already, and the sum over all objectives is what is minimised.
+    One that plays against a discriminator sets `discriminator` in `prepare` and overrides
+    `discriminator_losses`.
 
     Attributes:
         discriminator: The network that the objective plays against, or None.
@@ -160,6 +208,21 @@ class Objective(nn.Module):
         Where no objective has, the segmentor does not run on the target at all.
         """
         return type(self).target_losses is not Objective.target_losses
+
+    def mix(self, source: View, target: View) -> View:
+        """Make a further batch of both domains, with ``View.mixed``; called after both had a pass.
+
+        The segmentor runs on it in a pass of its own.
+        """
+        raise ConfigError(f"{type(self).__name__} has mixed_losses, but no method mix")
+
+    def mixed_losses(self, mixed: View) -> dict[str, Tensor]:
+        """Losses on what `mix` has made."""
+        return {}
+
+    def needs_mixed(self, iteration: int) -> bool:
+        """Whether `mix` and `mixed_losses` are to be called in this iteration."""
+        return type(self).mixed_losses is not Objective.mixed_losses
 
     def discriminator_losses(self, source: View, target: View) -> dict[str, Tensor]:
         """Losses of the discriminator on both domains, whose views are detached.

@@ -1,0 +1,71 @@
+"""How good predictions look without labels: sure, diverse, and the same from two sides.
+
+None of these numbers is an accuracy: a network that is sure of the wrong class scores as well as
+one that is sure of the right one. They are for comparing runs, or iterations of one, where there
+are no labels to do it with.
+"""
+
+import math
+
+import torch
+from mmengine.dist import all_reduce
+from torch import Tensor
+
+
+class LabelFreeScores:
+    """Scores of a network's predictions, added up image by image, each pixel counting alike.
+
+    Args:
+        num_classes: Number of classes K.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes = num_classes
+        self.with_teacher = False
+        self.pixels = torch.zeros((), dtype=torch.float64)
+        self.sums = torch.zeros(3, dtype=torch.float64)  # entropy, flips and teachers that agree
+        self.marginal = torch.zeros(num_classes, dtype=torch.float64)
+
+    def add(self, prob: Tensor, flipped: Tensor, other: Tensor | None = None) -> None:
+        """Take in a batch.
+
+        Args:
+            prob: Class probabilities (N,K,H,W) of images.
+            flipped: Those of the horizontally flipped images, flipped back.
+            other: Those of another network: of a student, where ``prob`` is a teacher's.
+        """
+        prob = prob.float()
+        pred = prob.argmax(1)
+        entropy = -torch.xlogy(prob, prob).sum(1)
+        agree = [(pred == each.argmax(1)).sum() for each in (flipped, other) if each is not None]
+        sums = torch.stack([entropy.sum(), *agree]).cpu()
+        self.sums[: len(sums)] += sums
+        self.marginal += prob.sum((0, 2, 3)).cpu()
+        self.pixels += pred.numel()
+        self.with_teacher |= other is not None
+
+    def result(self) -> dict[str, float]:
+        """The scores, each 0..1, of the images of all processes.
+
+        - ``entropy``: mean entropy of a pixel, divided by log K; 0 is sure. Vu et al., "ADVENT",
+          CVPR 2019, eq. (2).
+        - ``information``: entropy of the mean prediction minus the mean entropy, divided by log K:
+          large where predictions are sure and all classes occur. Shi and Sha, "Information-
+          Theoretical Learning of Discriminative Clusters for Unsupervised Domain Adaptation", ICML
+          2012: their estimate of the mutual information of input and class.
+        - ``flip_agreement``: share of pixels of the same class in the flipped image.
+        - ``teacher_agreement``: share of pixels of the same class in both networks, where there
+          are two.
+        """
+        total = torch.cat([self.pixels[None], self.sums, self.marginal])
+        all_reduce(total)
+        pixels, entropy, flips, teachers = total[:4].tolist()
+        mean = total[4:] / pixels
+        unit = math.log(self.num_classes)
+        sureness = entropy / pixels / unit
+        scores = dict(
+            entropy=sureness,
+            information=float(-torch.xlogy(mean, mean).sum()) / unit - sureness,
+            flip_agreement=flips / pixels,
+        )
+        return scores | ({"teacher_agreement": teachers / pixels} if self.with_teacher else {})

@@ -1,0 +1,93 @@
+"""How the predictions of target images change, measured without their labels."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from mmengine.dist import get_rank, get_world_size
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor
+
+from daseg.datasets import collate
+from daseg.datasets.domain_pair import without_labels
+from daseg.engine.adabn import spread_batches, target_images
+from daseg.evaluation.label_free import LabelFreeScores
+from daseg.registry import DATASETS, HOOKS
+from daseg.utils.errors import ConfigError
+
+
+@HOOKS.register_module()
+class LabelFreeScoresHook(Hook):
+    """At each validation, log scores of target images that need no label.
+
+    ``labelfree_entropy``, ``labelfree_information``, ``labelfree_flip_agreement`` and, where there
+    is a teacher, ``labelfree_teacher_agreement``, each 0..1, stand beside the mIoU in the log, in
+    ``scalars.json`` and TensorBoard; ``save_best`` of the checkpoint hook takes them, too.
+    `LabelFreeScores` says what they are. The network is the one that is validated.
+
+    The images are training images of the target, always the same, spread evenly over the data set,
+    through the validation's pipeline. No label is read, no random number drawn, and no weight or
+    statistic changed: the training is the one without the hook. Several processes share the images.
+
+    Args:
+        images: Number of images.
+        dataset: Data set of the images, with a pipeline of its own. None: the target of the
+            `DomainPair` that is trained on, through the validation's pipeline.
+
+    Raises:
+        ConfigError: ``images`` is not at least 1, or there is no target and no ``dataset``.
+    """
+
+    def __init__(self, images: int = 32, *, dataset: dict[str, Any] | None = None) -> None:
+        if images < 1:
+            raise ConfigError(f"LabelFreeScoresHook: images is at least 1, not {images}")
+        self.images = images
+        self.dataset = dataset
+        self.source: Any = None  # the built data set
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the images; nothing where there is no validation."""
+        if runner.val_loop is not None:
+            self.source = DATASETS.build(self._config(runner))
+
+    def _config(self, runner: Runner) -> dict[str, Any]:
+        if self.dataset is not None:
+            return without_labels(dict(self.dataset))
+        if "target" not in (runner.cfg.train_dataloader.get("dataset") or {}):
+            raise ConfigError(
+                "LabelFreeScoresHook: the training has no target domain whose images it could "
+                "look at: give it dataset=dict(type=..., root=..., pipeline=...), or leave the "
+                "hook out of custom_hooks"
+            )
+        return target_images(runner.cfg, like="val_dataloader")
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Measure; put the scores beside the metrics."""
+        if self.source is None:
+            return
+        scores = {f"labelfree_{key}": value for key, value in self._measure(runner).items()}
+        for key, value in scores.items():
+            runner.message_hub.update_scalar(f"val/{key}", value)
+        if metrics is not None:
+            metrics.update(scores)
+
+    @torch.no_grad()
+    def _measure(self, runner: Runner) -> dict[str, float]:
+        adapter = runner.bare_model
+        judged, segmentor = adapter.evaluated_network, runner.bare_segmentor
+        scores = LabelFreeScores(segmentor.num_classes)
+        for image in self._batches(runner):
+            flipped = judged.predict(image.flip(3)).flip(3)
+            other = None if adapter.teacher is None else segmentor.predict(image)
+            scores.add(judged.predict(image), flipped, other)
+        return scores.result()
+
+    def _batches(self, runner: Runner) -> Iterator[Tensor]:
+        """This process's batches, on its device."""
+        size = runner.cfg.val_dataloader.get("batch_size", 1)
+        batches = spread_batches(len(self.source), size, self.images)
+        for batch in batches[get_rank() :: get_world_size()]:
+            # No loader: it would draw from torch's generator.
+            data = collate([self.source[index] for index in batch])
+            yield runner.bare_model.data_preprocessor(data, training=False)["image"]
