@@ -1,5 +1,6 @@
 """Data sets, samplers and transforms: from files to batches."""
 
+from daseg.datasets.auto_augment import AutoAugment, RandAugment, TrivialAugmentWide
 from daseg.datasets.base import SampleIndex, SegDataset
 from daseg.datasets.camvid import CamVid
 from daseg.datasets.cityscapes import Cityscapes
@@ -18,6 +19,7 @@ from daseg.datasets.transforms import PhotoMetricDistortion, RandomCrop, ResizeP
 __all__ = [
     "GTA5",
     "SYNTHIA",
+    "AutoAugment",
     "CamVid",
     "Cityscapes",
     "DomainPair",
@@ -31,6 +33,7 @@ __all__ = [
     "PairPreprocessor",
     "PairSampler",
     "PhotoMetricDistortion",
+    "RandAugment",
     "RandomCrop",
     "ResizePIL",
     "Sample",
@@ -39,5 +42,6 @@ __all__ = [
     "SegDataset",
     "TargetBatch",
     "TargetSample",
+    "TrivialAugmentWide",
     "collate",
 ]

@@ -41,10 +41,10 @@ class LoadLabel(BaseTransform):
         path = results["seg_map_path"]
         if path is None:
             return results
-        if results.get("flip") or "crop_box" in results:
+        if results.get("flip") or "crop_box" in results or "auto_augmented" in results:
             raise ConfigError(
-                "LoadLabel stands after a flip or crop, which the label would miss: put it "
-                "right after LoadImageFromFile"
+                "LoadLabel stands after a flip or crop or an augmentation that moves the image, "
+                "which the label would miss: put it right after LoadImageFromFile"
             )
         label = results["label_reader"].read(path)
         size = tuple(results["ori_shape"])
@@ -76,7 +76,8 @@ class PackSample(BaseTransform):
 
     It gives ``image``: (3, H, W) uint8 RGB; ``label``: (H, W) int64 train ids, absent where there
     is none; ``meta``: ``image_path``, ``label_path`` (or None), ``name``, ``ori_shape`` (height,
-    width of the image file), ``label_shape`` (height, width of ``label``, or None).
+    width of the image file), ``label_shape`` (height, width of ``label``, or None). What
+    `DomainPair` has loaded from pseudo-labels it gives as ``pseudo_label``, never as ``label``.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -86,13 +87,14 @@ class PackSample(BaseTransform):
             image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
         rgb = np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1))
         packed: dict[str, Any] = dict(image=torch.from_numpy(rgb))
+        pseudo = results.get("pseudo_label_path")
         if label is not None:
-            packed["label"] = torch.from_numpy(label.astype(np.int64))
+            packed["pseudo_label" if pseudo else "label"] = torch.from_numpy(label.astype(np.int64))
         packed["meta"] = dict(
             image_path=results["img_path"],
             label_path=results.get("seg_map_path"),
             name=results.get("name", ""),
             ori_shape=tuple(results["ori_shape"]),
-            label_shape=None if label is None else tuple(label.shape),
+            label_shape=None if label is None or pseudo else tuple(label.shape),
         )
         return packed
