@@ -60,10 +60,13 @@ def use_world(cfg: Config, name: str) -> None:
     (EfficientNet-Lite0 with ImageNet weights), the width of `FCDiscriminator` (a quarter: at this
     size it would cost more than the segmentor), batches of less than four images, and the length
     of the training with all that is counted in iterations. Since hundreds of iterations stand for a
-    hundred thousand, the backbone learns as fast as the heads, the discriminators learn faster, and
-    a polynomial decay ends with the training, where the published one is cut off. Heads,
-    objectives, losses, their weights and optimizers stay. Helper variables of the config are left
-    out, since they have been computed with.
+    hundred thousand, the backbone learns as fast as the heads, after a warm-up all as fast as it
+    may, the discriminators learn faster, and a polynomial decay ends with the training, where the
+    published one is cut off.
+    `BalancedCrossEntropyLoss` learns from all pixels: from the hardest fifth alone, which is where
+    rare classes weigh most, hundreds of iterations learn nothing but rare classes. Heads,
+    objectives, other losses, their weights and optimizers stay. Helper variables of the config are
+    left out, since they have been computed with.
 
     A `CycleGAN` has networks of a quarter of the width and six blocks, trains for longer, and keeps
     its rates and its batch.
@@ -143,6 +146,8 @@ def _change_model(model: dict[str, Any], world: World) -> None:
     for _, node in _dicts(model):
         if node.get("type") in NARROWED:
             node["channels"] = node.get("channels", 64) // 4
+        if node.get("type") == "BalancedCrossEntropyLoss":
+            node["hard_percent"] = 0
         if node.get("type") == "ResNetGenerator":
             node["blocks"] = min(node.get("blocks", 9), SMALL_BLOCKS)
     area = world.size[0] * world.size[1] / (1024 * 512)
@@ -210,12 +215,19 @@ def _scale_interval(node: Any, key: str, ratio: float, world: World) -> None:
 
 
 def _change_rates(cfg: dict[str, Any], world: World) -> None:
-    """Let all of the segmentor learn as fast as its heads, and the discriminators faster."""
+    """Let all of the segmentor learn as fast as its heads, and the discriminators faster.
+
+    After a warm-up it bears the highest rate, without it diverges at first.
+    """
     networks = cfg.get("optim_wrapper") or {}
     if "segmentor" in networks:
         optimizer = networks["segmentor"]["optimizer"]
         factors = networks["segmentor"].pop("lr_mult", {}).values()
         optimizer["lr"] = min(optimizer["lr"] * max([1, *factors]), world.highest_lr)
+        of_all = cfg.get("param_scheduler") or {}
+        own = of_all.get("segmentor", []) if isinstance(of_all, dict) else of_all
+        if any(scheduler["type"] == "LinearLR" for _, scheduler in schedulers(own)):
+            optimizer["lr"] = world.highest_lr
     if "discriminators" in networks:
         networks["discriminators"]["optimizer"]["lr"] *= world.disc_lr_scale
 

@@ -181,16 +181,21 @@ def test_what_is_counted_in_iterations_and_in_pixels():
     model = config().model.to_dict() | dict(objectives=[dict(type="Supervised", loss=loss)])
     changed = in_world("camvid", model=model).model.objectives[0].loss
     assert (changed.num_classes, changed.rare_pixels) == (11, 600)  # 4096 * 76800 / 524288
+    assert changed.hard_percent == 0  # from all pixels
 
 
 def test_the_segmentor_learns_as_fast_as_its_heads_and_the_discriminators_faster():
     rates = in_world("demo").optim_wrapper
-    assert rates.segmentor.optimizer.lr == pytest.approx(2.5e-4 * 10)
+    assert rates.segmentor.optimizer.lr == 0.01  # after a warm-up
     assert "lr_mult" not in rates.segmentor
     assert rates.discriminators.optimizer.lr == pytest.approx(5 * 1e-4)
     wrapper = config().optim_wrapper.to_dict()
-    wrapper["segmentor"]["optimizer"]["lr"] = 0.5
-    assert in_world("demo", optim_wrapper=wrapper).optim_wrapper.segmentor.optimizer.lr == 0.01
+    decay = [dict(type="PolyLR")]
+    for lr, expected in [(2.5e-4, 2.5e-3), (0.5, 0.01)]:
+        wrapper["segmentor"]["optimizer"]["lr"] = lr
+        for schedule in (decay, dict(segmentor=decay, discriminators=[dict(type="LinearLR")])):
+            cfg = in_world("demo", optim_wrapper=wrapper, param_scheduler=schedule)
+            assert cfg.optim_wrapper.segmentor.optimizer.lr == pytest.approx(expected)
 
 
 def test_helper_variables_are_left_out_and_changes_are_listed():

@@ -1,0 +1,26 @@
+"""The source-only row beside gc, agc and aagc: their network and supervised loss, on GTA5 alone.
+
+    python tools/train.py configs/style_transfer/source_only.py
+    python tools/train.py configs/style_transfer/source_only.py --world demo
+
+Zheng and Yang, "Rectifying Pseudo Label Learning", IJCV 2021, report 37.2 for their network trained
+on the source alone. No image of Cityscapes is seen in training, so that batch norm's statistics are
+the source's. Length and batch are those of gc_b1.
+
+Not yet run here on the real images, which need a GPU; the second command runs it in the
+embedded world, within minutes.
+"""
+
+_base_ = ['./gc_b1.py']
+
+model = dict(objectives=[
+    dict(type='Supervised', aux_weight=0.5, loss=dict(
+        type='BalancedCrossEntropyLoss', num_classes=19, rare_pixels=64 * 64))])
+train_dataloader = dict(sampler=dict(type='EndlessSampler'), dataset=dict(
+    _delete_=True, type='GTA5', root='data/gta5', pipeline=_base_.cropped_source))
+optim_wrapper = dict(_delete_=True, constructor='OptimizersByNetwork', segmentor=dict(
+    optimizer=dict(type='SGD', lr=2e-4, momentum=0.9, nesterov=True, weight_decay=5e-4),
+    lr_mult=dict(head=10, aux_head=10)))
+decay = dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=110001, by_epoch=False)
+param_scheduler = dict(_delete_=True, segmentor=[
+    dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False), decay])
