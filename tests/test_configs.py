@@ -31,7 +31,7 @@ SEGMENTING = [name for name in NAMES if not name.startswith(TRANSLATING)]
 TWINS = ("adaptseg/synthia_", "adaptseg/lsgan_", "adaptseg/multi_lsgan", "adaptseg/single_")
 TWINS += ("supervised/cityscapes_seg_d", "adaptseg/oracle", "adaptseg/source_only")
 TWINS += ("style_transfer/aagc", "style_transfer/source_only")
-TWINS += ("fda/fda_b005", "fda/fda_b009")
+TWINS += ("fda/fda_b005", "fda/fda_b009", "target_subset/", "augmentation/")
 ADAPTING = ["adaptseg/multi_vanilla.py", "advent/minent.py", "style_transfer/gc_b1.py"]
 
 
@@ -139,7 +139,7 @@ def test_a_config_trains_in_the_embedded_world(name, tiny_world, tmp_path, monke
         "val_evaluator": None,
     }
     if "_d1" in name or "_d5" in name:  # of 300 images; here there are 4
-        options["train_dataloader.dataset.num_samples"] = 2
+        options[f"train_dataloader.dataset.{'target.' * ('target_' in name)}num_samples"] = 2
     runner = train(ROOT / "configs" / name, work_dir=tmp_path, cfg_options=options, world="demo")
     assert runner.iter == 1
     (log,) = tmp_path.glob("*/vis_data/scalars.json")
