@@ -76,8 +76,8 @@ def test_in_a_small_world(name, world, crop):
     assert cfg.train_cfg.max_iters == iterations
     (schedule,) = cfg.param_scheduler
     assert (schedule.begin, schedule.end) == (iterations // 2, iterations + 1)
-    for network in ("generators", "discriminators"):
-        assert cfg.optim_wrapper[network].optimizer.lr == 2e-4
+    rates = [cfg.optim_wrapper[n].optimizer.lr for n in ("generators", "discriminators")]
+    assert rates == pytest.approx([5 * 2e-4, 2e-4])
     pictures = cfg.custom_hooks[-1]
     assert (pictures.type, pictures.interval) == ("TranslationPicturesHook", 100)
     for domain in (cfg.train_dataloader.dataset.source, cfg.train_dataloader.dataset.target):
