@@ -220,13 +220,16 @@ class DomainAdapter(BaseModel):
             rows = slice(begin, begin + step)
             view, label = self._view(source, rows, "source"), source.get("label")
             other = None if target is None else self._view(target, rows, "target")
-            parts.append(Part(view, other, label, (min(begin + step, size) - begin) / size))
+            share = (min(begin + step, size) - begin) / size
+            pseudo = None if target is None else target.get("pseudo_label")
+            parts.append(Part(view, other, label, share, pseudo))
         self.views = {v.domain: v for v in parts[-1][:2] if v is not None}
         return parts
 
     def _view(self, batch: dict[str, Any], rows: slice, domain: Domain) -> View:
         image = batch["image"][rows].contiguous(memory_format=self.memory_format)
         label = batch.get("label") if domain == "source" else None
+        pseudo = batch.get("pseudo_label") if domain == "target" else None
         return View(
             self.segmentor,
             image,
@@ -235,6 +238,7 @@ class DomainAdapter(BaseModel):
             domain=domain,
             iteration=self._iteration,
             teacher=None if self.teacher is None else self.teacher.module,
+            pseudo_label=None if pseudo is None else pseudo[rows],
         )
 
     @property

@@ -93,10 +93,7 @@ def test_resizing(cfg: Config) -> Callable[[np.ndarray], np.ndarray] | None:
     Returns:
         A function of an RGB image (H,W,3), or None where the config does not test or does nothing.
     """
-    loader = cfg.get("test_dataloader") or cfg.get("val_dataloader") or {}
-    steps = loader.get("dataset", {}).get("pipeline", [])
-    ends = ("LoadImageFromFile", "LoadLabel", "PackSample")
-    pipeline = Pipeline([step for step in steps if step["type"] not in ends])
+    pipeline = Pipeline(test_steps(cfg))
     if not pipeline.transforms:
         return None
 
@@ -109,6 +106,14 @@ def test_resizing(cfg: Config) -> Callable[[np.ndarray], np.ndarray] | None:
         return results["img"][..., ::-1]
 
     return resize_as_in_testing
+
+
+def test_steps(cfg: Config) -> list[dict[str, Any]]:
+    """The transforms of the config's test pipeline between loading and packing."""
+    loader = cfg.get("test_dataloader") or cfg.get("val_dataloader") or {}
+    steps = loader.get("dataset", {}).get("pipeline", [])
+    ends = ("LoadImageFromFile", "LoadLabel", "PackSample")
+    return [step for step in steps if step["type"] not in ends]
 
 
 @overload

@@ -25,7 +25,8 @@ def contact_sheet(dataset: Any, num: int = 16, seed: int = 0, tile_width: int = 
 
     Args:
         dataset: Gives samples as `PackSample` packs them; has ``metainfo``. Or a `DomainPair`: a
-            row has a sample of the source and, without a label, one of the target.
+            row has a sample of the source and one of the target, without a label or with its
+            pseudo-label.
         num: Number of samples, or of pairs, those that training with this seed would see first.
         seed: Seed of their order and augmentation.
         tile_width: Width of one picture; a sample takes two beside each other.
@@ -57,8 +58,9 @@ def _tile(sample: dict[str, Any], palette: Sequence[Sequence[int]], width: int) 
     picture = np.asarray(Image.fromarray(image).resize((width, height)))
     panels = [picture]
     caption = f"{sample['meta']['name']}   {image.shape[1]}x{image.shape[0]}"
-    if "label" in sample:
-        label = sample["label"].numpy()
+    key = next((key for key in ("label", "pseudo_label") if key in sample), None)
+    if key is not None:
+        label = sample[key].numpy()
         # The label may be larger than the image (testing) and is never smoothed.
         small = Image.fromarray(label.astype(np.uint8)).resize(
             (width, height), Image.Resampling.NEAREST

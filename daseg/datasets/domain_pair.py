@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from daseg.datasets.base import SampleIndex, SegDataset
 from daseg.datasets.firewall import TargetSample
+from daseg.datasets.pseudo_labels import PseudoLabels, with_pseudo_labels
 from daseg.registry import DATASETS, TRANSLATORS
 from daseg.utils.errors import ConfigError, LabelFirewallError
 from daseg.utils.files import atomic_write_text
@@ -41,24 +42,41 @@ class DomainPair(Dataset[dict[str, Any]]):
         translator: Translator or its config: source and target image (3,H,W), RGB 0..255, to the
             translated one. Its result is clipped to 0..255 and rounded. The target and all labels
             stay as they are.
+        pseudo_labels: Folder of ``tools/pseudo_label.py`` with pseudo-labels of the target's
+            images. Target samples then have ``pseudo_label`` (H,W), which all transforms move with
+            the image; they still have no ``label``. The target is then a single data set.
+        pseudo_labels_without_manifest: Also take a folder that nothing says the origin of, because
+            you know that it holds no true labels.
 
     Raises:
         ConfigError: The classes differ, or the target is to have labels.
+        DataError: The pseudo-labels do not fit, or nothing says what they are.
 
     Attributes:
         source: The built source.
         target: The built target.
         metainfo: Classes and palette, those of the source.
+        pseudo_labels: The target's pseudo-labels, or None.
     """
 
     def __init__(
-        self, source: Any, target: Any, *, seed: int | None = None, translator: Any = None
+        self,
+        source: Any,
+        target: Any,
+        *,
+        seed: int | None = None,
+        translator: Any = None,
+        pseudo_labels: str | Path | None = None,
+        pseudo_labels_without_manifest: bool = False,
     ) -> None:
         self.source = DATASETS.build(source)
         self.target = DATASETS.build(without_labels(target))
         self.translator = None if translator is None else TRANSLATORS.build(translator).eval()
         self.metainfo: dict[str, Any] = self.source.metainfo
         self._check()
+        self.pseudo_labels: PseudoLabels | None = None
+        if pseudo_labels is not None:
+            self._use_pseudo_labels(pseudo_labels, pseudo_labels_without_manifest)
         if seed is not None:
             self.inherit_seed(seed)
 
@@ -69,6 +87,20 @@ class DomainPair(Dataset[dict[str, Any]]):
                 f"DomainPair: the classes differ: source {self.source} has {source}, "
                 f"target {self.target} has {target}"
             )
+
+    def _use_pseudo_labels(self, root: str | Path, without_manifest: bool) -> None:
+        if not isinstance(self.target, SegDataset):
+            raise ConfigError(
+                f"DomainPair: pseudo_labels are those of one data set of daseg's, but the target "
+                f"is {self.target}"
+            )
+        self.pseudo_labels = PseudoLabels(
+            root,
+            self.target,
+            forbidden=self.target_label_files() or frozenset(),
+            without_manifest=without_manifest,
+        )
+        self.target = with_pseudo_labels(self.target, self.pseudo_labels)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -93,7 +125,8 @@ class DomainPair(Dataset[dict[str, Any]]):
             index: Which ones. A plain number is taken modulo the length of each domain.
 
         Returns:
-            ``source``: a sample with ``label``; ``target``: a `TargetSample`, without.
+            ``source``: a sample with ``label``; ``target``: a `TargetSample`, without, but with
+            ``pseudo_label`` where the pair has pseudo-labels.
 
         Raises:
             LabelFirewallError: The target data set gives a label.
@@ -148,7 +181,7 @@ class DomainPair(Dataset[dict[str, Any]]):
         From the layout and the names alone: nothing is looked for. None where a part of the target
         is no data set of daseg's and does not say.
         """
-        files = [_label_files(leaf) for leaf in _leaves(self.target)]
+        files = [label_files(leaf) for leaf in _leaves(self.target)]
         return None if None in files else frozenset().union(*filter(None, files))
 
 
@@ -215,7 +248,8 @@ def _leaves(dataset: Any) -> list[Any]:
     return [dataset] if parts is None else [leaf for part in parts for leaf in _leaves(part)]
 
 
-def _label_files(dataset: Any) -> set[str] | None:
+def label_files(dataset: Any) -> set[str] | None:
+    """Where the labels of a data set's images would be; None where it does not say."""
     if not isinstance(dataset, SegDataset):
         return None
     layout = dataset.layout

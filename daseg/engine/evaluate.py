@@ -81,6 +81,7 @@ def evaluate(
             result=result,
             **training_of(metas),
             network=_network(teachers),
+            pseudo_labels=[m["pseudo_labels"] for m in metas if m.get("pseudo_labels")],
             batch_norm="; ".join(dict.fromkeys(norms)),
             inference=inference,
             tta=dict(cfg.tta) if tta else {},

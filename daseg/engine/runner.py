@@ -136,7 +136,7 @@ class Runner(MMRunner):
         meta: dict[str, Any] = dict(iter=self.train_loop.done, max_iters=self.max_iters, epoch=0)
         meta |= self._identity() | dict(settings=self._settings(), cfg=self.cfg.pretty_text)
         meta |= dict(config_path=str(self.cfg.filename), time=time.strftime("%Y-%m-%d %H:%M:%S"))
-        meta["initial_weights"] = self._initial_weights()
+        meta |= dict(initial_weights=self._initial_weights(), pseudo_labels=self._pseudo_labels())
         return meta | {"versions": versions(), "dataset_meta": self._dataset_meta()}
 
     def _initial_weights(self) -> str | None:
@@ -147,6 +147,11 @@ class Runner(MMRunner):
             return f"{Path(self._load_from).name} sha256:{sha256_file(self._load_from)}"
         own = start and " sha256:".join(filter(None, (Path(start.source).name, start.sha256)))
         return self._started_from or own or "random weights"
+
+    def _pseudo_labels(self) -> dict[str, Any] | None:
+        """What is known of the pseudo-labels that are trained on, if any."""
+        used = getattr(self.train_dataloader.dataset, "pseudo_labels", None)
+        return None if used is None else used.facts
 
     def _dataset_meta(self) -> dict[str, Any]:
         metainfo = getattr(self.train_dataloader.dataset, "metainfo", {})
@@ -241,6 +246,8 @@ class Runner(MMRunner):
         settings = dict(dataset=self.cfg.get("train_dataloader", {}).get("dataset"))
         for key in ("model", "optim_wrapper", "param_scheduler"):
             settings[key] = self.cfg.get(key)
+        # Their folder may hold others by now.
+        settings["pseudo_labels"] = (self._pseudo_labels() or {}).get("manifest_sha256")
         return {key: repr(_sorted(value)) for key, value in settings.items()}
 
 

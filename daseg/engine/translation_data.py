@@ -45,11 +45,11 @@ def source_dataset(cfg: Config, root: str | Path | None = None) -> SegDataset:
         ConfigError: The config trains on none, or on several at once.
         DataError: It is not there.
     """
-    part = _training_set(cfg)
+    part = training_set(cfg)
     part = dict(part.get("source", part))
     if root is not None:
         part["root"] = str(root)
-    return _only_one(part, "source", cfg)
+    return only_one(part, "source", cfg)
 
 
 def target_dataset(cfg: Config) -> SegDataset:
@@ -59,28 +59,39 @@ def target_dataset(cfg: Config) -> SegDataset:
         ConfigError: The config does not train on a pair, or its target is several data sets.
         DataError: It is not there.
     """
-    part = _training_set(cfg)
+    part = training_set(cfg)
     if "target" not in part:
         raise ConfigError(
             f"{cfg.filename} has no target images: train_dataloader.dataset is no "
             "dict(type='DomainPair', source=..., target=...)"
         )
-    return _only_one(without_labels(part["target"]), "target", cfg)
+    return only_one(without_labels(part["target"]), "target", cfg)
 
 
-def _training_set(cfg: Config) -> dict[str, Any]:
+def training_set(cfg: Config) -> dict[str, Any]:
+    """The config of the data set that a config trains on.
+
+    Raises:
+        ConfigError: There is none.
+    """
     dataset = (cfg.get("train_dataloader") or {}).get("dataset")
     if not dataset:
-        raise ConfigError(f"{cfg.filename} has no train_dataloader.dataset to translate")
+        raise ConfigError(f"{cfg.filename} has no train_dataloader.dataset to make one of")
     return dataset
 
 
-def _only_one(part: dict[str, Any], role: str, cfg: Config) -> SegDataset:
+def only_one(part: dict[str, Any], role: str, cfg: Config) -> SegDataset:
+    """Build a data set of files.
+
+    Raises:
+        ConfigError: It is made of several.
+        DataError: It is not there.
+    """
     kind = DATASETS.get(part["type"])
     if not isinstance(kind, type) or not issubclass(kind, SegDataset):
         raise ConfigError(
             f"{cfg.filename}: the {role} is a {part['type']}, which has no layout of its own; "
-            "translate its data sets one by one, with a config for each"
+            "take its data sets one by one, with a config for each"
         )
     return kind(**{key: value for key, value in part.items() if key != "type"})
 

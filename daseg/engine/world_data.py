@@ -76,6 +76,11 @@ class World:
         """Folder of the source's images that were translated to the target's look."""
         return PLACES[self.name].translated
 
+    @property
+    def pseudo_labels(self) -> str:
+        """Folder of the pseudo-labels of the target's images."""
+        return PLACES[self.name].pseudo_labels
+
     def resized(self, size: Size) -> Size:
         """The size (width, height) for images that are really resized to ``size``.
 
@@ -124,6 +129,8 @@ def world_dataset(
             if many
             else world_dataset(part, roles, world)
         )
+    if dataset.get("pseudo_labels") is not None:
+        dataset["pseudo_labels"] = world.pseudo_labels
     return dataset if parts else _leaf(dataset, roles, world)
 
 

@@ -23,6 +23,7 @@ from daseg import __version__
 from daseg.evaluation.report import IoUResult
 from daseg.utils.errors import DataError
 from daseg.utils.files import atomic_write_text
+from daseg.utils.pseudo_labels import described
 from daseg.utils.weights import sha256_file
 
 NAME = "protocol_card"
@@ -68,6 +69,8 @@ class ProtocolCard:
         inference: Settings of inference: whole image or sliding window, its size, stride.
         tta: Settings of test-time augmentation: scales, flips; empty for none.
         seed: Of the training run; None where it is not known.
+        pseudo_labels: What is known of the pseudo-labels that each checkpoint was trained on, as
+            `daseg.utils.pseudo_labels.read_facts` gives it; of those without any nothing.
         num_images: How many images were evaluated.
         device: What computed: "cpu", or the name of the GPU.
         versions: Of Python and the packages that decide about numbers.
@@ -92,6 +95,7 @@ class ProtocolCard:
     inference: dict[str, Any] = field(default_factory=dict)
     tta: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
+    pseudo_labels: list[dict[str, Any]] = field(default_factory=list)
     num_images: int = 0
     device: str = "cpu"
     versions: dict[str, str] = field(default_factory=dict)
@@ -107,7 +111,8 @@ class ProtocolCard:
                 for path, sha256 in ([self.weights, self.weights_sha256], *self.averaged_with)
             ),
             "trained": f"{_known(self.iteration)} iterations from "
-            f"{_known(self.initial_weights)}, seed {_known(self.seed)}",
+            f"{_known(self.initial_weights)}, seed {_known(self.seed)}"
+            + "".join(f"; {text}" for text in dict.fromkeys(map(described, self.pseudo_labels))),
             "checkpoint": f"{self.checkpoint_choice}, network: {self.network or 'the only one'}, "
             f"batch norm: {self.batch_norm}",
             "resolution": f"input {_sizes(self.input_sizes)}, label {_sizes(self.label_sizes)} "
@@ -145,6 +150,7 @@ def write_card(
     inference: Mapping[str, Any] | None = None,
     tta: Mapping[str, Any] | None = None,
     seed: int | None = None,
+    pseudo_labels: Sequence[Mapping[str, Any]] = (),
     device: str | torch.device = "cpu",
 ) -> ProtocolCard:
     """Gather the conditions of an evaluation and write them beside its results.
@@ -164,6 +170,7 @@ def write_card(
         inference: Settings of inference.
         tta: Settings of test-time augmentation.
         seed: Of the training run.
+        pseudo_labels: What is known of those that training used, of each checkpoint that did.
         device: The device of the model.
 
     Returns:
@@ -191,6 +198,7 @@ def write_card(
         inference=_plain(inference),
         tta=_plain(tta),
         seed=seed,
+        pseudo_labels=[_plain(facts) for facts in pseudo_labels],
         num_images=result.num_images,
         device=device_name(device),
         versions=versions(),

@@ -15,13 +15,14 @@ from mmengine.runner import Runner
 from daseg.datasets.firewall import OPENED, count_opened, take_opened
 from daseg.registry import HOOKS
 from daseg.utils.files import atomic_write_text
+from daseg.utils.pseudo_labels import described
 
 MIB = 2**20
 CHEATED = (
     "this training, or its validation, has opened labels of the target's training images: "
     "its result is not one of unsupervised adaptation"
 )
-KEPT = ("labels_opened", "seconds", "validation_seconds", "peak_memory")
+KEPT = ("labels_opened", "pseudo_labels_opened", "seconds", "validation_seconds", "peak_memory")
 
 
 @HOOKS.register_module()
@@ -35,6 +36,10 @@ class ReportHook(Hook):
 
     A resumed run adds to what the checkpoint holds. Seconds of training are those of the first
     process, without the validation.
+
+    Where the target has pseudo-labels, their openings are counted apart, and the report says what
+    kind of training that is: unsupervised, or a distillation from a teacher that was trained with
+    labels of the target.
     """
 
     # After ordinary hooks, which may open files (50); before mmengine's logger (60), which resets
@@ -44,6 +49,8 @@ class ReportHook(Hook):
     def __init__(self) -> None:
         self.watched: frozenset[str] | None = None
         self.has_target = False
+        self.pseudo: Any = None  # the target's `PseudoLabels`
+        self.pseudo_files: frozenset[str] = frozenset()
         self.opened: Counter[str] = Counter()
         self.kept: dict[str, Any] = dict.fromkeys(KEPT, 0)
         self.clock = 0.0
@@ -54,6 +61,8 @@ class ReportHook(Hook):
         dataset = runner.train_dataloader.dataset
         self.has_target = hasattr(dataset, "target_label_files")
         self.watched = dataset.target_label_files() if self.has_target else None
+        self.pseudo = getattr(dataset, "pseudo_labels", None)
+        self.pseudo_files = self.pseudo.files() if self.pseudo else frozenset()
         self.kept = {key: runner.message_hub.get_info(f"report_{key}", 0) for key in KEPT}
         self.clock = time.perf_counter()
         if torch.cuda.is_available():
@@ -103,6 +112,11 @@ class ReportHook(Hook):
     def report(self, iterations: int) -> dict[str, Any]:
         """The numbers; memory in MiB, times in seconds, None for what is not known."""
         seconds, memory = self.kept["seconds"], self.kept["peak_memory"]
+        pseudo: dict[str, Any] = {}
+        if self.pseudo is not None:
+            pseudo["target_pseudo_labels_opened"] = self.kept["pseudo_labels_opened"]
+            pseudo["training"] = described(self.pseudo.facts)
+            pseudo["pseudo_labels"] = self.pseudo.facts
         return dict(
             iterations=iterations,
             seconds=round(seconds, 3),
@@ -115,6 +129,7 @@ class ReportHook(Hook):
             target_train_labels_opened=(
                 None if self.watched is None else self.kept["labels_opened"]
             ),
+            **pseudo,
         )
 
     def _lines(self, report: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -133,6 +148,9 @@ class ReportHook(Hook):
             ("last validation mIoU", "none" if miou is None else f"{miou:.2f}"),
             ("target train labels opened", opened),
         ]
+        if self.pseudo is not None:
+            lines.append(("target pseudo-labels opened", report["target_pseudo_labels_opened"]))
+            lines.append(("training", report["training"]))
         return [*lines, ("WARNING", CHEATED)] if report["target_train_labels_opened"] else lines
 
     def _collect(self, data_batch: Any) -> None:
@@ -147,12 +165,14 @@ class ReportHook(Hook):
     def _add_up(self, runner: Runner) -> None:
         """Add up what all processes have counted, and leave it to the next checkpoint."""
         self.opened.update(take_opened())
-        counted = torch.tensor(count_opened(self.opened, self.watched or frozenset()))
+        files = self.watched or frozenset(), self.pseudo_files
+        counted = torch.tensor([count_opened(self.opened, watched) for watched in files])
         memory = torch.tensor(self.kept["peak_memory"])
         self.opened.clear()
         all_reduce(counted, "sum")
         all_reduce(memory, "max")
-        self.kept["labels_opened"] += int(counted)
+        self.kept["labels_opened"] += int(counted[0])
+        self.kept["pseudo_labels_opened"] += int(counted[1])
         self.kept["peak_memory"] = int(memory)
         for key, value in self.kept.items():
             runner.message_hub.update_info(f"report_{key}", value)

@@ -7,6 +7,8 @@ from daseg.losses.dice import DiceLoss
 from daseg.losses.entropy import EntropyLoss, MaxSquareLoss, RobustEntropyLoss
 from daseg.losses.gan import BCEGANLoss, HingeGANLoss, LSGANLoss
 from daseg.losses.ohem import OHEMCrossEntropyLoss
+from daseg.losses.rectified import RectifiedCrossEntropyLoss
+from daseg.losses.symmetric import SymmetricCrossEntropyLoss
 
 __all__ = [
     "BCEGANLoss",
@@ -19,5 +21,7 @@ __all__ = [
     "MaxSquareLoss",
     "MemoryRegularizationLoss",
     "OHEMCrossEntropyLoss",
+    "RectifiedCrossEntropyLoss",
     "RobustEntropyLoss",
+    "SymmetricCrossEntropyLoss",
 ]

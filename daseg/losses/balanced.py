@@ -65,11 +65,11 @@ class BalancedCrossEntropyLoss(CrossEntropyLoss):
         super().__init__(ignore_index=ignore_index)
         if not 0 <= hard_percent <= 100:
             raise ConfigError(
-                f"hard_percent of BalancedCrossEntropyLoss must be in 0..100, got {hard_percent}"
+                f"hard_percent of {type(self).__name__} must be in 0..100, got {hard_percent}"
             )
         if max_weight <= 0:
             raise ConfigError(
-                f"max_weight of BalancedCrossEntropyLoss must be positive, got {max_weight}"
+                f"max_weight of {type(self).__name__} must be positive, got {max_weight}"
             )
         self.max_weight, self.rare_pixels, self.often = max_weight, rare_pixels, often
         self.hard_percent = hard_percent
@@ -79,17 +79,21 @@ class BalancedCrossEntropyLoss(CrossEntropyLoss):
 
     def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the mean loss over the hard pixels; arguments as of `CrossEntropyLoss`."""
+        self._see(logits, target)
+        hard = self.hard_pixels(logits, target)
+        return super().forward(logits, torch.where(hard, target, self.ignore_index), weight)
+
+    def _see(self, logits: Tensor, target: Tensor) -> None:
+        """Check the arguments; take the class weights of the batch, once for all its losses."""
         check_target(logits, target, self.ignore_index)
         if logits.shape[1] != len(self.running):
             raise ConfigError(
-                f"num_classes of BalancedCrossEntropyLoss is {len(self.running)}, "
+                f"num_classes of {type(self).__name__} is {len(self.running)}, "
                 f"the model has {logits.shape[1]} classes"
             )
         batch, _ = whole_label(target)
         if batch is not self._batch:
             self._batch, self._weights = batch, self._weights_of(batch)
-        hard = self.hard_pixels(logits, target)
-        return super().forward(logits, torch.where(hard, target, self.ignore_index), weight)
 
     @torch.no_grad()
     def hard_pixels(self, logits: Tensor, target: Tensor) -> Tensor:

@@ -62,9 +62,7 @@ class CrossEntropyLoss(nn.Module):
         counted, share = whole_label(target)
         logits, target = at_least_float32(logits), target.long()
         class_weights = self._class_weights(logits)
-        loss = F.cross_entropy(
-            logits, target, class_weights, ignore_index=self.ignore_index, reduction="none"
-        )
+        loss = self._pixel_losses(logits, target, class_weights)
         if weight is not None:
             loss = loss * weight
         total = self._total_weight(counted.long(), class_weights, loss.dtype)
@@ -73,6 +71,12 @@ class CrossEntropyLoss(nn.Module):
             # gradients to those of one process with all the images.
             all_reduce(total, op="mean")
         return loss.sum() / (torch.where(total > 0, total, 1) * share)
+
+    def _pixel_losses(self, logits: Tensor, target: Tensor, class_weights: Tensor | None) -> Tensor:
+        """The loss of each pixel (N,H,W), times its class's weight; 0 where it is ignored."""
+        return F.cross_entropy(
+            logits, target, class_weights, ignore_index=self.ignore_index, reduction="none"
+        )
 
     def _class_weights(self, logits: Tensor) -> Tensor | None:
         if self.class_weights is None:

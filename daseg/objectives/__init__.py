@@ -5,6 +5,7 @@ from daseg.objectives.base import Objective, View
 from daseg.objectives.entropy import EntropyMinimization, MaxSquare
 from daseg.objectives.memory import MemoryRegularization
 from daseg.objectives.mixing import ClassMix
+from daseg.objectives.pseudo_label import PseudoLabel, RectifiedPseudoLabel
 from daseg.objectives.supervised import Supervised
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "MemoryRegularization",
     "Objective",
     "OutputAdversarial",
+    "PseudoLabel",
+    "RectifiedPseudoLabel",
     "Supervised",
     "View",
 ]

@@ -30,6 +30,8 @@ class View:
         iteration: Number of train steps made before this one.
         teacher: The network that `teacher_logits` are of, in eval mode.
         weight: In a mixed view, a factor (N,H',W') for each pixel's loss.
+        pseudo_label: In a target view, class indices (N,H,W) and 255 that are no labels, but what
+            a network has said before the training; None without any. See `DomainPair`.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class View:
         iteration: int = 0,
         teacher: nn.Module | None = None,
         weight: Tensor | None = None,
+        pseudo_label: Tensor | None = None,
     ) -> None:
         self.segmentor = segmentor
         self.image = image
@@ -52,6 +55,7 @@ class View:
         self.iteration = iteration
         self.teacher = teacher
         self.weight = weight
+        self.pseudo_label = pseudo_label
         self.detached = False
 
     @property

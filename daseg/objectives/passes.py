@@ -18,6 +18,7 @@ class Part(NamedTuple):
     target: View | None
     label: Tensor | None  # of the whole batch
     share: float
+    pseudo_label: Tensor | None = None  # of the whole batch of the target
 
 
 class Pass(NamedTuple):
@@ -39,7 +40,7 @@ def passes(objectives: Iterable[Objective], part: Part) -> Iterator[Pass]:
         return
     wanting = [o for o in objectives if o.needs_target(target.iteration)]
     if wanting:
-        yield Pass(part, "target", lambda: target, partial(_target_losses, wanting))
+        yield Pass(part, "target", lambda: target, partial(_target_losses, wanting, part))
     seen: Losses = {}
     for mixing in (o for o in objectives if o.needs_mixed(target.iteration)):
         view = partial(mixing.mix, part.source, target)
@@ -51,8 +52,9 @@ def _source_losses(objectives: list[Objective], part: Part, view: View) -> Losse
         return merge(o.source_losses(view) for o in objectives)
 
 
-def _target_losses(objectives: list[Objective], view: View) -> Losses:
-    return merge(o.target_losses(view) for o in objectives)
+def _target_losses(objectives: list[Objective], part: Part, view: View) -> Losses:
+    with part_of(view.pseudo_label, part.pseudo_label, part.share):
+        return merge(o.target_losses(view) for o in objectives)
 
 
 def _mixed_losses(objective: Objective, seen: Losses, view: View) -> Losses:

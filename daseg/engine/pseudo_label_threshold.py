@@ -1,0 +1,176 @@
+"""Which pixels are sure enough for a pseudo-label: thresholds, from histograms of the scores."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from daseg.utils.errors import ConfigError
+from daseg.utils.files import atomic_write
+
+BINS = 10_000  # of a score between 0 and 1: a threshold is a multiple of 0.0001
+Kind = Literal["none", "fixed", "class-balanced", "entropy"]
+KINDS = ("none", "fixed", "class-balanced", "entropy")
+# Which thresholds an option is of.
+USED_BY = dict(value=("fixed", "class-balanced"), quantile=("class-balanced",), keep=("entropy",))
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Which pixels keep their pseudo-label; the others get 255.
+
+    Args:
+        kind: "none": all. "fixed": those of a probability of at least ``value``.
+            "class-balanced": a threshold for each predicted class, ``min(value, median of the
+            class's probabilities)`` (Li et al., "Bidirectional Learning", CVPR 2019, in its code);
+            with ``quantile`` that quantile instead of the median, and no upper bound (Zou et al.,
+            "Unsupervised Domain Adaptation for Semantic Segmentation via Class-Balanced
+            Self-Training", ECCV 2018: the share of a class that it takes is 1 - quantile).
+            "entropy": the share ``keep`` of all pixels that have the least entropy.
+        value: 0..1; None: 0.9.
+        quantile: 0 (keeps all) to below 1.
+        keep: Above 0 to 1; None: 0.5.
+
+    Raises:
+        ConfigError: There is no such kind, a number is out of its range, or is of another kind.
+    """
+
+    kind: Kind = "none"
+    value: float | None = None
+    quantile: float | None = None
+    keep: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ConfigError(f"--threshold is one of {', '.join(KINDS)}, not {self.kind!r}")
+        for name, kinds in USED_BY.items():
+            if getattr(self, name) is not None and self.kind not in kinds:
+                raise ConfigError(
+                    f"--{name} has no effect with --threshold {self.kind}: it is of "
+                    f"{' and '.join(kinds)}"
+                )
+        if self.value is not None and self.quantile is not None:
+            raise ConfigError("--value bounds the median; with --quantile there is no bound")
+        if not 0 <= self.bound <= 1 or not 0 <= (self.quantile or 0) < 1:
+            raise ConfigError("--value is in 0..1, --quantile at least 0 and below 1")
+        if not 0 < self.share <= 1:
+            raise ConfigError(f"--keep is a share above 0 and at most 1, not {self.keep}")
+
+    @property
+    def bound(self) -> float:
+        """``value``, or its default."""
+        return 0.9 if self.value is None else self.value
+
+    @property
+    def share(self) -> float:
+        """``keep``, or its default."""
+        return 0.5 if self.keep is None else self.keep
+
+    @property
+    def needs_histogram(self) -> bool:
+        """Whether all images are looked at before the first one gets its pseudo-label."""
+        return self.kind in ("class-balanced", "entropy")
+
+    def settings(self) -> dict[str, Any]:
+        """What it is, for the manifest."""
+        own: dict[str, Any] = dict(kind=self.kind)
+        if self.kind == "entropy":
+            return own | dict(keep=self.share)
+        if self.quantile is not None:
+            return own | dict(quantile=self.quantile)
+        return own if self.kind == "none" else own | dict(value=self.bound)
+
+    def score(self, prob: Tensor) -> Tensor:
+        """How sure each pixel is, 0..1: (K,H,W) to (H,W); its probability, or 1 - its entropy."""
+        if self.kind != "entropy":
+            return prob.amax(0)
+        entropy = torch.special.entr(prob).sum(0) / math.log(len(prob))
+        return (1 - entropy).clamp(0, 1)
+
+    def cuts(self, counts: np.ndarray) -> list[float]:
+        """The threshold of each class, from the histogram (K,BINS) of its scores.
+
+        A class without a pixel has the bound, or 0 where there is none.
+        """
+        if self.kind == "entropy":
+            return [_quantile(counts.sum(0), 1 - self.share)] * len(counts)
+        if self.quantile is not None:
+            return [_quantile(each, self.quantile) for each in counts]
+        found = [_quantile(each, 0.5) if each.any() else self.bound for each in counts]
+        return [min(self.bound, cut) for cut in found]
+
+    def kept(self, score: Tensor, classes: Tensor, cuts: Sequence[float]) -> Tensor:
+        """Which pixels (H,W) keep the pseudo-label ``classes``, by the threshold of its class."""
+        if self.kind == "none":
+            return torch.ones_like(classes, dtype=torch.bool)
+        if self.kind == "fixed":
+            return score >= self.bound
+        # Bins are compared with bins, as they were counted: rounding moves no pixel.
+        return bins(score) >= torch.tensor([_bin(c) for c in cuts], device=score.device)[classes]
+
+
+def _bin(cut: float) -> int:
+    return min(round(cut * BINS), BINS - 1)
+
+
+def bins(score: Tensor) -> Tensor:
+    """The bin of each score 0..1, long."""
+    return (score * BINS).long().clamp(0, BINS - 1)
+
+
+def _quantile(counts: np.ndarray, share: float) -> float:
+    """The lower edge of the bin that holds the pixel with a share of ``share`` below it."""
+    total = int(counts.sum())
+    if not total:
+        return 0.0
+    return int(np.searchsorted(np.cumsum(counts), int(share * total), side="right")) / BINS
+
+
+class Histogram:
+    """Scores by predicted class, counted over the images one after the other.
+
+    It is a file of a few kilobytes, so that a run which is stopped goes on where it was.
+
+    Args:
+        path: The file.
+        num_classes: K.
+        settings: What the scores depend on. A file of other settings is not read.
+
+    Attributes:
+        counts: (K,BINS) numbers of pixels.
+        done: Number of images.
+    """
+
+    def __init__(self, path: Path, num_classes: int, settings: dict[str, Any]) -> None:
+        self.path, self.settings = path, json.dumps(settings, sort_keys=True)
+        self.counts = np.zeros((num_classes, BINS), np.int64)
+        self.done = 0
+        self._read()
+
+    def _read(self) -> None:
+        try:
+            with np.load(self.path) as file:
+                if str(file["settings"]) == self.settings:
+                    self.counts, self.done = file["counts"], int(file["done"])
+        except (OSError, ValueError, KeyError):  # not there, or of no use: it is counted again
+            return
+
+    def add(self, classes: Tensor, score: Tensor) -> None:
+        """Count an image: predicted classes (H,W), scores (H,W)."""
+        place = classes.long() * BINS + bins(score)
+        counted = torch.bincount(place.flatten(), minlength=self.counts.size)
+        self.counts += counted.view(self.counts.shape).cpu().numpy()
+        self.done += 1
+
+    def save(self) -> None:
+        """Write the file, whole or not at all."""
+        with atomic_write(self.path) as temporary:
+            np.savez_compressed(
+                temporary, counts=self.counts, done=self.done, settings=self.settings
+            )

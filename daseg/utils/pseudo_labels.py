@@ -1,0 +1,66 @@
+"""What is known of a folder of pseudo-labels: who made them, and what their maker had seen."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from daseg.utils.errors import DataError
+from daseg.utils.manifest import FINAL, JOURNAL, Entry
+
+KIND = "pseudo-labels"
+Facts = dict[str, Any]
+
+
+def read_facts(root: Path) -> tuple[Facts, dict[str, Entry]] | None:
+    """The facts of a folder that ``tools/pseudo_label.py`` has written, and its images.
+
+    Returns:
+        ``root``; ``manifest_sha256``; ``checkpoints``, the networks that made them, each ``name``
+        and ``sha256``; ``teacher_saw_target_labels``, how many labels of the target's training
+        images those were trained with, None where it is not known; ``classes``; ``threshold``;
+        ``images``, their number. And the entry of each image by its name. None where there is no
+        manifest of pseudo-labels.
+
+    Raises:
+        DataError: The manifest cannot be read, or the pseudo-labels are not finished.
+    """
+    path = root / FINAL
+    if (root / JOURNAL).is_file():
+        raise DataError(
+            f"the pseudo-labels in {root} are not finished: run the command of "
+            "tools/pseudo_label.py that makes them once more, it goes on where it was"
+        )
+    if not path.is_file():
+        return None
+    try:
+        data = path.read_bytes()
+        content = json.loads(data)
+        if content.get("kind") != KIND:
+            return None
+        facts: Facts = dict(root=str(root), manifest_sha256=hashlib.sha256(data).hexdigest())
+        for key in ("checkpoints", "teacher_saw_target_labels", "classes"):
+            facts[key] = content[key]
+        facts |= dict(threshold=content["settings"]["threshold"], images=len(content["images"]))
+        return facts, content["images"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} cannot be read as a manifest of pseudo-labels: {error}") from error
+
+
+def kind_of_training(facts: Mapping[str, Any]) -> str:
+    """What a training on pseudo-labels is to be called, by what their maker had seen."""
+    if not facts.get("checkpoints"):
+        return f"training on label files of unknown origin in {facts['root']}"
+    seen = facts["teacher_saw_target_labels"]
+    if seen is None:
+        return "self-training; whether the teacher saw target labels is not known"
+    if seen == 0:
+        return "self-training, unsupervised"
+    return f"distillation from a teacher with {seen} target label{'' if seen == 1 else 's'}"
+
+
+def described(facts: Mapping[str, Any]) -> str:
+    """`kind_of_training`, with the networks that made the pseudo-labels and their hashes."""
+    made = [f"{m['name']} sha256:{m['sha256'][:16]}" for m in facts.get("checkpoints") or []]
+    return kind_of_training(facts) + (f" (by {', '.join(made)})" if made else "")
