@@ -79,6 +79,47 @@ def test_the_mean_becomes_a_moving_average_at_the_stated_momentum():
         assert torch.equal(buffer, states[-1][name]), name
 
 
+class Asking(Supervised):
+    """Keeps what the teacher says."""
+
+    def source_losses(self, source):
+        self.said = source.teacher_logits
+        return super().source_losses(source)
+
+
+def test_in_its_first_step_it_is_the_segmentor_whatever_that_has_loaded(tmp_path):
+    """The teacher is a copy from before the weights were loaded, ``load_from``'s for example."""
+    adapter, other = make_adapter(0.1), make_adapter(0.1)
+    list(students(other, 2))
+    torch.save(dict(state_dict=other.segmentor.state_dict()), tmp_path / "weights.pth")
+    load_segmentor(adapter.segmentor, tmp_path / "weights.pth")
+    assert not torch.equal(adapter.teacher.module.head.weight, other.segmentor.head.weight)
+    adapter.objectives[0] = Asking()
+    image = make_batch(0)["image"]
+    with torch.no_grad():
+        expected = other.segmentor.eval()(image).logits
+    run = students(adapter, 2)
+    next(run)
+    torch.testing.assert_close(adapter.objectives[0].said, expected)  # 8x8, as the image
+    after = copy.deepcopy(adapter.teacher.module)
+    next(run)  # from here on it is what it was after the step before
+    with torch.no_grad():
+        expected = after(make_batch(1)["image"]).logits
+    torch.testing.assert_close(adapter.objectives[0].said, expected)
+
+
+def test_a_resumed_teacher_is_not_started_anew():
+    first, second = make_adapter(0.3), make_adapter(0.3)
+    list(students(first, 2))
+    second.load_state_dict(first.state_dict())
+    kept = copy.deepcopy(second.teacher.module)
+    second.objectives[0] = Asking()
+    next(students(second, 1))
+    with torch.no_grad():
+        expected = kept.eval()(make_batch(0)["image"]).logits
+    torch.testing.assert_close(second.objectives[0].said, expected)
+
+
 def test_it_predicts_once_it_has_learnt_and_stays_in_eval_mode():
     adapter, batch = make_adapter(0.1), make_batch(9)
 

@@ -42,6 +42,12 @@ MEASURES = {
 }
 
 
+MIXTURES = {
+    "class mix": [dict(type="ClassMix", aux_weight=1.0)],
+    "cut mix": [dict(type="ClassMix", aux_weight=1.0, mask="cutmix")],
+}
+
+
 class Backbone(nn.Module):
     """Two convolutions and a batch norm whose scale and shift are frozen; counts its runs."""
 
@@ -134,7 +140,7 @@ def spy_on_steps(adapter, wrappers, monkeypatch):
 
 
 def test_every_objective_is_among_the_cases():
-    kinds = {cfg["type"] for case in (GAMES | MEASURES).values() for cfg in case}
+    kinds = {cfg["type"] for case in (GAMES | MEASURES | MIXTURES).values() for cfg in case}
     own = {n for n in OBJECTIVES.names() if OBJECTIVES.get(n).__module__.startswith("daseg.")}
     assert own == kinds | {"Supervised"}
 
@@ -187,6 +193,39 @@ def test_a_measure_of_the_target_moves_both_heads(case):
         *("segmentor.backbone.norm.weight", "segmentor.backbone.norm.bias"),
     }
     assert gradients(adapter) == {}
+
+
+@pytest.mark.parametrize("case", MIXTURES)
+def test_a_mixture_moves_both_heads_and_the_teacher_only_follows(case, monkeypatch):
+    adapter = make_adapter(MIXTURES[case], supervised=False, teacher_momentum=0.1)
+    assert adapter.trainable_networks().keys() == {"segmentor"}
+    wrappers = make_wrappers(adapter)
+    start = deepcopy(adapter.segmentor.state_dict())
+    seen = {}
+
+    def step(inner=wrappers["segmentor"].step, **settings):
+        seen["teacher"] = deepcopy(adapter.teacher.module.state_dict())
+        seen["gradients"] = gradients(adapter.segmentor)
+        seen["teacher's"] = gradients(adapter.teacher)
+        inner(**settings)
+
+    monkeypatch.setattr(wrappers["segmentor"], "step", step)
+    adapter.train_step(make_batch(), wrappers)
+    assert adapter.segmentor.backbone.runs == 1  # the mixture alone; nobody asks for the others
+    assert adapter.teacher.module.backbone.runs == 1
+    assert all(gradient.abs().max() > 0 for gradient in seen["gradients"].values())
+    assert seen["teacher's"] == gradients(adapter) == {}
+    for name, value in start.items():  # until the step it is what the segmentor was before
+        assert torch.equal(seen["teacher"][name], value), name
+    assert all(p.grad is None and not p.requires_grad for p in adapter.teacher.parameters())
+    assert not any(module.training for module in adapter.teacher.modules())
+    before = deepcopy(adapter.teacher.module.state_dict())
+    adapter.train_step(make_batch(2), wrappers)
+    for name, parameter in adapter.segmentor.named_parameters():
+        expected = torch.lerp(before[name], parameter, 0.5)  # of two steps the plain mean
+        torch.testing.assert_close(adapter.teacher.module.state_dict()[name], expected, msg=name)
+    still = {n for n, v in adapter.segmentor.state_dict().items() if torch.equal(v, start[n])}
+    assert still == {"mean", "std", "backbone.norm.weight", "backbone.norm.bias"}
 
 
 class Failing(Objective):

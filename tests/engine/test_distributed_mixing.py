@@ -1,0 +1,70 @@
+"""ClassMix on several processes: each mixes its own images, and all hold the same networks."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from daseg.engine.checkpoint import read_checkpoint
+
+SPEC = importlib.util.spec_from_file_location(
+    "test_distributed", Path(__file__).with_name("test_distributed.py")
+)
+assert SPEC is not None
+assert SPEC.loader is not None
+shared = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(shared)
+
+MIX = """
+model['objectives'] = [dict(type='Supervised'), dict(type='ClassMix', confidence=0.4)]
+model.update(teacher_momentum=0.05)
+del optim_wrapper['discriminators']
+train_dataloader['dataset']['target']['pipeline'][2].update(crop_size=(32, 32))
+custom_hooks = [*custom_hooks, dict(type='KeepMixtures')]
+"""
+HOOK = """
+import torch
+from mmengine.hooks import Hook
+from daseg.registry import HOOKS
+
+@HOOKS.register_module()
+class KeepMixtures(Hook):
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        view, teacher = runner.bare_model.views['mixed'], runner.bare_model.teacher.module
+        kept = dict(label=view.label, teacher=teacher.state_dict())
+        torch.save(kept, f'{runner.work_dir}/mixture{batch_idx}_{runner.rank}.pth')
+"""
+
+
+def start(config, tmp_path, out, *options):
+    (tmp_path / "keep_mixtures.py").write_text(HOOK)
+    env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
+    command = ["tools/dist_train.sh", config, 2, "--work-dir", tmp_path / out, *options]
+    fixtures = Path(__file__).parents[1] / "fixtures"
+    shared.run(*command, env=env | {"PYTHONPATH": f"{fixtures}:{env['PYTHONPATH']}"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", ["bn", "gn"])
+def test_processes_mix_differently_and_hold_the_same_and_resume_exactly(gan_config, tmp_path, norm):
+    text = MIX + "custom_imports = dict(imports=['gan_parts', 'keep_mixtures'])\n"
+    config = gan_config(text, norm=norm)
+    start(config, tmp_path, "whole")
+    ranks = [read_checkpoint(tmp_path / f"whole/rank{r}.pth")["state_dict"] for r in range(2)]
+    assert shared.largest_difference(*ranks) == 0
+    for step in range(6):
+        kept = [
+            torch.load(tmp_path / f"whole/mixture{step}_{r}.pth", weights_only=True)
+            for r in range(2)
+        ]
+        assert not torch.equal(kept[0]["label"], kept[1]["label"])
+        for key, value in kept[0]["teacher"].items():  # after each step, not at the end alone
+            assert torch.equal(kept[1]["teacher"][key], value), key
+
+    half = ("--cfg-options", "train_cfg.max_iters=3", "param_scheduler.0.end=7")
+    start(config, tmp_path, "halves", *half)
+    start(config, tmp_path, "halves", "--resume")
+    resumed = [read_checkpoint(tmp_path / f"halves/rank{r}.pth")["state_dict"] for r in range(2)]
+    for ours, whole in zip(resumed, ranks, strict=True):
+        assert shared.largest_difference(ours, whole) == 0
