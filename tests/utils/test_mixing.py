@@ -1,4 +1,4 @@
-"""What is pasted, and how the look varies: by counting, against numpy, and where nothing changes."""
+"""What is pasted, and how the look varies: by counting, and against numpy."""
 
 import colorsys
 
