@@ -73,9 +73,11 @@ class Head(nn.Conv2d):
         return super().forward(features[self.index])
 
 
-def make_adapter(**settings):
+def make_adapter(objectives=None, **settings):
     torch.manual_seed(0)
     segmentor = Segmentor(Backbone(), Head(-1), Head(-2), num_classes=CLASSES)
+    if objectives is not None:
+        return DomainAdapter(segmentor, objectives, channels_last=False, **settings).train()
     disc = dict(type="FCDiscriminator", channels=4)
     games = [
         dict(type="OutputAdversarial", discriminator=disc, level=level, weight=0.1)
@@ -94,7 +96,7 @@ def make_batch(count=2):
 
 def make_optimizers(adapter):
     sgd = dict(optimizer=dict(type="SGD", lr=0.01, momentum=0.9))
-    return OptimizersByNetwork(dict(segmentor=sgd, discriminators=sgd))(adapter)
+    return OptimizersByNetwork(dict.fromkeys(adapter.trainable_networks(), sgd))(adapter)
 
 
 def up(logits):
@@ -215,3 +217,16 @@ def test_more_parts_need_hardly_more():
     one, many = adapters_peak(1), adapters_peak(9, micro_batch=1)
     outputs = 9 * 2 * 2 * 4 * CLASSES * (SIZE[0] // 4) * (SIZE[1] // 4)  # domains, heads, bytes
     assert one < many < one + 1.1 * outputs
+
+
+def test_a_mixture_needs_no_graph_beside_its_own():
+    """Nor the teacher's full-size logits: little more than its image, label and weights."""
+    supervised = dict(type="Supervised", aux_weight=0.1)
+    alone, mixing = (
+        adapters_peak(objectives=[supervised, *more], teacher_momentum=0.1)
+        for more in ([], [dict(type="ClassMix")])
+    )
+    pixels = 2 * SIZE[0] * SIZE[1]
+    inputs = pixels * (3 * 4 + 8 + 4)  # float32 image and weights, int64 labels
+    logits = 4 * CLASSES * pixels
+    assert alone < mixing < alone + inputs + 0.7 * logits

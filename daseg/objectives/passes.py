@@ -43,7 +43,7 @@ def passes(objectives: Iterable[Objective], part: Part) -> Iterator[Pass]:
         yield Pass(part, "target", lambda: target, partial(_target_losses, wanting, part))
     seen: Losses = {}
     for mixing in (o for o in objectives if o.needs_mixed(target.iteration)):
-        view = partial(mixing.mix, part.source, target)
+        view = partial(_mixed_view, mixing, part.source, target)
         yield Pass(part, "mixed", view, partial(_mixed_losses, mixing, seen))
 
 
@@ -55,6 +55,13 @@ def _source_losses(objectives: list[Objective], part: Part, view: View) -> Losse
 def _target_losses(objectives: list[Objective], part: Part, view: View) -> Losses:
     with part_of(view.pseudo_label, part.pseudo_label, part.share):
         return merge(o.target_losses(view) for o in objectives)
+
+
+def _mixed_view(objective: Objective, source: View, target: View) -> View:
+    view = objective.mix(source, target)
+    for domain in (source, target):  # the pass needs the memory of the teacher's full-size logits
+        domain.detach(keep_features=True)
+    return view
 
 
 def _mixed_losses(objective: Objective, seen: Losses, view: View) -> Losses:

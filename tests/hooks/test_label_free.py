@@ -1,4 +1,4 @@
-"""Label-free scores of a run: what they are of, that they change nothing, and when they cannot be."""
+"""Label-free scores of a run: what they are of, that they change nothing, when they cannot be."""
 
 import json
 
