@@ -87,6 +87,30 @@ def test_the_example_on_the_target_wants_all_classes(examples):
     assert losses == pytest.approx([-np.log(4), 0.0], abs=1e-6)
 
 
+def test_the_example_that_asks_the_teacher(examples):
+    objective = OBJECTIVES.build(dict(type="FollowTeacher", weight=2.0))
+    segmentor, teacher = (
+        Segmentor(dict(type="PlainNet", width=2), dict(type="LinearHead"), num_classes=4)
+        for _ in range(2)
+    )
+    for network, biases in ((segmentor, [0.0] * 4), (teacher, [float(np.log(3)), 0, 0, 0])):
+        network.head.classifier.weight.data.zero_()
+        network.head.classifier.bias.data = torch.tensor(biases)
+    view = View(
+        segmentor,
+        torch.zeros(2, 3, 32, 32),
+        align_corners=False,
+        domain="target",
+        teacher=teacher.eval(),
+    )
+    loss = objective.target_losses(view)["loss_follow"]
+    # 1/4 of each class against 1/2 of the first and 1/6 of the others.
+    assert loss.item() == pytest.approx(2 * ((1 / 4) ** 2 + 3 * (1 / 12) ** 2))
+    loss.backward()
+    assert segmentor.head.classifier.bias.grad.abs().max() > 0
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
 def test_the_example_gan_loss_smooths_the_real_label_alone(examples):
     loss, x = LOSSES.build(dict(type="SmoothGANLoss", real_label=0.8)), torch.randn(2, 1, 3, 3)
     real = -(0.8 * x.sigmoid().log() + 0.2 * (1 - x.sigmoid()).log()).mean()
