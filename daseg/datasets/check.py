@@ -154,7 +154,7 @@ def dataset_configs(node: Any) -> Iterator[dict[str, Any]]:
     """The configs of data sets of files in a tree that may mix or pair them.
 
     The target of a pair comes without labels, as training builds it: they are not looked at here
-    either, and need not be there.
+    either, and need not be there. Its pseudo-labels, where it has some, are.
     """
     if isinstance(node, dict):
         kind = DATASETS.get(node["type"]) if "type" in node else None
@@ -162,7 +162,11 @@ def dataset_configs(node: Any) -> Iterator[dict[str, Any]]:
             yield node
         elif isinstance(kind, type) and issubclass(kind, DomainPair):
             yield from dataset_configs(node.get("source"))
-            yield from dataset_configs(without_labels(node.get("target")))
+            target = without_labels(node.get("target"))
+            if node.get("pseudo_labels"):  # of train ids; its labels are not looked at
+                own = dict(label_root=node["pseudo_labels"], label_encoding="train_ids")
+                target = {**target, **own, "labels": True}
+            yield from dataset_configs(target)
         else:
             for child in node.values():
                 yield from dataset_configs(child)
@@ -172,7 +176,8 @@ def dataset_configs(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _check_leaf(cfg: dict[str, Any], split: str, workers: int) -> Report:
-    which = [f"{k}={cfg[k]}" for k in ("split", "list_file", "num_samples") if cfg.get(k)]
+    shown = ("split", "list_file", "num_samples", "label_root")
+    which = [f"{key}={cfg[key]}" for key in shown if cfg.get(key)]
     which += ["without labels"] if cfg.get("labels") is False else []
     title = f"{split}: {cfg['type']} at {' '.join([str(cfg.get('root')), *which])}"
     try:

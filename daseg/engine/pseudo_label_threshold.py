@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -158,7 +159,7 @@ class Histogram:
             with np.load(self.path) as file:
                 if str(file["settings"]) == self.settings:
                     self.counts, self.done = file["counts"], int(file["done"])
-        except (OSError, ValueError, KeyError):  # not there, or of no use: it is counted again
+        except (OSError, ValueError, KeyError, BadZipFile):  # not there, or of no use: it is counted again
             return
 
     def add(self, classes: Tensor, score: Tensor) -> None:

@@ -83,7 +83,9 @@ class Manifest:
     def _remove(self, entries: Mapping[str, Entry]) -> None:
         """Remove the images of other settings, so that none is left among the new ones."""
         for entry in entries.values():
-            (self.out / entry["file"]).unlink(missing_ok=True)
+            for key in ("file", "confidence"):
+                if key in entry:
+                    (self.out / entry[key]).unlink(missing_ok=True)
 
     def start(self, entries: Mapping[str, Entry]) -> None:
         """Begin to write, with what stays of the entries."""

@@ -1,0 +1,188 @@
+"""From a teacher to a student: its report, its card, its resume, and several processes."""
+
+import importlib.util
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from daseg.datasets.demo import make_world
+from daseg.engine.checkpoint import read_checkpoint
+from daseg.engine.evaluate import evaluate
+from daseg.engine.pseudo_label import pseudo_label
+from daseg.engine.train import train
+from daseg.engine.worlds import WORLDS
+
+ROOT = Path(__file__).parents[2]
+SPEC = importlib.util.spec_from_file_location(
+    "test_distributed", Path(__file__).with_name("test_distributed.py")
+)
+assert SPEC is not None
+assert SPEC.loader is not None
+shared = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(shared)
+
+# Source and target are two copies of the same images: nothing of the target is labelled.
+STUDENT = """
+pair = dict(
+    type='DomainPair', source=train_dataloader['dataset'], pseudo_labels={pseudo!r},
+    target=dict(data, root={target!r}, pipeline=[
+        dict(type='LoadImageFromFile'), dict(type='RandomCrop', crop_size=(32, 40)),
+        dict(type='RandomFlip', prob=0.5), dict(type='PackSample')]))
+train_dataloader.update(dataset=pair, sampler=dict(type='PairSampler'))
+model['segmentor'].update(
+    backbone=dict(type='SmallBackbone', norm='gn'),
+    aux_head=dict(type='DeepLabV2Head', in_index=-2, dilations=(1, 2), branches=2))
+model['segmentor']['head'].update(dropout=0.0)
+model['objectives'] = [
+    dict(type='Supervised'),
+    dict(type='PseudoLabel', loss=dict(type='SymmetricCrossEntropyLoss'), ignore_border=2),
+    dict(type='RectifiedPseudoLabel', max_weight=3.0, rare_pixels=200)]
+custom_imports = dict(imports=['gan_parts'])
+custom_hooks = [dict(type='RecordDataHook'), dict(type='ReportHook'), dict(type='KeepRanks')]
+optim_wrapper['segmentor'].update(lr_mult={{}})
+"""
+
+
+@pytest.fixture
+def student(gan_config, tiny_config, trained, tiny_data, tmp_path):
+    """Write the config of a student; its teacher, `trained`, saw the labels of the source."""
+    gan_config()  # for the path to the parts
+
+    def write(extra="", *, target=None, name="student"):
+        """``target`` None: a copy of the images, which the teacher has not seen."""
+        if target is None:
+            target = tmp_path / "target"
+            shutil.copytree(tiny_data / "images", target / "images", dirs_exist_ok=True)
+        out, teacher = tmp_path / f"pseudo_{name}", (trained["config"], trained["checkpoint"])
+        pseudo_label(*teacher, out=out, data=target, workers=0)
+        text = STUDENT.format(pseudo=str(out), target=str(target))
+        return tiny_config(text + extra, norm="gn", name=name)
+
+    return write
+
+
+def report_of(work_dir):
+    return json.loads((work_dir / "report.json").read_text())
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_an_unsupervised_student(student, tmp_path, workers):
+    options = {"train_dataloader.num_workers": workers}
+    train(student(), work_dir=tmp_path / "run", cfg_options=options)
+    report, text = report_of(tmp_path / "run"), (tmp_path / "run/report.txt").read_text()
+    assert "target train labels opened: 0\n" in text
+    assert "target pseudo-labels opened: 12\n" in text, "6 iterations of 2 images"
+    assert "training: self-training, unsupervised (by iter_6.pth sha256:" in text
+    assert report["target_pseudo_labels_opened"] == 12
+    assert report["pseudo_labels"]["teacher_saw_target_labels"] == 0
+    meta = read_checkpoint(tmp_path / "run/iter_6.pth")["meta"]
+    assert meta["pseudo_labels"] == report["pseudo_labels"]
+    assert len(meta["pseudo_labels"]["manifest_sha256"]) == 64
+    evaluate(tmp_path / "student.py", tmp_path / "run/iter_6.pth", out=tmp_path / "test")
+    card = (tmp_path / "test/protocol_card.txt").read_text().splitlines()
+    assert len(card) == 10
+    assert "seed 3; self-training, unsupervised (by iter_6.pth sha256:" in card[2]
+    content = json.loads((tmp_path / "test/protocol_card.json").read_text())
+    assert content["pseudo_labels"] == [meta["pseudo_labels"]]
+
+
+def test_a_teacher_with_target_labels_is_named(student, tiny_data, tmp_path):
+    """Its five training images are among the target's; the student opens none of their labels."""
+    options = {"train_cfg.max_iters": 2, "default_hooks.checkpoint.interval": 2}
+    config = student(
+        target=tiny_data, extra=f"pair['source']['root'] = {str(tmp_path / 'src')!r}\n"
+    )
+    shutil.copytree(tiny_data, tmp_path / "src")
+    options |= {"val_dataloader.dataset.root": str(tmp_path / "src")}
+    train(config, work_dir=tmp_path / "run", cfg_options=options)
+    words = "distillation from a teacher with 5 target labels"
+    text = (tmp_path / "run/report.txt").read_text()
+    assert f"training: {words} (by iter_6.pth sha256:" in text
+    assert "target train labels opened: 0\n" in text
+    evaluate(config, tmp_path / "run/iter_2.pth", out=tmp_path / "test")
+    assert f"; {words} (by" in (tmp_path / "test/protocol_card.txt").read_text()
+
+
+@pytest.mark.slow
+def test_resumed_equals_uninterrupted(student, tmp_path):
+    config = student()
+    train(config, work_dir=tmp_path / "whole")
+    half = {"train_cfg.max_iters": 3, "param_scheduler.0.end": 7}
+    train(config, work_dir=tmp_path / "halves", cfg_options=half)
+    train(config, work_dir=tmp_path / "halves", resume=True)
+    whole, halves = (read_checkpoint(tmp_path / d / "iter_6.pth") for d in ("whole", "halves"))
+    assert whole["state_dict"].keys() == halves["state_dict"].keys()
+    for key, value in whole["state_dict"].items():
+        assert torch.equal(value, halves["state_dict"][key]), key
+    running = whole["state_dict"]["objectives.2.loss.running"]
+    assert (running > 1).any(), "the running weights are in the checkpoint, and move"
+    assert report_of(tmp_path / "halves")["target_pseudo_labels_opened"] == 12
+    logs = "".join(path.read_text() for path in (tmp_path / "halves").glob("*/*.log"))
+    assert "resuming with another" not in logs
+
+
+@pytest.mark.slow
+def test_pseudo_labels_that_changed_before_a_resume_are_noticed(student, trained, tmp_path):
+    config = student()
+    half = {"train_cfg.max_iters": 3, "param_scheduler.0.end": 7}
+    train(config, work_dir=tmp_path / "run", cfg_options=half)
+    other, out = trained["work_dir"] / "iter_4.pth", tmp_path / "pseudo_student"
+    options = dict(out=out, data=tmp_path / "target", workers=0, overwrite=True)
+    pseudo_label(trained["config"], other, **options)
+    train(config, work_dir=tmp_path / "run", resume=True)
+    logs = "".join(path.read_text() for path in (tmp_path / "run").glob("*/*.log"))
+    assert "resuming with another pseudo_labels than" in logs
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_with_the_doubled_batch(student, tmp_path):
+    config = student("optim_wrapper['segmentor']['optimizer'].update(lr=0.001)\n")
+    env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
+    env["PYTHONPATH"] += os.pathsep + str(ROOT / "tests/fixtures")
+    iterations, out = "train_cfg.max_iters=10", tmp_path / "two"
+    command = ("tools/dist_train.sh", config, 2, "--work-dir", out, "--cfg-options", iterations)
+    shared.run(*command, env=env)
+    options = {"train_cfg.max_iters": 10, "train_dataloader.batch_size": 4}
+    train(config, work_dir=tmp_path / "one", cfg_options=options)
+    two = [read_checkpoint(out / f"rank{rank}.pth")["state_dict"] for rank in (0, 1)]
+    one = read_checkpoint(tmp_path / "one/rank0.pth")["state_dict"]
+    assert shared.largest_difference(*two) == 0
+    assert shared.largest_difference(two[0], one) < 1e-5
+    reports = [report_of(tmp_path / name) for name in ("one", "two")]
+    assert [r["target_pseudo_labels_opened"] for r in reports] == [40, 40]
+
+
+@pytest.mark.slow
+def test_end_to_end_in_the_embedded_world(tmp_path, monkeypatch):
+    """Teacher, pseudo-labels, student and test, by the one switch; labels of the target nowhere."""
+    root = tmp_path / "demo"
+    sizes = dict(num_source=6, num_target=4, num_val=2, num_test=2)
+    make_world(root, size=(128, 64), workers=1, **sizes)
+    monkeypatch.setenv("DASEG_DEMO", str(root))
+    shutil.rmtree(root / "cityscapes/gtFine/train")
+    quick = {"train_cfg.max_iters": 2, "train_dataloader.num_workers": 0}
+    quick |= {"model.segmentor.backbone.weights": None}
+    teacher = ROOT / "configs/adaptseg/single_vanilla.py"
+    train(teacher, work_dir=tmp_path / "teacher", world="demo", cfg_options=quick)
+    out = Path(WORLDS["demo"].pseudo_labels)
+    assert out == root / "pseudo_labels"
+    made = pseudo_label(
+        teacher, tmp_path / "teacher/iter_2.pth", out=out, workers=0, world="demo", audit=True
+    )
+    assert made.teacher_saw_target_labels == 0
+    assert made.audit is not None
+    student = tmp_path / "student.py"
+    student.write_text(
+        f"_base_ = [{str(teacher)!r}]\n"
+        "train_dataloader = dict(dataset=dict(pseudo_labels='data/elsewhere'))\n"
+        "game = dict(type='OutputAdversarial', discriminator=dict(type='FCDiscriminator'))\n"
+        "model = dict(objectives=[dict(type='Supervised'), game, dict(type='PseudoLabel')])\n"
+    )
+    train(student, work_dir=tmp_path / "student", world="demo", cfg_options=quick)
+    text = (tmp_path / "student/report.txt").read_text()
+    assert "target train labels opened: 0\n" in text
+    assert "training: self-training, unsupervised (by iter_2.pth" in text
