@@ -5,7 +5,7 @@ randomness = dict(seed=0)
 env_cfg = dict(cudnn_benchmark=True)
 log_level = 'INFO'
 log_processor = dict(
-    by_epoch=False, window_size=50, mean_pattern='.*(loss|time|grad_norm|disc_acc).*')
+    by_epoch=False, window_size=50, mean_pattern='.*(loss|time|grad_norm|disc_acc|mix_sure).*')
 
 default_hooks = dict(
     runtime_info=dict(type='TrainLogHook'),

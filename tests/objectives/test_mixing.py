@@ -125,6 +125,21 @@ def test_the_mixture_is_that_of_the_seed():
     assert not torch.equal(mixtures[0].label, mixtures[2].label)
 
 
+@pytest.mark.parametrize("mask", ["classmix", "cutmix"])
+def test_the_device_is_never_waited_for(mask, monkeypatch):
+    """Random numbers are drawn on the CPU; nothing is read back from where the images are."""
+
+    def waits(*_):
+        raise AssertionError("a value was read back from the device")
+
+    objective = ClassMix(mask=mask, jitter_prob=1.0, blur_prob=1.0)
+    views = make(objective, random(0, 2, K, *SIZE), random(1, 2, K, *SIZE))
+    for name in ("item", "__bool__", "__int__", "__float__"):
+        monkeypatch.setattr(torch.Tensor, name, waits)
+    mixed = objective.mix(*views)
+    assert mixed.logits.shape == (2, K, *SIZE)
+
+
 def test_the_look_varies_and_labels_do_not():
     teacher, logits = random(0, 2, K, *SIZE), random(1, 2, K, *SIZE)
     found = []
