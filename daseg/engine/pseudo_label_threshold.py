@@ -159,8 +159,8 @@ class Histogram:
             with np.load(self.path) as file:
                 if str(file["settings"]) == self.settings:
                     self.counts, self.done = file["counts"], int(file["done"])
-        except (OSError, ValueError, KeyError, BadZipFile):  # not there, or of no use: it is counted again
-            return
+        except (OSError, ValueError, KeyError, BadZipFile):
+            return  # not there, or of no use: it is counted again
 
     def add(self, classes: Tensor, score: Tensor) -> None:
         """Count an image: predicted classes (H,W), scores (H,W)."""
