@@ -21,9 +21,8 @@ class LabelFreeScores:
 
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes
-        self.with_teacher = False
-        self.pixels = torch.zeros((), dtype=torch.float64)
-        self.sums = torch.zeros(3, dtype=torch.float64)  # entropy, flips and teachers that agree
+        # Pixels, entropy, flips that agree; pixels that two networks saw, and agree on.
+        self.sums = torch.zeros(5, dtype=torch.float64)
         self.marginal = torch.zeros(num_classes, dtype=torch.float64)
 
     def add(self, prob: Tensor, flipped: Tensor, other: Tensor | None = None) -> None:
@@ -36,13 +35,12 @@ class LabelFreeScores:
         """
         prob = prob.float()
         pred = prob.argmax(1)
-        entropy = -torch.xlogy(prob, prob).sum(1)
-        agree = [(pred == each.argmax(1)).sum() for each in (flipped, other) if each is not None]
-        sums = torch.stack([entropy.sum(), *agree]).cpu()
-        self.sums[: len(sums)] += sums
+        sums = [-torch.xlogy(prob, prob).sum(), (pred == flipped.argmax(1)).sum()]
+        if other is not None:
+            sums += [torch.full_like(sums[1], pred.numel()), (pred == other.argmax(1)).sum()]
+        self.sums[0] += pred.numel()
+        self.sums[1 : 1 + len(sums)] += torch.stack(sums).cpu()
         self.marginal += prob.sum((0, 2, 3)).cpu()
-        self.pixels += pred.numel()
-        self.with_teacher |= other is not None
 
     def result(self) -> dict[str, float]:
         """The scores, each 0..1, of the images of all processes.
@@ -57,10 +55,10 @@ class LabelFreeScores:
         - ``teacher_agreement``: share of pixels of the same class in both networks, where there
           are two.
         """
-        total = torch.cat([self.pixels[None], self.sums, self.marginal])
+        total = torch.cat([self.sums, self.marginal])
         all_reduce(total)
-        pixels, entropy, flips, teachers = total[:4].tolist()
-        mean = total[4:] / pixels
+        pixels, entropy, flips, compared, teachers = total[:5].tolist()
+        mean = total[5:] / pixels
         unit = math.log(self.num_classes)
         sureness = entropy / pixels / unit
         scores = dict(
@@ -68,4 +66,4 @@ class LabelFreeScores:
             information=float(-torch.xlogy(mean, mean).sum()) / unit - sureness,
             flip_agreement=flips / pixels,
         )
-        return scores | ({"teacher_agreement": teachers / pixels} if self.with_teacher else {})
+        return scores | ({"teacher_agreement": teachers / compared} if compared else {})

@@ -1,5 +1,11 @@
 """Scores without labels, against numpy and against what they are by definition."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +13,13 @@ import torch
 from daseg.evaluation import LabelFreeScores
 
 K = 5
+SCRIPT = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("this_test", sys.argv[1])
+test = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(test)
+test.worker(int(sys.argv[2]), sys.argv[3])
+"""
 
 
 def probabilities(seed, count, size=(4, 6), scale=3.0):
@@ -51,3 +64,29 @@ def test_sure_of_all_classes_alike_of_one_class_and_of_nothing():
         found = scores.result()
         assert list(found) == ["entropy", "information", "flip_agreement"]
         assert tuple(found.values()) == pytest.approx(expected, abs=1e-6)
+
+
+def worker(rank: int, out_dir: str) -> None:
+    torch.set_num_threads(1)
+    meeting = f"file://{out_dir}/meeting_point"
+    torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=3)
+    scores = LabelFreeScores(K)
+    for seed in [(0, 1), (2,), ()][rank]:  # the last process has no images
+        scores.add(*(probabilities(10 * seed + n, 1 + seed) for n in range(3)))
+    Path(out_dir, f"{rank}.json").write_text(json.dumps(scores.result()))
+    torch.distributed.destroy_process_group()
+
+
+def test_processes_find_what_one_does(tmp_path):
+    environment = dict(os.environ, OMP_NUM_THREADS="1")
+    command = [sys.executable, "-c", SCRIPT, __file__]
+    processes = [
+        subprocess.Popen([*command, str(rank), str(tmp_path)], cwd=tmp_path, env=environment)
+        for rank in range(3)
+    ]
+    alone = LabelFreeScores(K)
+    for seed in range(3):
+        alone.add(*(probabilities(10 * seed + n, 1 + seed) for n in range(3)))
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
+    for rank in range(3):
+        assert json.loads((tmp_path / f"{rank}.json").read_text()) == pytest.approx(alone.result())
