@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from daseg.datasets import FolderDataset
-from daseg.utils.manifest import read_manifest
 from daseg.engine.translate import translate
 from daseg.utils.errors import CheckpointError, ConfigError, DataError
+from daseg.utils.manifest import read_manifest
 
 IDENTITY = ["IdentityTranslator"]
 CLASSES = ["left", "right", "square"]
