@@ -280,9 +280,11 @@ def test_missing_images_say_how_to_get_them(world, remedy, monkeypatch):
 def test_translated_images_are_the_worlds_own_with_the_labels_of_its_source(monkeypatch):
     pair = config().train_dataloader.dataset.to_dict()
     pair["source"] = dict(type="GTA5", root="data/translated", label_root="data/gta5")
+    monkeypatch.setenv("DASEG_DEMO", "gone/demo")
+    monkeypatch.setenv("DASEG_CAMVID_TRANSLATED", "gone/dusk")
     for world, folder, labels in [
-        ("demo", "data/demo/gta5_translated", "data/demo/gta5"),
-        ("camvid", "data/camvid_translated", "data/camvid"),
+        ("demo", "gone/demo/gta5_translated", "gone/demo/gta5"),
+        ("camvid", "gone/dusk", "data/camvid"),
     ]:
         changed = in_world(world, train_dataloader=dict(dataset=pair))
         source = changed.train_dataloader.dataset.source
