@@ -70,7 +70,7 @@ def test_another_seed_is_another_run(tiny_config, tmp_path):
         same_state(tmp_path / "a/iter_3.pth", tmp_path / "b/iter_3.pth")
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_killed_and_resumed_equals_uninterrupted(tiny_config, tmp_path, workers):
     config = tiny_config()
     options = [
