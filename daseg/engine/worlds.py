@@ -64,8 +64,8 @@ def use_world(cfg: Config, name: str) -> None:
     hundred thousand, the backbone learns as fast as the heads, after a warm-up all as fast as it
     may, the discriminators learn faster, and a polynomial decay ends with the training, where the
     published one is cut off.
-    `BalancedCrossEntropyLoss` learns from all pixels: from the hardest fifth alone, which is where
-    rare classes weigh most, hundreds of iterations learn nothing but rare classes. Heads,
+    `BalancedCrossEntropyLoss` learns from all pixels: from the hardest fifth alone, hundreds of
+    iterations do not learn to segment. Heads,
     objectives, other losses, their weights and optimizers stay. Helper variables of the config are
     left out, since they have been computed with.
 
