@@ -13,7 +13,7 @@ from torch import nn
 from daseg.utils.files import atomic_write
 from daseg.utils.strict import (
     TEACHER,
-    load_networks,
+    load_groups,
     load_segmentor,
     load_strictly,
     read_checkpoint,
@@ -23,7 +23,7 @@ from daseg.utils.strict import (
 __all__ = [
     "has_teacher",
     "latest_checkpoint",
-    "load_networks",
+    "load_groups",
     "load_segmentor",
     "load_strictly",
     "model_state",

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from daseg.datasets.firewall import take_opened
 from daseg.engine.checkpoint import (
     latest_checkpoint,
-    load_networks,
+    load_groups,
     load_segmentor,
     load_strictly,
     model_state,
@@ -179,7 +179,7 @@ class Runner(MMRunner):
         if hasattr(self.bare_model, "segmentor"):
             load_segmentor(self.bare_segmentor, path)
         else:
-            load_networks(self.bare_model.trainable_networks(), path)
+            load_groups(self.bare_model.trainable_networks(), path)
         self.logger.info(f"weights loaded from {path}")
 
     @property

@@ -49,7 +49,7 @@ class RectifiedCrossEntropyLoss(BalancedCrossEntropyLoss):
             ignore_index=ignore_index,
         )
 
-    def forward(  # type: ignore[override]
+    def forward(  # type: ignore[override]  # the other head in the place of pixel weights
         self, logits: Tensor, target: Tensor, other: Tensor
     ) -> Tensor:
         """Return the loss, a scalar >= 0 of at least float32.

@@ -11,7 +11,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from daseg.datasets.domain_pair import PairPreprocessor
+from daseg.datasets.domain_pair import PairPreprocessor, no_target
 from daseg.losses.gan import GANLoss
 from daseg.losses.pixels import at_least_float32
 from daseg.objectives.base import Domain
@@ -171,11 +171,7 @@ class CycleGAN(BaseModel):
 
     def _images(self, data: dict[str, Any]) -> dict[Domain, Tensor]:
         if not {"source", "target"} <= data.keys():
-            raise ConfigError(
-                "CycleGAN learns from two domains, but the training data has one: "
-                "train_dataloader.dataset=dict(type='DomainPair', source=..., target=...) and "
-                "sampler=dict(type='PairSampler')"
-            )
+            raise no_target("CycleGAN")
         return {domain: self._from_pixels(data[domain]["image"]) for domain in DOMAINS}
 
     def _step_generators(

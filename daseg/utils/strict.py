@@ -51,7 +51,7 @@ def load_segmentor(segmentor: nn.Module, path: str | Path) -> dict[str, Any]:
     return checkpoint.get("meta", {})
 
 
-def load_networks(networks: dict[str, nn.Module], path: str | Path) -> dict[str, Any]:
+def load_groups(networks: dict[str, nn.Module], path: str | Path) -> dict[str, Any]:
     """Load the children of groups of networks from a checkpoint of all; return its ``meta``.
 
     Args:

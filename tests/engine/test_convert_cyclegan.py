@@ -12,7 +12,7 @@ from daseg.engine.convert_cyclegan import NETWORKS, convert_network_file
 from daseg.segmentor import Segmentor
 from daseg.translation import CycleGAN
 from daseg.utils.errors import CheckpointError, ConfigError
-from daseg.utils.strict import load_networks
+from daseg.utils.strict import load_groups
 
 TOOL = Path(__file__).parents[2] / "tools/convert_checkpoint.py"
 KEYS = Path(__file__).parents[1] / "fixtures/state_dict_keys"
@@ -64,7 +64,7 @@ def test_each_network_finds_its_place(network, tmp_path):
         assert "left out: module.model.2.running_mean (running statistics of" in str(report)
     # It is loaded where a checkpoint is wanted for this network alone.
     alone = torch.nn.ModuleDict({network: getattr(target, network)})
-    load_networks({"": alone}, tmp_path / "ours.pth")
+    load_groups({"": alone}, tmp_path / "ours.pth")
     for key, value in alone.state_dict().items():
         assert torch.equal(value, checkpoint["state_dict"][key])
 
@@ -76,7 +76,7 @@ def test_the_converted_generator_translates_as_the_published_numbers_say(tmp_pat
     for target, network in ((one, "source_to_target"), (other, "target_to_source")):
         convert_network_file(tmp_path / "net.pth", tmp_path / "o.pth", target, network, force=True)
         group = torch.nn.ModuleDict({network: getattr(target, network)})
-        load_networks({"": group}, tmp_path / "o.pth")
+        load_groups({"": group}, tmp_path / "o.pth")
     image = torch.rand(1, 3, 16, 16) * 255
     found = one.translate(image, "source_to_target")
     torch.testing.assert_close(found, other.translate(image, "target_to_source"))
