@@ -45,7 +45,7 @@ WORLDS = {
 LOG_INTERVAL = 20
 # What a translation has in any world in the place of an adaptation's settings.
 TRANSLATION: dict[str, Any] = dict(
-    max_iters=1000, least_interval=100, least_batch=1, disc_lr_scale=1
+    max_iters=3000, least_interval=100, least_batch=1, disc_lr_scale=1
 )
 NARROWED = ("FCDiscriminator", "PatchGANDiscriminator", "ResNetGenerator")
 GENERATOR_LR_SCALE = 5
