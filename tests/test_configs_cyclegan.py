@@ -14,6 +14,7 @@ from daseg.registry import MODELS, PARAM_SCHEDULERS
 
 FOLDER = Path(__file__).parents[1] / "configs/cyclegan"
 NAMES = ["gta2cityscapes", "cityscapes2gta"]
+SEMANTIC = "gta2cityscapes_semantic"
 SOURCE = dict(gta2cityscapes="GTA5", cityscapes2gta="Cityscapes")
 WIDTHS = dict(GTA5=(1024, 563), Cityscapes=(1024, 512))
 
@@ -23,7 +24,7 @@ def count(module) -> int:
 
 
 def test_all_are_listed():
-    assert sorted(NAMES) == sorted(path.stem for path in FOLDER.glob("*.py"))
+    assert sorted([*NAMES, SEMANTIC]) == sorted(path.stem for path in FOLDER.glob("*.py"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,11 +87,12 @@ def test_in_a_small_world(name, world, crop):
 
 
 def test_a_segmentor_that_watches_is_the_worlds():
-    real = load_config(FOLDER / "gta2cityscapes.py")
-    real.model.segmentor = dict(
-        type="Segmentor", num_classes=19, backbone=dict(type="ResNet", depth=101),
-        head=dict(type="DeepLabV2Head"),
-    )  # fmt: skip
+    real = load_config(FOLDER / f"{SEMANTIC}.py")
+    assert real.model.semantic_weight == 1
+    source_only = load_config(FOLDER.parent / "style_transfer/source_only.py")
+    watching, trained = real.model.segmentor, source_only.model.segmentor
+    for key in ("head", "aux_head", "mean", "std", "to_bgr", "align_corners"):
+        assert watching[key] == trained[key], "its checkpoint is what is loaded"
     before = real._cfg_dict.to_dict()
     use_world(real, "camvid")
     assert real.model.segmentor.backbone.type == "EfficientNetLite0"

@@ -13,7 +13,8 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=3))
 custom_hooks = [
     dict(type='RecordDataHook'), dict(type='ProgressHook'), dict(type='ReportHook'),
-    dict(type='ObservatoryHook', interval=50, picture_interval=500, patience=500)]
+    dict(type='ObservatoryHook', interval=50, picture_interval=500, patience=500),
+    dict(type='LabelFreeScoresHook', images=16)]
 
 visualizer = dict(
     type='Visualizer',

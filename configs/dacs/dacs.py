@@ -9,8 +9,7 @@ AdaptSegNet's, of which two branches are summed, a teacher of momentum 0.01. Its
 published network that it "peaked at 53.66 mIoU and ended at 53.04 mIoU".
 
 Differences from it, beside those that `ClassMix` names: the initial weights are AdaptSegNet's,
-from ImageNet, and not from MSCOCO; what is tested is the teacher, at full-size labels. Label-free
-scores of target images are logged at each validation (docs/evaluate.md).
+from ImageNet, and not from MSCOCO; what is tested is the teacher, at full-size labels.
 
 Not yet run here on the real images, which need a GPU; the second command runs it in the
 embedded world, within minutes.
@@ -25,4 +24,3 @@ model = dict(
     objectives=[dict(type='Supervised'), dict(type='ClassMix', confidence=0.968)],
     teacher_momentum=0.01)
 train_cfg = dict(max_iters=250000, val_interval=5000)
-custom_hooks = [*_base_.custom_hooks, dict(type='LabelFreeScoresHook', images=32)]

@@ -35,8 +35,11 @@ class LabelFreeScoresHook(Hook):
         dataset: Data set of the images, with a pipeline of its own. None: the target of the
             `DomainPair` that is trained on, through the validation's pipeline.
 
+    Where the training has no target and no ``dataset`` is given, it measures nothing, and the log says
+    so.
+
     Raises:
-        ConfigError: ``images`` is not at least 1, or there is no target and no ``dataset``.
+        ConfigError: ``images`` is not at least 1.
     """
 
     def __init__(self, images: int = 32, *, dataset: dict[str, Any] | None = None) -> None:
@@ -48,19 +51,14 @@ class LabelFreeScoresHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Find the images; nothing where there is no validation."""
-        if runner.val_loop is not None:
-            self.source = DATASETS.build(self._config(runner))
-
-    def _config(self, runner: Runner) -> dict[str, Any]:
+        if runner.val_loop is None:
+            return
         if self.dataset is not None:
-            return without_labels(dict(self.dataset))
-        if "target" not in (runner.cfg.train_dataloader.get("dataset") or {}):
-            raise ConfigError(
-                "LabelFreeScoresHook: the training has no target domain whose images it could "
-                "look at: give it dataset=dict(type=..., root=..., pipeline=...), or leave the "
-                "hook out of custom_hooks"
-            )
-        return target_images(runner.cfg, like="val_dataloader")
+            self.source = DATASETS.build(without_labels(dict(self.dataset)))
+        elif "target" in (runner.cfg.train_dataloader.get("dataset") or {}):
+            self.source = DATASETS.build(target_images(runner.cfg, like="val_dataloader"))
+        else:
+            runner.logger.info("no target domain: no scores of it without labels")
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Measure; put the scores beside the metrics."""

@@ -1,0 +1,35 @@
+"""The study's aagc_640x360_b2_student: aagc_b2's network, trained on by a labelled teacher's words.
+
+    python tools/pseudo_label.py configs/deeplabv3plus/deeplabv3plus_r101_cityscapes.py \\
+        data/weights/segmentron.pth --out data/cityscapes_pseudo_labels
+    python tools/train.py configs/student/aagc_b2_student.py
+    python tools/train.py configs/student/aagc_b2_student.py --world demo
+
+The study got 46.42 mIoU after 20000 iterations, from the best checkpoint of aagc_b2 (44.42), here
+its last. Beside what aagc_b2 learns, the network learns hard pseudo-labels of Cityscapes' training
+images. Their teacher, DeepLab v3+, was trained on Cityscapes' true labels: this is distillation
+from a labelled teacher, not unsupervised adaptation. Unsupervised is the same training on
+pseudo-labels of aagc_b2 itself:
+
+    python tools/pseudo_label.py configs/style_transfer/aagc_b2.py \\
+        work_dirs/aagc_b2/iter_40000.pth --out data/pseudo_self
+    python tools/train.py configs/student/aagc_b2_student.py --work-dir work_dirs/self_student \\
+        --cfg-options train_dataloader.dataset.pseudo_labels=data/pseudo_self
+
+Assumed are the loss on the pseudo-labels, cross-entropy of all pixels, its weights, 1 and 0.5 as
+in Zheng and Yang's second training (IJCV 2021), and that warm-up and decay begin anew.
+
+Not yet run here on the real images, which need a GPU; in the embedded world it takes minutes, once
+its own game is translated, its aagc_b2 trained and its city labelled.
+"""
+
+_base_ = ['../style_transfer/aagc_b2.py']
+
+model = dict(objectives=[*_base_.model.objectives, dict(type='PseudoLabel', aux_weight=0.5)])
+train_dataloader = dict(dataset=dict(pseudo_labels='data/cityscapes_pseudo_labels'))
+load_from = 'work_dirs/aagc_b2/iter_40000.pth'
+train_cfg = dict(max_iters=20000)
+decay = dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=20001, by_epoch=False)
+param_scheduler = dict(
+    segmentor=[dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False), decay],
+    discriminators=[decay])
