@@ -12,7 +12,7 @@ import numpy as np
 from daseg.datasets import SegDataset
 from daseg.datasets.scan import read_list
 from daseg.utils.errors import DataError
-from daseg.utils.files import atomic_write, atomic_write_text
+from daseg.utils.files import atomic_write, atomic_write_text, temporary_name
 from daseg.utils.progress import track
 
 JPEG = frozenset((".jpg", ".jpeg"))
@@ -159,8 +159,7 @@ def _link(label: Path, path: Path) -> None:
     target = os.path.relpath(label.resolve(), path.parent.resolve())
     if path.is_symlink() and os.readlink(path) == target:
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
+    temporary = temporary_name(path)
     temporary.symlink_to(target)
     os.replace(temporary, path)
 

@@ -24,7 +24,8 @@ def find_inputs(source: str) -> list[tuple[Path, Path]]:
     """The files that an input means, each with the path of its results below the output folder.
 
     Args:
-        source: An image, a video, a folder (searched to the bottom) or a quoted glob.
+        source: An image, a video, a folder (searched to the bottom, without hidden files) or a
+            quoted glob.
 
     Raises:
         DataError: There is no image or video.
@@ -32,6 +33,8 @@ def find_inputs(source: str) -> list[tuple[Path, Path]]:
     path = Path(source)
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGES | VIDEOS)
+        # As data sets do: macOS's "._street.png", or what a writer that was killed has left.
+        files = [p for p in files if not p.name.startswith(".")]
         found = [(p, p.relative_to(path).with_suffix("")) for p in files]
     elif path.is_file():
         found = [(path, Path(path.stem))]

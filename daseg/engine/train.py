@@ -11,6 +11,7 @@ from daseg.engine.checkpoint import latest_checkpoint
 from daseg.engine.config import load_config
 from daseg.engine.runner import Runner
 from daseg.utils.errors import ConfigError
+from daseg.utils.files import remove_leftovers
 
 
 def train(
@@ -52,6 +53,8 @@ def train(
         print(cfg.pretty_text)
         return None
     _protect(cfg)
+    if is_first:
+        remove_leftovers(cfg.work_dir)  # half a checkpoint of a run that was killed
     runner = Runner.from_cfg(cfg)
     try:
         runner.train()

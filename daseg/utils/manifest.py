@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from daseg.utils.errors import DataError
-from daseg.utils.files import atomic_write_text
+from daseg.utils.files import atomic_write_text, remove_leftovers
 
 FORMAT = 1
 FINAL, JOURNAL = "manifest.json", "manifest.jsonl"
@@ -58,6 +58,7 @@ class Manifest:
         found = read_manifest(self.out)
         noun, done = WORDS[self.kind]
         if found is None:
+            remove_leftovers(self.out)  # of a run that was killed before it had begun
             if self.out.is_dir() and any(self.out.iterdir()):
                 raise DataError(
                     f"{self.out} holds files, but no {FINAL} of {noun}: choose a folder "
@@ -88,7 +89,8 @@ class Manifest:
                     (self.out / entry[key]).unlink(missing_ok=True)
 
     def start(self, entries: Mapping[str, Entry]) -> None:
-        """Begin to write, with what stays of the entries."""
+        """Begin to write, with what stays of the entries; tidy up after a run that was killed."""
+        remove_leftovers(self.out, below=True)
         self.entries = dict(entries)
         path = self.out / JOURNAL
         head = json.dumps(dict(format=FORMAT, kind=self.kind, settings=self.settings))

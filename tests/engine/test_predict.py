@@ -59,6 +59,7 @@ def test_a_folder_keeps_its_tree(tmp_path):
     picture(tmp_path / "in/a/x.png")
     picture(tmp_path / "in/b/x.jpg", (255, 0, 0))
     (tmp_path / "in/notes.txt").write_text("not an image")
+    (tmp_path / "in/a/._x.png").write_text("not an image, though macOS calls it so")
     files = find_inputs(str(tmp_path / "in"))
     writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE)
     assert predict_files(Largest(), files, writer) == 2

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -79,10 +80,13 @@ def test_a_run_with_the_best_kept_resumes_at_the_right_iteration(tiny_config, tm
     }
     out = tmp_path / "run"
     train(config, work_dir=out, cfg_options=options | {"train_cfg.max_iters": 2})
+    half = out / f".iter_3.{os.getpid()}.00c0ffee.pth"  # as of a run that was killed
+    half.touch()
     runner = train(
         config, work_dir=out, resume=True, cfg_options=options | {"train_cfg.max_iters": 4}
     )
     assert runner.iter == 4
+    assert not half.exists()
     assert [p.name for p in out.glob("iter_*.pth")] == ["iter_4.pth"]  # the first run's is gone
     state = read_checkpoint(out / "iter_4.pth")
     assert state["param_schedulers"]["segmentor"][0]["last_step"] == 4

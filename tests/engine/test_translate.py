@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -361,17 +360,18 @@ def test_other_settings_are_refused_unless_all_is_to_be_made_again(
     assert manifest(out)["settings"]["checkpoint_sha256"] == digest(other)
 
 
+# Dies as of ``kill -9`` while the eighth image is written: in the folder is half a file. Of the
+# others at most five were not yet recorded.
 KILLED = """
-import sys
-from daseg.engine import translation_job
-from daseg.engine import translation_sheet
+import os, signal, sys
 from daseg.engine.translate import translate
-import time
-slow = translation_job.Job.pixels
-def pixels(self, item):
-    time.sleep(0.1)
-    return slow(self, item)
-translation_job.Job.pixels = pixels
+put, count = os.replace, [0]
+def replace(temporary, path):
+    count[0] += '/images/' in str(path)
+    if count[0] == 8:
+        os.kill(os.getpid(), signal.SIGKILL)
+    put(temporary, path)
+os.replace = replace
 translate(sys.argv[1], out=sys.argv[2], translator=['IdentityTranslator'], workers=0)
 """
 
@@ -379,24 +379,31 @@ translate(sys.argv[1], out=sys.argv[2], translator=['IdentityTranslator'], worke
 @pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_where_it_was(pair_config, tiny_data, tmp_path):
     config, out = pair_config(), tmp_path / "out"
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    child = subprocess.Popen([sys.executable, "-c", KILLED, config, out], env=environment)
-    journal = out / "manifest.jsonl"
-    while not journal.is_file() or len(journal.read_text().splitlines()) < 4:
-        assert child.poll() is None
-        time.sleep(0.01)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+    command = [sys.executable, "-c", KILLED, str(config), str(out)]
+    assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
     assert not (out / "manifest.json").exists()
-    with journal.open("a") as file:
+    assert len([p for p in (out / "images").iterdir() if p.name.startswith(".")]) == 1
+    with (out / "manifest.jsonl").open("a") as file:
         file.write('{"name": "11", "sou')  # a line that was cut off
     made = state_of(out / "images")
     done = translate(config, out=out, translator=IDENTITY, workers=0)
     assert done.images == 12
-    assert done.made <= 12 - 3
+    assert 5 <= done.made <= 9
     after = state_of(out / "images")
-    kept = [name for name in made if after.get(name) == made[name]]
-    assert len(kept) >= 3
-    assert not journal.exists()
+    assert len([name for name in made if after.get(name) == made[name]]) >= 3
+    assert not (out / "manifest.jsonl").exists()
+    assert len(after) == 12, "half an image is left"
     for path in sorted((tiny_data / "images").iterdir()):
         assert np.array_equal(read(out / "images" / path.name), read(path))
+
+
+def test_what_a_killed_run_left_half_written_is_gone(pair_config, tmp_path):
+    config, out, number = pair_config(), tmp_path / "out", f"{os.getpid()}.00c0ffee"
+    out.mkdir()
+    (out / f".manifest.{number}.jsonl").write_text("half")
+    translate(config, out=out, translator=IDENTITY, workers=0, limit=2)
+    whole = sorted(p.name for p in out.rglob("*"))
+    (out / f"images/.01.{number}.png").write_bytes(b"half")
+    (out / f"labels/.01.{number}.png").symlink_to("gone.png")
+    translate(config, out=out, translator=IDENTITY, workers=0, limit=2)
+    assert sorted(p.name for p in out.rglob("*")) == whole
