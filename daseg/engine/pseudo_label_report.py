@@ -9,7 +9,7 @@ import numpy as np
 from prettytable import PrettyTable
 
 from daseg.datasets.label_reader import LabelReader
-from daseg.engine.pseudo_label_job import CONFIDENCE, Job
+from daseg.engine.labelling import CONFIDENCE, Labelling
 from daseg.engine.translation_sheet import read_rgb
 from daseg.evaluation.pictures import picture_grid
 from daseg.utils.colors import colorize
@@ -76,7 +76,7 @@ class Coverage:
         return f"{table.get_string()}\nwithout a pseudo-label: {100 * self.ignored:.2f} % of pixels"
 
 
-def write_sheet(job: Job, indices: Sequence[int]) -> Path | None:
+def write_sheet(job: Labelling, indices: Sequence[int]) -> Path | None:
     """Draw images spread over the data set, each with its pseudo-label: ``contact_sheet.png``.
 
     With confidence maps these are a third column. None where there is no image.

@@ -5,10 +5,17 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from daseg.utils.manifest import Entry, Manifest, is_complete
 from daseg.utils.progress import track
+
+
+class Record(Protocol):
+    """What remembers an image whose file is on the disk: a `Manifest`, or a part of one."""
+
+    def add(self, name: str, entry: Entry) -> None:
+        """Record it."""
 
 
 class Recorder:
@@ -17,12 +24,12 @@ class Recorder:
     Use it as a context: what was given to it is written at its end, also after an error.
 
     Args:
-        manifest: Where the files are recorded.
+        record: Where the files are recorded.
         workers: Number of threads.
     """
 
-    def __init__(self, manifest: Manifest, workers: int) -> None:
-        self.manifest = manifest
+    def __init__(self, record: Record, workers: int) -> None:
+        self.record = record
         self._pool = ThreadPoolExecutor(max(workers, 1))
         self._waiting: deque[Future[tuple[str, Entry]]] = deque()
         self._most = 4 * max(workers, 1)  # so that images do not pile up in memory
@@ -37,7 +44,7 @@ class Recorder:
             self._record()
 
     def _record(self) -> None:
-        self.manifest.add(*self._waiting.popleft().result())
+        self.record.add(*self._waiting.popleft().result())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
