@@ -167,7 +167,7 @@ def test_tool(tmp_path: Path) -> None:
     arguments = ["adaptsegnet", tmp_path / "init.pth", out, "--config", config]
     command = [sys.executable, TOOL, *arguments]
     done = subprocess.run(
-        [str(c) for c in command], capture_output=True, text=True, check=False, timeout=120
+        [str(c) for c in command], capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stderr
     assert "120 tensors mapped, 16 left out" in done.stdout

@@ -1,9 +1,11 @@
 """Several processes train the network that one process would train on all their images."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,9 +38,11 @@ class KeepRanks(Hook):
 
 
 def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody has, of those that no system hands out itself in the meantime."""
+    while True:
+        with socket.socket() as s, suppress(OSError):
+            s.bind(("127.0.0.1", 10000 + secrets.randbelow(20000)))
+            return s.getsockname()[1]
 
 
 def environment(tmp_path, **more) -> dict[str, str]:

@@ -68,7 +68,7 @@ def start(rank: int, collect_device: str, out_dir: Path) -> subprocess.Popen:
 @pytest.mark.parametrize("collect_device", ["gpu", "cpu"])
 def test_two_processes_equal_one(tmp_path, collect_device):
     processes = [start(rank, collect_device, tmp_path) for rank in range(2)]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    assert [process.wait(timeout=600) for process in processes] == [0, 0]
     first, second = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
     values, matrix, counted = count(collect_device)
     assert counted == SIZE

@@ -87,6 +87,6 @@ def test_processes_find_what_one_does(tmp_path):
     alone = LabelFreeScores(K)
     for seed in range(3):
         alone.add(*(probabilities(10 * seed + n, 1 + seed) for n in range(3)))
-    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
+    assert [process.wait(timeout=600) for process in processes] == [0, 0, 0]
     for rank in range(3):
         assert json.loads((tmp_path / f"{rank}.json").read_text()) == pytest.approx(alone.result())
