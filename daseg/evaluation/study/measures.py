@@ -1,0 +1,69 @@
+"""Numbers about numbers: mean and spread, the gap that is closed, rank correlation."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+FEWEST = 3  # points of a rank correlation; of two it is always 1 or -1
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Values of several seeds.
+
+    Attributes:
+        mean: Their mean.
+        std: Standard deviation of the sample (divided by n - 1); None for a single value.
+        n: How many there are.
+    """
+
+    mean: float
+    std: float | None
+    n: int
+
+    def __str__(self) -> str:
+        std = "" if self.std is None else f" ± {self.std:.2f}"
+        return f"{self.mean:.2f}{std} ({self.n})"
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Mean and standard deviation; None of no values."""
+    if not values:
+        return None
+    std = statistics.stdev(values) if len(values) > 1 else None
+    return Spread(statistics.fmean(values), std, len(values))
+
+
+def gap_closed(value: float | None, baseline: float | None, oracle: float | None) -> float | None:
+    """Percent of the way from ``baseline`` to ``oracle``; None where there is no way to go."""
+    if value is None or baseline is None or oracle is None or oracle <= baseline:
+        return None
+    return 100 * (value - baseline) / (oracle - baseline)
+
+
+def ranks(values: Sequence[float]) -> np.ndarray:
+    """Rank of each value, 1 for the smallest; equal ones share the mean of their ranks."""
+    found = np.asarray(values, dtype=np.float64)
+    below = (found[:, None] > found).sum(1)
+    equal = (found[:, None] == found).sum(1)
+    return below + (equal + 1) / 2
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rank correlation, -1..1: Pearson's of the ranks.
+
+    Pairs with a value that is not a number are left out.
+
+    Returns:
+        None of fewer than three pairs, and where one side is constant.
+    """
+    both = zip(first, second, strict=True)
+    pairs = [pair for pair in both if all(math.isfinite(value) for value in pair)]
+    if len(pairs) < FEWEST:
+        return None
+    a, b = (ranks(side) - (len(pairs) + 1) / 2 for side in zip(*pairs, strict=True))
+    scale = math.sqrt(float(a @ a) * float(b @ b))
+    return float(a @ b) / scale if scale else None

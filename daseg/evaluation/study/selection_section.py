@@ -1,0 +1,98 @@
+"""The section on choosing checkpoints without labels."""
+
+from collections.abc import Sequence
+
+from daseg.evaluation.study.document import Block, Heading, Table, Text
+from daseg.evaluation.study.measures import spread
+from daseg.evaluation.study.selection import (
+    LAST,
+    RULES,
+    SCORES,
+    VALIDATION,
+    Selected,
+    between_runs,
+    median_correlation,
+)
+from daseg.evaluation.study.tables import NONE, number
+
+TITLES = {LAST: "last", VALIDATION: "best on validation (peeks)"}
+TITLES |= {score: f"best by {score.replace('_', ' ')}" for score in SCORES}
+HOW_TO_READ = (
+    "Of a true target there are no labels to choose a checkpoint with. These scores need none. "
+    "Spearman's rank correlation of a score with the validation mIoU, over the checkpoints of one "
+    "run: 1 where the score puts them in the same order (a low entropy counts as a good one), 0 "
+    "where it says nothing, -1 where it is the reverse."
+)
+OF_CHOICES = (
+    "Test mIoU of the checkpoint that each rule chooses, mean over the runs in which that "
+    "checkpoint was tested, beside what the last checkpoint, and the best on validation, give in "
+    "the same runs. The best on validation peeks: it needs the target's labels, and is what no "
+    "rule without them is expected to beat."
+)
+
+
+def selection_section(selected: Sequence[Selected]) -> list[Block]:
+    """How well the scores order checkpoints, and what choosing by them gives."""
+    if not selected:
+        return []
+    return [
+        Heading("Choosing a checkpoint without labels"),
+        Text(HOW_TO_READ),
+        _correlations(selected),
+        Text(OF_CHOICES),
+        _choices(selected),
+        Text("The same for each run, with the chosen iteration in brackets:"),
+        _by_run(selected),
+    ]
+
+
+def _correlations(selected: Sequence[Selected]) -> Table:
+    scores = [score for score in SCORES if any(score in e.correlations for e in selected)]
+    lines = [
+        [each.run.name, *(number(each.correlations.get(score)) for score in scores)]
+        for each in selected
+    ]
+    medians = ["median over the runs"]
+    between = ["between the runs: their last checkpoints, with test mIoU"]
+    for score in scores:
+        medians.append(number(median_correlation(selected, score)))
+        value, count = between_runs(selected, score)
+        between.append(NONE if value is None else f"{value:.2f} ({count} runs)")
+    return Table(
+        ["run", *(score.replace("_", " ") for score in scores)], [*lines, medians, between]
+    )
+
+
+def _choices(selected: Sequence[Selected]) -> Table:
+    lines = []
+    for rule in RULES:
+        runs = [each for each in selected if rule in each.miou]
+        if runs:
+            means = [_mean(runs, name) for name in (rule, LAST, VALIDATION)]
+            lines.append([TITLES[rule], str(len(runs)), *means])
+    return Table(["rule", "runs", "test mIoU", "last", "best on validation (peeks)"], lines)
+
+
+def _mean(runs: Sequence[Selected], rule: str) -> str:
+    """Over runs; with how many, where it is not known of all."""
+    values = [each.miou[rule] for each in runs if rule in each.miou]
+    mean = spread(values)
+    if mean is None:
+        return NONE
+    return f"{mean.mean:.2f}" + ("" if len(values) == len(runs) else f" (of {len(values)} runs)")
+
+
+def _by_run(selected: Sequence[Selected]) -> Table:
+    rules = [rule for rule in RULES if any(rule in each.chosen for each in selected)]
+    lines = [
+        [each.run.name, str(each.validations), *(_choice(each, rule) for rule in rules)]
+        for each in selected
+    ]
+    return Table(["run", "checkpoints", *(TITLES[rule] for rule in rules)], lines)
+
+
+def _choice(each: Selected, rule: str) -> str:
+    if rule not in each.chosen:
+        return NONE
+    miou = f"{each.miou[rule]:.2f}" if rule in each.miou else "not tested"
+    return f"{miou} ({each.chosen[rule]})"

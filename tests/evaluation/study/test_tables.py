@@ -1,0 +1,111 @@
+"""The tables of a report."""
+
+import json
+
+import pytest
+
+from daseg.evaluation.study import read_study
+from daseg.evaluation.study.document import BAD, Cell, text_of
+from daseg.evaluation.study.ranking import rank
+from daseg.evaluation.study.tables import class_ious, descriptions, duration, results
+
+
+def report(folder, row: str, seed: int, **content) -> None:
+    path = folder.root / f"runs/{row}/seed_{seed}/report.json"
+    path.write_text(json.dumps(dict(target_domain=True, target_train_labels_opened=0) | content))
+
+
+def lines(folder, table=results) -> dict[str, dict[str, str | Cell]]:
+    study = read_study(folder.root)
+    made = table(study, rank(study)) if table is not class_ious else table(study)
+    return {text_of(row[0]): dict(zip(made.columns, row, strict=True)) for row in made.rows}
+
+
+def test_results(folder):
+    folder.row("low", {1: 20.0, 2: 22.0})
+    folder.row("high", {1: 60.0, 2: 62.0})
+    folder.row("mid", {1: 30.0, 2: 32.0}, baseline="low", oracle="high", logged={"500": 28.59})
+    for seed, seconds, memory in ((1, 100.0, 900.0), (2, 200.0, 1000.4)):
+        report(folder, "mid", seed, seconds=seconds, peak_memory_mib=memory, peak_memory_of="cuda")
+    row = lines(folder)["mid"]
+    assert row == {
+        "row": "mid",
+        "mIoU (n)": "31.00 ± 1.41 (2)",
+        "seeds": "30.0, 32.0",
+        "study's log": "28.59 (500)",
+        "gap closed (%)": "25",  # (31 - 21) / (61 - 21)
+        "rank": "A2",
+        "training": "150 s",
+        "memory": "1000 MiB of the GPU",
+        "target train labels opened": "0",
+        "pseudo-labels": "none",
+    }
+
+
+def test_row_without_anything(folder):
+    folder.row("none", baseline=None)
+    assert set(list(lines(folder)["none"].values())[1:]) == {"-"}
+
+
+@pytest.mark.parametrize(
+    ("reports", "shown"),
+    [
+        ([dict(target_train_labels_opened=0), dict(target_train_labels_opened=3)], Cell("3", BAD)),
+        ([dict(), dict(target_train_labels_opened=None)], Cell("not known", BAD)),
+    ],
+)
+def test_opened_labels_are_marked(folder, reports, shown):
+    folder.row("a", {1: 1.0, 2: 2.0})
+    for seed, content in enumerate(reports, start=1):
+        report(folder, "a", seed, **content)
+    assert lines(folder)["a"]["target train labels opened"] == shown
+
+
+def test_training_without_target(folder):
+    folder.row("a", {1: 1.0})
+    report(folder, "a", 1, target_domain=False, target_train_labels_opened=None)
+    assert (
+        text_of(lines(folder)["a"]["target train labels opened"]) == "no target domain in training"
+    )
+
+
+@pytest.mark.parametrize(
+    ("saw", "kind"),
+    [
+        (0, "self-training, unsupervised"),
+        (2975, "distillation from a teacher with 2975 target labels"),
+    ],
+)
+def test_origin_of_pseudo_labels(folder, saw, kind):
+    folder.row("a")
+    made = dict(root="x", checkpoints=[dict(name="t", sha256="0")], teacher_saw_target_labels=saw)
+    for seed in (1, 2):
+        folder.run("a", seed, 20.0, pseudo_labels=[made])
+    assert lines(folder)["a"]["pseudo-labels"] == kind
+
+
+def test_descriptions(folder):
+    folder.row("a", {1: 1.0}, data="GTA5", remark="odd")
+    row = lines(folder, descriptions)["a"]
+    assert row["started from"] == "imagenet.pth sha256:1111111111111111"
+    assert (row["training data"], row["iterations"], row["remark"]) == ("GTA5", "120", "odd")
+
+
+def test_class_ious_beside_the_log(folder):
+    folder.row("a", {1: 20.0, 2: 22.0}, classes_logged=dict(road=99.0))
+    folder.row("b", classes_logged=dict(sky=1.0))
+    rows = lines(folder, class_ious)
+    assert {k: text_of(v) for k, v in rows["a"].items()} == dict(row="a", road="31.0", sky="11.0")
+    assert [text_of(v) for v in rows["a (study's log)"].values()][1:] == ["99.0", "-"]
+    assert [text_of(v) for v in rows["b (study's log)"].values()][1:] == ["-", "1.0"]
+    assert "b" not in rows
+
+
+def test_duration():
+    assert [duration(s) for s in (0.4, 599, 600, 3599, 11100)] == [
+        "0 s",
+        "599 s",
+        "10 min",
+        "1 h 00 min",
+        "3 h 05 min",
+    ]
