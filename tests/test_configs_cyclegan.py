@@ -69,7 +69,7 @@ def test_in_a_small_world(name, world, crop):
     cfg = load_config(FOLDER / f"{name}.py", world=world)
     model = cfg.model
     for generator in (model.source_to_target, model.target_to_source):
-        assert dict(generator) == dict(type="ResNetGenerator", channels=16, blocks=6)
+        assert dict(generator) == dict(type="ResNetGenerator", channels=16, blocks=6, global_skip=True)
     for discriminator in (model.disc_source, model.disc_target):
         assert discriminator.channels == 16
     assert cfg.train_dataloader.batch_size == 1

@@ -49,12 +49,15 @@ class ResNetGenerator(nn.Module):
     Args:
         channels: Channels at full size; four times as many in the residual blocks.
         blocks: Number of residual blocks: 9 in the paper, 6 for images of 128x128 pixels.
+        global_skip: Translate to the image plus what the network says, cut to -1..1 (Kupyn et al.,
+            "DeblurGAN", CVPR 2018, section 3). It then begins near the image itself, edges and all,
+            and has only to learn what is to change.
 
     Raises:
         ConfigError: ``blocks`` is less than 1.
     """
 
-    def __init__(self, *, channels: int = 64, blocks: int = 9) -> None:
+    def __init__(self, *, channels: int = 64, blocks: int = 9, global_skip: bool = False) -> None:
         super().__init__()
         if blocks < 1:
             raise ConfigError(f"ResNetGenerator: blocks={blocks}, at least 1 is due")
@@ -69,6 +72,7 @@ class ResNetGenerator(nn.Module):
             ConvNormReLU(_double(4 * c), 2 * c), ConvNormReLU(_double(2 * c), c)
         )
         self.last = nn.Conv2d(c, 3, 7, padding=3, padding_mode="reflect")
+        self.global_skip = global_skip
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -92,7 +96,8 @@ class ResNetGenerator(nn.Module):
             )
         x = F.pad(image, (0, -width % STRIDE, 0, -height % STRIDE), mode="reflect")
         x = self.up(self.blocks(self.down(self.stem(x))))
-        return self.last(x).tanh()[..., :height, :width]
+        made = self.last(x).tanh()[..., :height, :width]
+        return (image + made).clamp(-1, 1) if self.global_skip else made
 
 
 def _double(channels: int) -> nn.ConvTranspose2d:

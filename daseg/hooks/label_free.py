@@ -35,8 +35,8 @@ class LabelFreeScoresHook(Hook):
         dataset: Data set of the images, with a pipeline of its own. None: the target of the
             `DomainPair` that is trained on, through the validation's pipeline.
 
-    Where the training has no target and no ``dataset`` is given, it measures nothing, and the log says
-    so.
+    Where the training has no target and no ``dataset`` is given, it measures nothing, and the log
+    says so.
 
     Raises:
         ConfigError: ``images`` is not at least 1.

@@ -1,5 +1,6 @@
 """The generator: sizes, weights and borders worked out by hand; outputs are in test_parity.py."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -52,6 +53,17 @@ def test_an_image_keeps_its_size_and_its_range(small, size):
     assert translated.shape == image.shape
     assert translated.abs().max() <= 1
     assert translated.std() > 0
+
+
+def test_a_global_skip_adds_to_the_image(small):
+    skipping = ResNetGenerator(channels=4, blocks=2, global_skip=True).requires_grad_(False)
+    skipping.load_state_dict(small.state_dict())
+    image = torch.rand(2, 3, 7, 13) * 2 - 1
+    expected = np.clip(image.numpy() + small(image).numpy(), -1, 1)
+    assert np.allclose(skipping(image).numpy(), expected, atol=1e-6)
+    assert (np.abs(expected) == 1).any(), "some of it is cut"
+    skipping.last.weight.zero_()
+    assert torch.equal(skipping(image), image)
 
 
 def test_sizes_between_multiples_of_4_are_reflected_and_cut_back(small):
