@@ -32,6 +32,7 @@ TWINS = ("adaptseg/synthia_", "adaptseg/lsgan_", "adaptseg/multi_lsgan", "adapts
 TWINS += ("supervised/cityscapes_seg_d", "adaptseg/oracle", "adaptseg/source_only")
 TWINS += ("style_transfer/aagc", "style_transfer/source_only")
 TWINS += ("fda/fda_b005", "fda/fda_b009", "target_subset/", "augmentation/")
+TWINS += tuple(f"student/aagc_b2_student{name}.py" for name in ("", "_autoaug", "_full"))
 ADAPTING = ["adaptseg/multi_vanilla.py", "advent/minent.py", "style_transfer/gc_b1.py"]
 
 
@@ -94,6 +95,9 @@ def test_a_config_runs_in_a_world(name, world):
     assert len(places) >= 3
     own = (PLACES[world].root, PLACES[world].translated)
     assert all(place.startswith(own) for place in places)
+    labelled_by_others = cfg.train_dataloader.dataset.get("pseudo_labels")
+    assert labelled_by_others in (None, PLACES[world].pseudo_labels)
+    assert bool(labelled_by_others) == name.startswith("student/")
 
 
 def weights_of(cfg) -> list[tuple]:
@@ -119,6 +123,10 @@ def tiny_world(tmp_path_factory) -> Path:
     for image in (root / "gta5/images").iterdir():
         pixels = cv2.imread(str(image))
         assert cv2.imwrite(str(translated / image.name), 255 - pixels)
+    for label in (root / "cityscapes").glob("gtFine/train/*/*_labelIds.png"):
+        pseudo = root / "pseudo_labels" / label.relative_to(root / "cityscapes")
+        pseudo.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(pseudo), cv2.imread(str(label), cv2.IMREAD_UNCHANGED) % 19)
     return root
 
 
@@ -140,6 +148,9 @@ def test_a_config_trains_in_the_embedded_world(name, tiny_world, tmp_path, monke
     }
     if "_d1" in name or "_d5" in name:  # of 300 images; here there are 4
         options[f"train_dataloader.dataset.{'target.' * ('target_' in name)}num_samples"] = 2
+    if name.startswith("student/"):
+        options |= {"train_dataloader.dataset.pseudo_labels_without_manifest": True}
+        options |= {"load_from": None}
     runner = train(ROOT / "configs" / name, work_dir=tmp_path, cfg_options=options, world="demo")
     assert runner.iter == 1
     (log,) = tmp_path.glob("*/vis_data/scalars.json")
@@ -151,6 +162,8 @@ def test_a_config_trains_in_the_embedded_world(name, tiny_world, tmp_path, monke
         suffix = "_aux" if objective.get("level") == "aux" else ""
         if objective.type == "OutputAdversarial":
             expected |= {f"loss_adv{suffix}", f"loss_disc{suffix}"}
+        if objective.type == "PseudoLabel":
+            expected |= {"loss_pseudo", "loss_pseudo_aux"}
     assert expected <= losses
     assert "target train labels opened: 0" in report_of(tmp_path, name)
 

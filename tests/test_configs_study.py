@@ -38,6 +38,12 @@ def differences(one: Any, other: Any, path: str = "") -> set[str]:
 
 LENGTH = {"train_cfg.max_iters", "param_scheduler.segmentor.1.end"}
 LENGTH |= {"param_scheduler.discriminators.0.end"}
+STUDENTS = {  # config -> iterations, whether it starts from aagc_b2, which domains are augmented
+    "student/aagc_b2_student": (20000, True, ()),
+    "student/aagc_b2_student_autoaug": (25000, True, ("source",)),
+    "student/aagc_b2_student_full": (40000, False, ()),
+    "student/aagc_b2_student_full_autoaug": (40000, False, ("source", "target")),
+}
 HELPERS = {"decay.end", "colours", "augmented_source", "augmented_target"}
 
 
@@ -116,3 +122,36 @@ def test_multiaug_changes_colours_between_resizing_and_cropping(domain, world) -
     assert isinstance(augment, AutoAugment)
     assert not augment.geometric
     assert len(augment.augmentation._policies) == 18
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_a_student_differs_from_aagc_by_its_pseudo_labels(name) -> None:
+    iterations, continues, augmented = STUDENTS[name]
+    cfg, base = config(name), config("style_transfer/aagc_b2")
+    expected = {"model.objectives", "train_dataloader.dataset.pseudo_labels"}
+    expected |= {f"train_dataloader.dataset.{domain}.pipeline" for domain in augmented}
+    expected |= LENGTH | {"load_from"} if continues else set()
+    assert differences(cfg, base) - HELPERS == expected
+    check_length(cfg, iterations)
+    *adversarial, own = cfg["model"]["objectives"]
+    assert adversarial == base["model"]["objectives"]
+    assert own == dict(type="PseudoLabel", aux_weight=0.5)
+    pair = cfg["train_dataloader"]["dataset"]
+    assert pair["pseudo_labels"] == "data/cityscapes_pseudo_labels"
+    multiaug = config(MULTIAUG)["train_dataloader"]["dataset"]
+    for domain in augmented:
+        assert pair[domain]["pipeline"] == multiaug[domain]["pipeline"]
+
+
+@pytest.mark.parametrize("name", [name for name, row in STUDENTS.items() if row[1]])
+def test_what_a_student_starts_from(name) -> None:
+    """The last checkpoint of aagc_b2, in a world that world's own."""
+    for world, start in {
+        None: "work_dirs/aagc_b2/iter_40000.pth",
+        "demo": "work_dirs/demo/style_transfer_aagc_b2/iter_120.pth",
+        "camvid": "work_dirs/camvid/style_transfer_aagc_b2/iter_160.pth",
+    }.items():
+        assert config(name, world=world)["load_from"] == start
+        assert config(name, world=world, cfg_options={"load_from": None})["load_from"] is None
+        length = config("style_transfer/aagc_b2", world=world)["train_cfg"]["max_iters"]
+        assert start.endswith(f"/iter_{length}.pth")

@@ -1,4 +1,4 @@
-"""The study's aagc_640x360_b2_student: aagc_b2's network, trained on by a labelled teacher's words.
+"""The study's aagc_640x360_b2_student: aagc_b2 continued with a labelled teacher's pseudo-labels.
 
     python tools/pseudo_label.py configs/deeplabv3plus/deeplabv3plus_r101_cityscapes.py \\
         data/weights/segmentron.pth --out data/cityscapes_pseudo_labels

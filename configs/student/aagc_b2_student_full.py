@@ -1,10 +1,11 @@
-"""The study's aagc_640x360_b2_student_full: aagc_b2 with a labelled teacher's words from the start.
+"""The study's aagc_640x360_b2_student_full: aagc_b2 with a labelled teacher's pseudo-labels.
 
     python tools/train.py configs/student/aagc_b2_student_full.py
     python tools/train.py configs/student/aagc_b2_student_full.py --world demo
 
 The study got 46.92 mIoU after 40000 iterations (15000: 35.41, 25000: 43.72, 50000: 43.02, 60000:
-45.56), where aagc_b2 got 44.42. Unlike aagc_b2_student it starts from the usual initial weights.
+45.56), where aagc_b2 got 44.42. The pseudo-labels are there from the start, which is from the usual
+initial weights.
 As there, where it stands how to make the pseudo-labels, the teacher was trained on Cityscapes' true
 labels, and this is distillation from it. Unsupervised is the same training on pseudo-labels of
 aagc_b2 itself:

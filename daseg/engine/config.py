@@ -9,6 +9,7 @@ from mmengine import Config
 
 from daseg.engine.config_files import read_config
 from daseg.engine.validate import RUNNER_KEYS, schedulers, validate
+from daseg.engine.work_dirs import start_in_world
 from daseg.engine.worlds import changes, use_world
 from daseg.plugins import load_plugins
 from daseg.registry import did_you_mean
@@ -65,6 +66,9 @@ def _validate(cfg: Config, path: str | Path) -> None:
 def _use_world(cfg: Config, world: str, show_changes: bool) -> None:
     real = cfg._cfg_dict.to_dict()
     use_world(cfg, world)
+    if cfg.get("load_from") and cfg.get("train_cfg"):
+        length = cfg.train_cfg.max_iters
+        cfg.load_from = start_in_world(cfg.load_from, Path(cfg.filename), world, length)
     if show_changes:
         title = f"--world {world} has changed in {cfg.filename}:"
         print(f"{title}\n{changes(real, cfg._cfg_dict.to_dict())}\n", file=sys.stderr)

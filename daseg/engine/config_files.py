@@ -33,6 +33,12 @@ def read_config(path: Path) -> Config:
     return cfg
 
 
+def base_files(path: Path) -> list[Path]:
+    """The files of all bases of a config, its bases' bases among them."""
+    direct = [path.parent / base for base in _bases(_parse(path))]
+    return [file for base in direct for file in (base, *base_files(base))]
+
+
 def check_files(path: Path) -> set[str]:
     """Check a config file and its bases; return the names of all variables that they set.
 

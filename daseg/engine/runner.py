@@ -77,7 +77,8 @@ class Runner(MMRunner):
 
     def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
         """Build the model; without loading initial weights where a checkpoint brings its own."""
-        if isinstance(model, dict) and self._resume and latest_checkpoint(self.work_dir):
+        resumes = self._resume and latest_checkpoint(self.work_dir)
+        if isinstance(model, dict) and (resumes or self._load_from is not None):
             model = copy.deepcopy(model)  # the config stays as it is, on the record
             without_initial_weights(model)
         return super().build_model(model)
@@ -119,7 +120,7 @@ class Runner(MMRunner):
     ) -> None:
         """Write a checkpoint of everything a resumed run needs; called by ``CheckpointHook``."""
         checkpoint: dict[str, Any] = dict(
-            meta=(meta or {}) | self._provenance(),
+            meta=(meta or {}) | self.provenance(),
             state_dict=model_state(self.model),
             message_hub=pack_message_hub(self.message_hub.state_dict()),
         )
@@ -132,7 +133,8 @@ class Runner(MMRunner):
         self.call_hook("before_save_checkpoint", checkpoint=checkpoint)
         write_checkpoint(checkpoint, Path(out_dir) / filename)
 
-    def _provenance(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
+        """What the networks are, and were trained on, at this moment: a checkpoint's ``meta``."""
         meta: dict[str, Any] = dict(iter=self.train_loop.done, max_iters=self.max_iters, epoch=0)
         meta |= self._identity() | dict(settings=self._settings(), cfg=self.cfg.pretty_text)
         meta |= dict(config_path=str(self.cfg.filename), time=time.strftime("%Y-%m-%d %H:%M:%S"))
@@ -209,6 +211,7 @@ class Runner(MMRunner):
                 f"{filename} holds weights only and cannot be resumed; "
                 "to start from its weights: --cfg-options load_from=FILE without --resume"
             )
+        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         self._check_same_run(filename, meta)
         load_strictly(self.model, checkpoint["state_dict"], filename)
         self._started_from = meta["initial_weights"]
@@ -246,6 +249,8 @@ class Runner(MMRunner):
         settings = dict(dataset=self.cfg.get("train_dataloader", {}).get("dataset"))
         for key in ("model", "optim_wrapper", "param_scheduler"):
             settings[key] = self.cfg.get(key)
+        own = [h for h in self.cfg.get("custom_hooks") or [] if isinstance(h, dict)]
+        settings["pseudo_label_hook"] = [h for h in own if h.get("type") == "PseudoLabelHook"]
         # Their folder may hold others by now.
         settings["pseudo_labels"] = (self._pseudo_labels() or {}).get("manifest_sha256")
         return {key: repr(_sorted(value)) for key, value in settings.items()}

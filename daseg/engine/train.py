@@ -10,7 +10,8 @@ from mmengine import Config
 from daseg.engine.checkpoint import latest_checkpoint
 from daseg.engine.config import load_config
 from daseg.engine.runner import Runner
-from daseg.utils.errors import ConfigError
+from daseg.engine.work_dirs import default_work_dir
+from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.files import remove_leftovers
 
 
@@ -40,6 +41,7 @@ def train(
 
     Raises:
         ConfigError: The config is wrong, or the work dir holds another run's checkpoints.
+        CheckpointError: There is none where ``load_from`` says, or one cannot be loaded.
     """
     is_first = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
     cfg = load_config(config, cfg_options, amp=amp, world=world, show_changes=is_first)
@@ -53,6 +55,7 @@ def train(
         print(cfg.pretty_text)
         return None
     _protect(cfg)
+    _find_start(cfg)
     if is_first:
         remove_leftovers(cfg.work_dir)  # half a checkpoint of a run that was killed
     runner = Runner.from_cfg(cfg)
@@ -68,14 +71,6 @@ def train(
     return runner
 
 
-def default_work_dir(config: str | Path, world: str | None = None) -> str:
-    """Where a run goes that is not told where; in a world by folder too, since names recur."""
-    path = Path(config)
-    if world is None:
-        return f"work_dirs/{path.stem}"
-    return f"work_dirs/{world}/{path.resolve().parent.name}_{path.stem}"
-
-
 def _protect(cfg: Config) -> None:
     """Keep a finished or interrupted run from being overwritten by a new one."""
     newest = latest_checkpoint(cfg.work_dir)
@@ -85,4 +80,17 @@ def _protect(cfg: Config) -> None:
         raise ConfigError(
             f"{cfg.work_dir} holds a run already ({newest.name}): go on with it with --resume, "
             "or choose another --work-dir, or delete it"
+        )
+
+
+def _find_start(cfg: Config) -> None:
+    """Look for the checkpoint to start from before all images are looked for."""
+    start = cfg.get("load_from")
+    if start is None or (cfg.resume and latest_checkpoint(cfg.work_dir) is not None):
+        return
+    if not Path(start).is_file():
+        raise CheckpointError(
+            f"load_from: there is no checkpoint {start}, which {cfg.filename} starts from: train "
+            "what it is of first, or name another one with --cfg-options load_from=FILE; "
+            "load_from=None starts from the initial weights of the backbone"
         )

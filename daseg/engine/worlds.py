@@ -45,7 +45,7 @@ WORLDS = {
 LOG_INTERVAL = 20
 # What a translation has in any world in the place of an adaptation's settings.
 TRANSLATION: dict[str, Any] = dict(
-    max_iters=3000, least_interval=100, least_batch=1, disc_lr_scale=1
+    max_iters=2000, least_interval=100, least_batch=1, disc_lr_scale=1
 )
 NARROWED = ("FCDiscriminator", "PatchGANDiscriminator", "ResNetGenerator")
 GENERATOR_LR_SCALE = 5
@@ -65,12 +65,13 @@ def use_world(cfg: Config, name: str) -> None:
     may, the discriminators learn faster, and a polynomial decay ends with the training, where the
     published one is cut off.
     `BalancedCrossEntropyLoss` learns from all pixels: from the hardest fifth alone, hundreds of
-    iterations do not learn to segment. Heads,
-    objectives, other losses, their weights and optimizers stay. Helper variables of the config are
-    left out, since they have been computed with.
+    iterations do not learn to segment. Heads, objectives, other losses, their weights and
+    optimizers stay. Helper variables of the config are left out, since they have been computed
+    with. Where it goes on from a checkpoint, see `daseg.engine.work_dirs.start_in_world`.
 
     A `CycleGAN` has networks of a quarter of the width and six blocks, trains for longer, and keeps
-    its batch; its generators learn five times as fast.
+    its batch; its generators learn five times as fast, and learn changes to the image (their
+    ``global_skip``): whole images they could not draw sharply in so short a training.
 
     ``demo`` is the embedded world (``tools/make_demo.py``, or where DASEG_DEMO says): GTA5 and
     SYNTHIA are its game, Cityscapes its city, and tests run on its split test. ``camvid`` is CamVid
@@ -151,6 +152,7 @@ def _change_model(model: dict[str, Any], world: World) -> None:
             node["hard_percent"] = 0
         if node.get("type") == "ResNetGenerator":
             node["blocks"] = min(node.get("blocks", 9), SMALL_BLOCKS)
+            node["global_skip"] = True
     area = world.size[0] * world.size[1] / (1024 * 512)
     for path, node in _dicts(model):
         if "num_classes" in node:
@@ -206,6 +208,8 @@ def _change_schedule(cfg: dict[str, Any], world: World) -> None:
         if hook is not hooks.get("logger"):
             for key in ("interval", "picture_interval", "patience"):
                 _scale_interval(hook, key, ratio, world)
+            if isinstance(hook, dict) and hook.get("iterations"):
+                hook["iterations"] = sorted({max(1, round(i * ratio)) for i in hook["iterations"]})
     if hooks.get("logger"):
         hooks["logger"]["interval"] = LOG_INTERVAL
 

@@ -10,7 +10,7 @@ from mmengine import Config
 from daseg.api import init_segmentor
 from daseg.datasets.demo import make_world
 from daseg.engine.config import load_config
-from daseg.engine.train import default_work_dir, train
+from daseg.engine.train import train
 from daseg.engine.worlds import WORLDS, changes, use_world
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError
@@ -249,12 +249,6 @@ def test_overrides_come_after_the_world():
     cfg = load_config("configs/adaptseg/source_only.py", options, world="demo")
     assert cfg.train_cfg.max_iters == 7
     assert cfg.param_scheduler[0].end == 8  # with the training
-
-
-def test_the_default_work_dir_tells_configs_of_one_name_apart():
-    assert default_work_dir("configs/adaptseg/lsgan_b2.py") == "work_dirs/lsgan_b2"
-    assert default_work_dir("configs/a/b.py", "demo") == "work_dirs/demo/a_b"
-    assert default_work_dir("configs/c/b.py", "demo") == "work_dirs/demo/c_b"
 
 
 def test_printing_shows_the_result_and_what_changed(capsys):
