@@ -79,7 +79,8 @@ class ReportHook(Hook):
         self._collect(data_batch)
         self.kept["peak_memory"] = max(self.kept["peak_memory"], peak_memory())
         writers = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
-        if any(self.every_n_train_iters(runner, writer.interval) for writer in writers):
+        due = any(self.every_n_train_iters(runner, writer.interval) for writer in writers)
+        if due or self.is_last_train_iter(runner):
             self._take_time("seconds")
             self._add_up(runner)
 

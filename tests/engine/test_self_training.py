@@ -17,13 +17,19 @@ from daseg.engine.train import train
 from daseg.engine.worlds import WORLDS
 
 ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location(
-    "test_distributed", Path(__file__).with_name("test_distributed.py")
-)
-assert SPEC is not None
-assert SPEC.loader is not None
-shared = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(shared)
+
+
+def load(name):
+    """What another file of tests has to share."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+shared, resumed = load("test_distributed"), load("test_resume_gan")
 
 # Source and target are two copies of the same images: nothing of the target is labelled.
 STUDENT = """
@@ -107,19 +113,55 @@ def test_a_teacher_with_target_labels_is_named(student, tiny_data, tmp_path):
     assert f"; {words} (by" in (tmp_path / "test/protocol_card.txt").read_text()
 
 
-@pytest.mark.slow
-def test_resumed_equals_uninterrupted(student, tmp_path):
-    config = student()
+ADVERSARIAL = """
+model['objectives'].append(dict(
+    type='OutputAdversarial', discriminator=dict(type='PixelDiscriminator', channels=4)))
+optim_wrapper['discriminators'] = dict(optimizer=dict(type='Adam', lr=1e-3))
+"""
+AUGMENTED = """
+for part in (pair['source'], pair['target']):
+    place = [step['type'] for step in part['pipeline']].index('RandomCrop')
+    part['pipeline'].insert(place, dict(type='AutoAugment'))
+"""
+RESUMED = {  # what is changed in the student; the losses that it has
+    "all": ("", {"loss_seg", "loss_pseudo", "loss_pseudo_aux", "loss_rectified"}),
+    "plain": (
+        "model['objectives'][1:] = [dict(type='PseudoLabel')]\n",
+        {"loss_seg", "loss_pseudo", "loss_pseudo_aux"},
+    ),
+    "symmetric": ("del model['objectives'][2]\n", {"loss_seg", "loss_pseudo", "loss_pseudo_aux"}),
+    "rectified": (
+        "del model['objectives'][1]\n",
+        {"loss_seg", "loss_rectified", "loss_rectified_aux"},
+    ),
+    "augmented": (
+        "del model['objectives'][2]\n" + ADVERSARIAL + AUGMENTED,
+        {"loss_seg", "loss_pseudo", "loss_adv", "loss_disc"},
+    ),
+}
+QUICK = "augmented"
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, marks=[] if c == QUICK else [pytest.mark.slow]) for c in RESUMED]
+)
+def test_resumed_equals_uninterrupted(student, tmp_path, case):
+    extra, losses = RESUMED[case]
+    config = student(extra)
     train(config, work_dir=tmp_path / "whole")
-    half = {"train_cfg.max_iters": 3, "param_scheduler.0.end": 7}
+    half = {"train_cfg.max_iters": 4, "param_scheduler.0.end": 7}  # a checkpoint between two others
     train(config, work_dir=tmp_path / "halves", cfg_options=half)
     train(config, work_dir=tmp_path / "halves", resume=True)
-    whole, halves = (read_checkpoint(tmp_path / d / "iter_6.pth") for d in ("whole", "halves"))
-    assert whole["state_dict"].keys() == halves["state_dict"].keys()
-    for key, value in whole["state_dict"].items():
-        assert torch.equal(value, halves["state_dict"][key]), key
-    running = whole["state_dict"]["objectives.2.loss.running"]
-    assert (running > 1).any(), "the running weights are in the checkpoint, and move"
+    last = resumed.same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
+    early = read_checkpoint(tmp_path / "whole/iter_3.pth")["state_dict"]
+    moved = {k for k, v in last["state_dict"].items() if not torch.equal(v, early[k])}
+    assert {key.split(".")[0] for key in moved} == {key.split(".")[0] for key in early}
+    if "loss_rectified" in losses:
+        (running,) = (v for k, v in last["state_dict"].items() if k.endswith("loss.running"))
+        assert (running > 1).any(), "the running weights are in the checkpoint, and move"
+    rows = resumed.curve(tmp_path / "whole")
+    assert losses <= rows[-1].keys()
+    assert resumed.curve(tmp_path / "halves") == rows
     assert report_of(tmp_path / "halves")["target_pseudo_labels_opened"] == 12
     logs = "".join(path.read_text() for path in (tmp_path / "halves").glob("*/*.log"))
     assert "resuming with another" not in logs
