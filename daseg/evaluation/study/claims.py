@@ -82,9 +82,15 @@ def check_claims(study: Mapping[str, Any]) -> None:
     """
     names = {row["name"] for row in study["rows"]}
     for claim in study.get("claims") or ():
+        if not isinstance(claim, Mapping):
+            raise ConfigError(f"claim {claim!r} is no dict(title=..., checks=[...])")
         for key in ("title", "checks"):
             if not claim.get(key):
                 raise ConfigError(f"claim {claim.get('title', claim)!r} has no {key}")
+        if not isinstance(claim["checks"], (list, tuple)):
+            raise ConfigError(
+                f"claim {claim['title']!r}: checks is a list, not {claim['checks']!r}"
+            )
         for text in claim["checks"]:
             parse_check(text, names, claim["title"])
 
@@ -103,7 +109,7 @@ def parse_check(text: str, rows: Collection[str], claim: str) -> Check:
     start = f"claim {claim!r}, check {text!r}"
     try:
         tree = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"{start}: not {LANGUAGE}") from error
     signs = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
     if not isinstance(tree, ast.Compare) or len(tree.ops) > 1 or type(tree.ops[0]) not in signs:

@@ -114,9 +114,9 @@ class Row:
         return str(self.spec.get(key) or "")
 
     @property
-    def logged(self) -> dict[int, float]:
+    def logged(self) -> dict[str, float]:
         """The mIoU by iteration in the study's log; the first is the row's number."""
-        return {int(step): float(v) for step, v in (self.spec.get("logged") or {}).items()}
+        return {str(step): float(v) for step, v in (self.spec.get("logged") or {}).items()}
 
     @property
     def logged_miou(self) -> float | None:

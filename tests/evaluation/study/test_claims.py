@@ -89,6 +89,19 @@ def test_claim_without_title_or_checks(claim):
         check_claims(dict(rows=[], claims=[claim]))
 
 
+@pytest.mark.parametrize(
+    ("claim", "message"),
+    [
+        ("a > 1", r"claim 'a > 1' is no dict\(title=..., checks=\[...\]\)"),
+        (dict(title="x", checks="a > 1"), "claim 'x': checks is a list, not 'a > 1'"),
+        (dict(title="x", checks=[3]), "claim 'x', check 3: not one comparison"),
+    ],
+)
+def test_claims_of_another_shape(claim, message):
+    with pytest.raises(ConfigError, match=message):
+        check_claims(dict(rows=[dict(name="a")], claims=[claim]))
+
+
 def test_good_claims_pass():
     check_claims(
         dict(rows=[dict(name="a")], claims=[dict(title="x", checks=["abs(a - 3) < 1", "a > 0"])])

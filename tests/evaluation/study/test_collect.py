@@ -13,7 +13,7 @@ def test_reads_rows_and_runs(folder):
     row = read_study(folder.root).rows["a"]
     assert row.by_seed == {1: 20.0, 3: 24.0}
     assert (row.miou.mean, row.miou.n) == (22.0, 2)
-    assert row.logged == {100: 28.5, 50: 27.0}
+    assert row.logged == {"100": 28.5, "50": 27.0}
     assert row.logged_miou == 28.5
     assert row.class_iou() == dict(road=32.0, sky=12.0)
     assert [run.state for run in row.runs] == ["done", "not started", "done"]
