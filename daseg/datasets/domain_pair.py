@@ -76,7 +76,7 @@ class DomainPair(Dataset[dict[str, Any]]):
         self._check()
         self.pseudo_labels: PseudoLabels | None = None
         if pseudo_labels is not None:
-            self._use_pseudo_labels(pseudo_labels, pseudo_labels_without_manifest)
+            self.use_pseudo_labels(pseudo_labels, without_manifest=pseudo_labels_without_manifest)
         if seed is not None:
             self.inherit_seed(seed)
 
@@ -88,19 +88,32 @@ class DomainPair(Dataset[dict[str, Any]]):
                 f"target {self.target} has {target}"
             )
 
-    def _use_pseudo_labels(self, root: str | Path, without_manifest: bool) -> None:
+    def use_pseudo_labels(self, root: str | Path, *, without_manifest: bool = False) -> None:
+        """Let target samples have the pseudo-labels of a folder, in the place of any before.
+
+        Args and errors: as of the class. Workers of a loader hold a copy, which does not follow.
+        """
+        target = self.single_target()
+        self.pseudo_labels = PseudoLabels(
+            root,
+            target,
+            forbidden=self.target_label_files() or frozenset(),
+            without_manifest=without_manifest,
+        )
+        self.target = with_pseudo_labels(target, self.pseudo_labels)
+
+    def single_target(self) -> SegDataset:
+        """The target, which pseudo-labels can be of.
+
+        Raises:
+            ConfigError: It is made of several data sets, or is none of daseg's.
+        """
         if not isinstance(self.target, SegDataset):
             raise ConfigError(
                 f"DomainPair: pseudo_labels are those of one data set of daseg's, but the target "
                 f"is {self.target}"
             )
-        self.pseudo_labels = PseudoLabels(
-            root,
-            self.target,
-            forbidden=self.target_label_files() or frozenset(),
-            without_manifest=without_manifest,
-        )
-        self.target = with_pseudo_labels(self.target, self.pseudo_labels)
+        return self.target
 
     def __len__(self) -> int:
         return len(self.source)

@@ -153,8 +153,8 @@ class LoadPseudoLabel(BaseTransform):
 
 
 def with_pseudo_labels(target: Any, labels: PseudoLabels) -> Any:
-    """The data set with its pseudo-labels in its samples; the one given stays as it is."""
-    transforms = list(target.pipeline.transforms)
+    """The data set with these pseudo-labels in its samples; the one given stays as it is."""
+    transforms = [t for t in target.pipeline.transforms if not isinstance(t, LoadPseudoLabel)]
     places = [i for i, t in enumerate(transforms) if isinstance(t, LoadImageFromFile)]
     if not places:
         raise ConfigError(

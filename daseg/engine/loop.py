@@ -1,7 +1,9 @@
 """The training loop: iterations over an endless, resumable stream of batches."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import torch
 from mmengine.dist import get_rank
 from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
@@ -21,6 +23,9 @@ class IterTrainLoop(BaseLoop):
     every iteration seeds its own random numbers (dropout and the like) from the run's seed, the
     iteration and the rank, so that a resumed run equals an uninterrupted one.
 
+    Before the batch of an iteration is fetched, hooks are called by ``before_train_batch(runner)``:
+    they may change what the data set gives, and then call `restart_batches`.
+
     Args:
         runner: The runner.
         dataloader: The dataloader or its config; its sampler needs ``start_at(position)``.
@@ -39,6 +44,7 @@ class IterTrainLoop(BaseLoop):
         self.max_iters = max_iters
         self.max_epochs = 1  # asked for by mmengine's hooks
         self.epoch = self._epoch = 0
+        self._batches: Iterator[dict[str, Any]] | None = None
         self.start_at(0)
         self.val_begin = 1
         self.val_interval = val_interval
@@ -65,17 +71,34 @@ class IterTrainLoop(BaseLoop):
         runner = self.runner
         runner.call_hook("before_train")
         runner.call_hook("before_train_epoch")
-        world_batch = self.dataloader.batch_size * runner.world_size
-        self.dataloader.sampler.start_at(self._iter * world_batch)
         self._validate()  # a resumed run may have been stopped before it could
-        batches = iter(self.dataloader) if self._iter < self.max_iters else None
-        while batches and self._iter < self.max_iters and not self.stop_training:
+        while self._iter < self.max_iters and not self.stop_training:
+            runner.call_hook("before_train_batch")
+            batch = self._next_batch()
             runner.model.train()
-            self.run_iter(next(batches))
+            self.run_iter(batch)
             self._validate()
+        self._batches = None  # its workers end
         follow_first_process(runner.model)
         runner.call_hook("after_train_epoch")
         runner.call_hook("after_train")
+
+    def restart_batches(self) -> None:
+        """Let the next batch be read from the data set as it is now; which images it has stays.
+
+        Workers hold copies of the data set: they end, what they have read ahead is lost, and new
+        ones start.
+        """
+        self._batches = None
+        self.dataloader._iterator = None  # where persistent workers are kept
+
+    def _next_batch(self) -> dict[str, Any]:
+        if self._batches is None:
+            world_batch = self.dataloader.batch_size * self.runner.world_size
+            self.dataloader.sampler.start_at(self._iter * world_batch)
+            with torch.random.fork_rng(devices=[]):  # the workers' seed is drawn
+                self._batches = iter(self.dataloader)
+        return next(self._batches)
 
     def _validate(self) -> None:
         """Validate where it is due: at the interval, and at the end."""

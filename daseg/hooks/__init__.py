@@ -5,6 +5,7 @@ from daseg.hooks.checkpoint import CheckpointHook
 from daseg.hooks.label_free import LabelFreeScoresHook
 from daseg.hooks.observatory import ObservatoryHook
 from daseg.hooks.progress import ProgressHook
+from daseg.hooks.pseudo_label import PseudoLabelHook
 from daseg.hooks.record_data import RecordDataHook
 from daseg.hooks.report import ReportHook
 from daseg.hooks.train_log import TrainLogHook
@@ -16,6 +17,7 @@ __all__ = [
     "LabelFreeScoresHook",
     "ObservatoryHook",
     "ProgressHook",
+    "PseudoLabelHook",
     "RecordDataHook",
     "ReportHook",
     "TrainLogHook",

@@ -43,6 +43,10 @@ class ProgressHook(Hook):
         """Start the clock of the training again: its pace is not that of the validation."""
         self._start(runner.iter)
 
+    def after_pseudo_labels(self, runner: Runner) -> None:
+        """Start the clock of the training again."""
+        self._start(runner.iter)
+
     def _start(self, done: int) -> None:
         self.begin = self.shown = time.monotonic()
         self.first = done

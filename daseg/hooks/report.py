@@ -61,8 +61,7 @@ class ReportHook(Hook):
         dataset = runner.train_dataloader.dataset
         self.has_target = hasattr(dataset, "target_label_files")
         self.watched = dataset.target_label_files() if self.has_target else None
-        self.pseudo = getattr(dataset, "pseudo_labels", None)
-        self.pseudo_files = self.pseudo.files() if self.pseudo else frozenset()
+        self._watch_pseudo_labels(runner)
         self.kept = {key: runner.message_hub.get_info(f"report_{key}", 0) for key in KEPT}
         self.clock = time.perf_counter()
         if torch.cuda.is_available():
@@ -100,6 +99,19 @@ class ReportHook(Hook):
         self.miou = (metrics or {}).get("mIoU", self.miou)
         self.kept["peak_memory"] = max(self.kept["peak_memory"], peak_memory())
         self._add_up(runner)  # the best checkpoint may be written now
+
+    def before_pseudo_labels(self, runner: Runner) -> None:
+        """Add up: what the network has seen is asked for when it makes pseudo-labels."""
+        self._add_up(runner)
+
+    def after_pseudo_labels(self, runner: Runner) -> None:
+        """Count the openings of the new ones from here on; making them is no training on them."""
+        self._add_up(runner)
+        self._watch_pseudo_labels(runner)
+
+    def _watch_pseudo_labels(self, runner: Runner) -> None:
+        self.pseudo = getattr(runner.train_dataloader.dataset, "pseudo_labels", None)
+        self.pseudo_files = self.pseudo.files() if self.pseudo else frozenset()
 
     def after_train(self, runner: Runner) -> None:
         """Log and write the report."""

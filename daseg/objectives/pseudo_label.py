@@ -26,7 +26,13 @@ class FromPseudoLabels(Objective):
 
     Raises:
         ConfigError: ``ignore_border`` is negative.
+
+    Attributes:
+        begin: The iteration from which on there are pseudo-labels; before it the objective has
+            nothing to say. `PseudoLabelHook` sets it where it makes the first ones.
     """
+
+    begin = 0
 
     def __init__(self, *, ignore_border: int, name: str) -> None:
         super().__init__()
@@ -37,6 +43,10 @@ class FromPseudoLabels(Objective):
         self.ignore_border, self.name = ignore_border, name
         self._whole: Tensor | None = None  # labels of the last batch, and without their border
         self._inner: Tensor | None = None
+
+    def needs_target(self, iteration: int) -> bool:
+        """Whether ``begin`` is reached."""
+        return iteration >= self.begin
 
     @contextmanager
     def pseudo_label(self, target: View) -> Iterator[Tensor]:
@@ -50,7 +60,8 @@ class FromPseudoLabels(Objective):
             raise ConfigError(
                 f"the objective {type(self).__name__} needs pseudo-labels, but the training data "
                 "has none: make them with tools/pseudo_label.py, and give their folder as "
-                "train_dataloader.dataset.pseudo_labels of the DomainPair"
+                "train_dataloader.dataset.pseudo_labels of the DomainPair; or have them made in "
+                "training, by dict(type='PseudoLabelHook', interval=...) in custom_hooks"
             )
         if not self.ignore_border:
             yield label

@@ -20,8 +20,9 @@ def read_facts(root: Path) -> tuple[Facts, dict[str, Entry]] | None:
         ``root``; ``manifest_sha256``; ``checkpoints``, the networks that made them, each ``name``
         and ``sha256``; ``teacher_saw_target_labels``, how many labels of the target's training
         images those were trained with, None where it is not known; ``classes``; ``threshold``;
-        ``images``, their number. And the entry of each image by its name. None where there is no
-        manifest of pseudo-labels.
+        ``images``, their number; where they were made while training (`PseudoLabelHook`) ``round``,
+        counted from 1, and ``iteration``. And the entry of each image by its name. None where there
+        is no manifest of pseudo-labels.
 
     Raises:
         DataError: The manifest cannot be read, or the pseudo-labels are not finished.
@@ -43,6 +44,7 @@ def read_facts(root: Path) -> tuple[Facts, dict[str, Entry]] | None:
         for key in ("checkpoints", "teacher_saw_target_labels", "classes"):
             facts[key] = content[key]
         facts |= dict(threshold=content["settings"]["threshold"], images=len(content["images"]))
+        facts |= {key: content[key] for key in ("round", "iteration") if key in content}
         return facts, content["images"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} cannot be read as a manifest of pseudo-labels: {error}") from error
@@ -63,4 +65,5 @@ def kind_of_training(facts: Mapping[str, Any]) -> str:
 def described(facts: Mapping[str, Any]) -> str:
     """`kind_of_training`, with the networks that made the pseudo-labels and their hashes."""
     made = [f"{m['name']} sha256:{m['sha256'][:16]}" for m in facts.get("checkpoints") or []]
-    return kind_of_training(facts) + (f" (by {', '.join(made)})" if made else "")
+    rounds = f", round {facts['round']} while training" if "round" in facts else ""
+    return kind_of_training(facts) + rounds + (f" (by {', '.join(made)})" if made else "")
