@@ -8,8 +8,8 @@
 The study got 46.42 mIoU after 20000 iterations, from the best checkpoint of aagc_b2 (44.42), here
 its last. Beside what aagc_b2 learns, the network learns hard pseudo-labels of Cityscapes' training
 images. Their teacher, DeepLab v3+, was trained on Cityscapes' true labels: this is distillation
-from a labelled teacher, not unsupervised adaptation. Unsupervised is the same training on
-pseudo-labels of aagc_b2 itself:
+from a labelled teacher, not unsupervised adaptation (of weights converted from elsewhere the report
+says that it is not known). Unsupervised is the same training on pseudo-labels of aagc_b2 itself:
 
     python tools/pseudo_label.py configs/style_transfer/aagc_b2.py \\
         work_dirs/aagc_b2/iter_40000.pth --out data/pseudo_self
