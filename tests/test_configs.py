@@ -33,6 +33,7 @@ TWINS += ("supervised/cityscapes_seg_d", "adaptseg/oracle", "adaptseg/source_onl
 TWINS += ("style_transfer/aagc", "style_transfer/source_only")
 TWINS += ("fda/fda_b005", "fda/fda_b009", "target_subset/", "augmentation/")
 TWINS += tuple(f"student/aagc_b2_student{name}.py" for name in ("", "_autoaug", "_full"))
+TWINS += ("student/aagc_b2_online",)
 ADAPTING = ["adaptseg/multi_vanilla.py", "advent/minent.py", "style_transfer/gc_b1.py"]
 
 
@@ -97,7 +98,7 @@ def test_a_config_runs_in_a_world(name, world):
     assert all(place.startswith(own) for place in places)
     labelled_by_others = cfg.train_dataloader.dataset.get("pseudo_labels")
     assert labelled_by_others in (None, PLACES[world].pseudo_labels)
-    assert bool(labelled_by_others) == name.startswith("student/")
+    assert bool(labelled_by_others) == name.startswith("student/aagc_b2_student")
 
 
 def weights_of(cfg) -> list[tuple]:

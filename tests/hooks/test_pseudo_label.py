@@ -1,16 +1,9 @@
-"""Pseudo-labels made anew while training: when, by whom, for whom, and over a stop and a resume."""
+"""Pseudo-labels made anew while training: when, by whom, for whom; and what is refused."""
 
 import hashlib
-import importlib.util
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,66 +11,20 @@ import torch
 from mmengine.hooks import Hook
 from PIL import Image
 
-from daseg.engine import pseudo_label_report
-from daseg.engine.checkpoint import model_state, read_checkpoint
+from daseg.engine import pseudo_label_report, pseudo_label_write
+from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.config import load_config
 from daseg.engine.evaluate import evaluate
-from daseg.engine.labelling import Labelling
 from daseg.engine.pseudo_label import pseudo_label
 from daseg.engine.pseudo_label_threshold import Threshold
 from daseg.engine.train import train
-from daseg.hooks import PseudoLabelHook
 from daseg.registry import HOOKS
-from daseg.utils.errors import CheckpointError, ConfigError
+from daseg.utils.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 
 
-def sibling(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"tests/engine/{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-# The target is a copy of the images alone, under another root: nothing of it is labelled.
-ONLINE = """
-pair = dict(
-    type='DomainPair', source=train_dataloader['dataset'],
-    target=dict(data, root={target!r}, pipeline=[
-        dict(type='LoadImageFromFile'), dict(type='RandomFlip', prob=0.5), dict(type='PackSample')]))
-train_dataloader.update(dataset=pair, sampler=dict(type='PairSampler'))
-model['segmentor'].update(backbone=dict(type='SmallBackbone', norm={norm!r}))
-model['objectives'] = [dict(type='Supervised'), dict(type='PseudoLabel')]
-custom_imports = dict(imports=['gan_parts'])
-custom_hooks = [dict(type='RecordDataHook'), dict(type='ReportHook'), dict(type='KeepRanks')]
-default_hooks['checkpoint'].update(interval=1)
-optim_wrapper['segmentor'].update(lr_mult={{}})
-"""
 BALANCED = "threshold=dict(kind='class-balanced', quantile=0.25)"
-
-
-@pytest.fixture(autouse=True)
-def _small_pictures(monkeypatch):
-    monkeypatch.setattr(pseudo_label_report, "ROWS", 1)
-
-
-@pytest.fixture
-def online(gan_config, tiny_config, tiny_data, tmp_path):
-    """Write a config with the hook of these arguments; None: without it."""
-    gan_config()  # for the path to the parts
-    target = tmp_path / "target"
-    shutil.copytree(tiny_data / "images", target / "images")
-
-    def write(hook, extra="", *, norm="bn", name="online"):
-        text = ONLINE.format(target=str(target), norm=norm) + extra
-        if hook is not None:
-            text += f"custom_hooks.append(dict(type='PseudoLabelHook', {hook}))\n"
-        return tiny_config(text, norm=norm, name=name)
-
-    return write
 
 
 def digest(path):
@@ -129,21 +76,18 @@ class SeeBatches(Hook):
         )
 
 
-@HOOKS.register_module(force=True)
-class StopAt(Hook):
-    """End in the midst of a training: before the batch of an iteration, and any round there."""
-
-    priority = "HIGHEST"
-
-    def __init__(self, iteration):
-        self.iteration = iteration
-
-    def before_train_batch(self, runner):
-        if runner.iter == self.iteration:
-            raise KeyboardInterrupt
+EXTRAS = dict(
+    BEST="train_cfg.update(val_interval=3)\ndefault_hooks['checkpoint'].update(save_best='mIoU')\n",
+    SINGLE=(
+        "train_dataloader.update(dataset=pair['source'], sampler=dict(type='EndlessSampler'))\n"
+        "model['objectives'] = [dict(type='Supervised')]\n"
+    ),
+    MIXED="pair['target'] = dict(type='MixedDataset', datasets=[pair['target']])\n",
+)
 
 
-def test_rounds_are_what_the_tool_makes_of_the_checkpoint(online, tmp_path):
+def test_rounds_are_what_the_tool_makes_of_the_checkpoint(online, monkeypatch, tmp_path):
+    monkeypatch.setattr(pseudo_label_write, "write_sheet", pseudo_label_report.write_sheet)
     config = online(f"iterations=[2, 4, 99], keep=-1, {BALANCED}")
     train(config, work_dir=tmp_path / "run")
     assert folders(tmp_path / "run") == ["iter_2", "iter_4"]
@@ -221,7 +165,97 @@ def test_a_hook_that_nobody_learns_from_changes_nothing(online, tmp_path):
     train(online(hook, source_only), work_dir=tmp_path / "hook")
     assert_same_weights(tmp_path / "plain/iter_6.pth", tmp_path / "hook/iter_6.pth")
     # Before the first round, the objective on pseudo-labels trains nothing either.
-    train(online("iterations=[5]"), work_dir=tmp_path / "late")
-    assert_same_weights(tmp_path / "plain/iter_5.pth", tmp_path / "late/iter_5.pth")
+    train(online("iterations=[4]"), work_dir=tmp_path / "late")
+    assert_same_weights(tmp_path / "plain/iter_4.pth", tmp_path / "late/iter_4.pth")
     with pytest.raises(AssertionError):
         assert_same_weights(tmp_path / "plain/iter_6.pth", tmp_path / "late/iter_6.pth")
+
+
+def test_the_best_network_and_the_moving_average(online, tmp_path):
+    options = {"train_cfg.val_interval": 2, "default_hooks.checkpoint.save_best": "mIoU"}
+    config = online("iterations=[4], network='best'")
+    ends = "custom_hooks.append(dict(type='StopAt', at=5))\n"
+    stop = online("iterations=[4], network='best'", ends, name="stop")
+    with pytest.raises(KeyboardInterrupt):  # so that a later best does not replace it
+        train(stop, work_dir=tmp_path / "best", cfg_options=options)
+    made = tmp_path / "best/pseudo_labels/iter_4"
+    (best,) = (tmp_path / "best").glob("best_mIoU_*.pth")
+    assert manifest(made)["checkpoints"] == [dict(name=best.name, sha256=digest(best))]
+    pseudo_label(config, best, out=tmp_path / "tool", workers=0)
+    assert pngs(made) == pngs(tmp_path / "tool")
+
+    average = "model['teacher_momentum'] = 0.3\n"
+    config = online("iterations=[4], network='ema', tta=True", average, name="ema")
+    train(config, work_dir=tmp_path / "ema")
+    pseudo_label(config, tmp_path / "ema/iter_4.pth", out=tmp_path / "teacher", workers=0, tta=True)
+    made = tmp_path / "ema/pseudo_labels/iter_4"
+    assert pngs(made) == pngs(tmp_path / "teacher")
+    assert manifest(made)["settings"]["tta"]["scales"] == [1.0, 1.5]
+    assert manifest(made)["checkpoints"][0]["name"] == "teacher of iteration 4"
+    current = online("iterations=[4], tta=True", average, name="current")
+    train(current, work_dir=tmp_path / "current")
+    assert_same_weights(tmp_path / "ema/iter_4.pth", tmp_path / "current/iter_4.pth")
+    assert pngs(tmp_path / "current/pseudo_labels/iter_4") != pngs(made)
+
+
+def test_what_the_first_teacher_saw_is_passed_on(online, trained, tiny_data, tmp_path):
+    """Its five labelled images are among the target's: a later round is no less a distillation."""
+    first = tmp_path / "first"
+    pseudo_label(trained["config"], trained["checkpoint"], out=first, workers=0)
+    given = f"pair.update(pseudo_labels={str(first)!r})\npair['target']['root'] = data['root']\n"
+    given += f"pair['source'] = dict(pair['source'], root={str(tmp_path / 'source')!r})\n"
+    shutil.copytree(tiny_data, tmp_path / "source")
+    see = "custom_hooks.append(dict(type='SeeBatches'))\n"
+    SeeBatches.seen = seen = []
+    train(online("iterations=[2]", given + see), work_dir=tmp_path / "run")
+    assert all("loss_pseudo" in batch["losses"] for batch in seen)  # from the first iteration on
+    words = "distillation from a teacher with 5 target labels, round 1 while training (by network"
+    assert report_of(tmp_path / "run")["training"].startswith(words)
+    assert len(pngs(first)) == 12  # it is not the hook's to remove
+
+
+@pytest.mark.parametrize(
+    ("hook", "extra", "message"),
+    [
+        ("", "", r"say when: interval=5000, iterations=\[\.\.\.\] or at_start=True"),
+        ("interval=2, iterations=[3]", "", "give interval or iterations, not both"),
+        ("interval=0", "", r"are at least 1 \(at_start=True is a round before the first\), not 0"),
+        ("iterations=[0, 3]", "", r"are at least 1 .*, not \[0, 3\]"),
+        ("interval=2, network='worst'", "", "network is one of current, best, ema, not 'worst'"),
+        ("interval=2, keep=0", "", "keep is at least 1, or -1 to keep all, not 0"),
+        ("interval=2, threshold=dict(kind='fixd')", "", r"threshold={'kind': 'fixd'}: .*fixed"),
+        ("interval=2, threshold=dict(kin='fixed')", "", r"threshold={'kin': 'fixed'}: .*'kin'"),
+        ("interval=2, tta=True", "tta = None\ndel tta\n", "tta=True, but the config has no key"),
+        ("interval=2, network='ema'", "", "moving average .* give model.teacher_momentum"),
+        ("interval=2, network='best'", "", r"none is kept: .*checkpoint.save_best='mIoU'"),
+        ("interval=1, network='best'", "BEST", r"iteration 1: the first validation is at 3"),
+        ("interval=3, network='best'", "BEST", r"val_interval, 3, be a multiple of .*interval, 2"),
+        ("interval=6", "", r"PseudoLabel would never have .*: no round is before .*max_iters, 6"),
+        ("interval=2", "SINGLE", "PseudoLabelHook looks at the target domain"),
+        ("interval=2", "MIXED", "pseudo_labels are those of one data set of daseg's, but"),
+    ],
+)
+def test_what_cannot_be_is_said_before_the_training(online, tmp_path, hook, extra, message):
+    extra = EXTRAS.get(extra, extra)
+    with pytest.raises(ConfigError, match=message) as caught:
+        train(online(hook, extra), work_dir=tmp_path / "run")
+    assert "PseudoLabel" in str(caught.value) or "DomainPair" in str(caught.value)
+    assert not (tmp_path / "run/pseudo_labels").exists()
+
+
+def test_objectives_on_pseudo_labels_name_the_hook(online, tmp_path):
+    with pytest.raises(ConfigError, match=r"or have them made in training, by dict\(type='Pseudo"):
+        train(online(None), work_dir=tmp_path / "run")
+
+
+def test_rounds_in_a_small_world_are_as_far_into_the_training(tmp_path):
+    config = tmp_path / "config.py"
+    base = ROOT / "configs/adaptseg/multi_vanilla.py"
+    hooks = "dict(type='PseudoLabelHook', iterations=[10, 50000, 100000]), "
+    hooks += "dict(type='PseudoLabelHook', interval=50000)"
+    length = "train_cfg = dict(max_iters=200000)\n"
+    config.write_text(f"_base_ = [{str(base)!r}]\n{length}custom_hooks = [{hooks}]\n")
+    cfg = load_config(config, world="demo")
+    assert cfg.train_cfg.max_iters == 120
+    assert cfg.custom_hooks[0].iterations == [1, 30, 60]
+    assert cfg.custom_hooks[1].interval == 30
