@@ -216,12 +216,11 @@ def _check_times(interval: int | None, iterations: Sequence[int] | None, at_star
         raise ConfigError(f"{WHO}: give interval or iterations, not both")
     if interval is None and not iterations and not at_start:
         raise ConfigError(f"{WHO}: say when: interval=5000, iterations=[...] or at_start=True")
-    if any(
-        number < 1 for number in [*(iterations or ()), *([] if interval is None else [interval])]
-    ):
+    times = [interval] if interval is not None else list(iterations or ())
+    if any(not isinstance(time, int) or time < 1 for time in times):
         raise ConfigError(
-            f"{WHO}: interval and iterations are at least 1 (at_start=True is a round before the "
-            f"first), not {interval if interval is not None else list(iterations or ())}"
+            f"{WHO}: interval and iterations are whole numbers of at least 1 (at_start=True is a "
+            f"round before the first), not {interval if interval is not None else times}"
         )
 
 

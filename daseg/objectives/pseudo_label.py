@@ -88,7 +88,8 @@ class PseudoLabel(FromPseudoLabels):
     Lee, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural
     Networks", ICML workshop 2013. The pseudo-labels are those of `DomainPair`, which
     ``tools/pseudo_label.py`` writes: made once, before the training (Li et al., "Bidirectional
-    Learning", CVPR 2019; Zou et al., "CBST", ECCV 2018, each round of it).
+    Learning", CVPR 2019); or `PseudoLabelHook`: made anew in rounds (Zou et al., "CBST", ECCV
+    2018).
 
     Args:
         loss: The segmentation loss or its config, for instance `SymmetricCrossEntropyLoss`;

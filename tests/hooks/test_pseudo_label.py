@@ -219,8 +219,9 @@ def test_what_the_first_teacher_saw_is_passed_on(online, trained, tiny_data, tmp
     [
         ("", "", r"say when: interval=5000, iterations=\[\.\.\.\] or at_start=True"),
         ("interval=2, iterations=[3]", "", "give interval or iterations, not both"),
-        ("interval=0", "", r"are at least 1 \(at_start=True is a round before the first\), not 0"),
-        ("iterations=[0, 3]", "", r"are at least 1 .*, not \[0, 3\]"),
+        ("interval=0", "", r"whole numbers of at least 1 \(at_start=True is .* first\), not 0"),
+        ("interval=2.5", "", r"whole numbers of at least 1 .* not 2.5"),
+        ("iterations=[0, 3]", "", r"of at least 1 .*, not \[0, 3\]"),
         ("interval=2, network='worst'", "", "network is one of current, best, ema, not 'worst'"),
         ("interval=2, keep=0", "", "keep is at least 1, or -1 to keep all, not 0"),
         ("interval=2, threshold=dict(kind='fixd')", "", r"threshold={'kind': 'fixd'}: .*fixed"),
