@@ -20,17 +20,21 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_world(parser: argparse.ArgumentParser) -> None:
-    """Add ``--world {demo,camvid}``."""
+def add_world(parser: argparse.ArgumentParser, *, real: bool = False) -> None:
+    """Add ``--world {demo,camvid}``; with ``real`` also the name of the default, "real"."""
     parser.add_argument(
         "--world",
-        choices=list(PLACES),
+        choices=[*PLACES, *(["real"] if real else [])],
         help="run the config in a small world: its images, sizes, backbone, number of iterations",
     )
 
 
-def parse_cfg_options(pairs: list[str]) -> dict[str, Any]:
+def parse_cfg_options(pairs: list[str], flag: str = "--cfg-options") -> dict[str, Any]:
     """Turn ``["a.b=1", "c=[1,2]", "d=text"]`` into a dict; a value is a Python literal or text.
+
+    Args:
+        pairs: What stands behind the flag.
+        flag: Its name, for messages.
 
     Raises:
         ConfigError: An item is not ``KEY=VALUE``, or its value is a broken list or dict.
@@ -39,12 +43,12 @@ def parse_cfg_options(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise ConfigError(f"--cfg-options {pair}: expected KEY=VALUE")
-        options[key] = _literal(value, pair)
+            raise ConfigError(f"{flag} {pair}: expected KEY=VALUE")
+        options[key] = _literal(value, f"{flag} {pair}")
     return options
 
 
-def _literal(text: str, pair: str) -> Any:
+def _literal(text: str, given: str) -> Any:
     aliases = {"true": True, "false": False, "none": None}
     if text.lower() in aliases:
         return aliases[text.lower()]
@@ -53,7 +57,7 @@ def _literal(text: str, pair: str) -> Any:
     except (ValueError, SyntaxError):
         if text.startswith(("[", "(", "{", "dict(")):  # as text it would surprise much later
             raise ConfigError(
-                f"--cfg-options {pair}: not a Python literal; quote texts inside it and the whole "
+                f"{given}: not a Python literal; quote texts inside it and the whole "
                 "for the shell: \"lr_mult={'head': 10}\" \"names=['a', 'b']\""
             ) from None
         return text

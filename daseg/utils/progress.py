@@ -37,11 +37,14 @@ def track(items: Iterable[T], total: int, what: str, stream: TextIO | None = Non
 
 def _line(what: str, done: int, total: int, seconds: float) -> str:
     rate = done / max(seconds, 1e-9)
-    tail = f"{_time((total - done) / rate)} left" if done < total else f"took {_time(seconds)}"
+    tail = (
+        f"{duration((total - done) / rate)} left" if done < total else f"took {duration(seconds)}"
+    )
     return f"{what} {done}/{total} {100 * done // max(total, 1)}% {rate:.1f}/s, {tail}"
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds in words: "3 min 05 s"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

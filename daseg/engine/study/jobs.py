@@ -1,0 +1,213 @@
+"""The jobs of a study: each step and row with each seed, in an order in which they can be made."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from mmengine import Config
+
+from daseg.engine.config import load_config
+from daseg.engine.study.file import REFERENCE, Step, Study
+from daseg.registry import did_you_mean
+from daseg.utils.errors import ConfigError
+from daseg.utils.files import atomic_write_text
+
+TOOLS = Path(__file__).parents[3] / "tools"
+RECORD = "job.json"
+KEEP_ALL = {"default_hooks.checkpoint.max_keep_ckpts": -1}  # until it is known which are chosen
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One step or row with one seed.
+
+    Attributes:
+        step: What is made.
+        seed: Of its training.
+        folder: Where it is made.
+        needs: The jobs that come before.
+        plan: The plan that it belongs to.
+    """
+
+    step: Step
+    seed: int
+    folder: Path
+    needs: tuple[Key, ...]
+    plan: "Plan"
+
+    @property
+    def key(self) -> Key:
+        """Name and seed."""
+        return self.step.name, self.seed
+
+    def __str__(self) -> str:
+        return f"{self.step.name}, seed {self.seed}"
+
+    @cached_property
+    def cfg(self) -> Config:
+        """Its config, in the study's world."""
+        return load_config(self.step.config, self.options(), world=self.plan.world)
+
+    def options(self) -> dict[str, Any]:
+        """The overrides, with paths in the place of references."""
+        options = {key: self.resolved(value) for key, value in self.step.cfg_options.items()}
+        seeded = {"randomness.seed": self.seed} if self.step.tool == "train" else {}
+        return seeded | (KEEP_ALL if self.step.is_row else {}) | options
+
+    def resolved(self, value: Any) -> Any:
+        """A value with the paths of what it refers to."""
+        if not isinstance(value, str):
+            return value
+        return REFERENCE.sub(lambda found: str(self.plan.product(found[1], self.seed)), value)
+
+    def product(self) -> Path:
+        """What others need of it: the last checkpoint of a training, or the images or labels."""
+        if self.step.tool != "train":
+            return self.folder / "out"  # a translator wants a folder of its own
+        return self.folder / f"iter_{self.cfg.train_cfg.max_iters}.pth"
+
+    def making(self) -> list[str]:
+        """The command that makes it; the same command goes on where it was stopped."""
+        step = self.step
+        if step.tool == "train":
+            return self.command("train", "--work-dir", str(self.folder), "--resume")
+        words = [self.resolved(step.checkpoint), "--out", str(self.product()), *step.arguments]
+        if step.judge is not None:
+            config, checkpoint = step.judge
+            words += ["--segmentor", config, self.resolved(checkpoint)]
+            words += ["--segmentor-world", self.plan.world] if self.plan.world else []
+        return self.command(step.tool, *words)
+
+    def testing(self, checkpoint: Path, out: Path) -> list[str]:
+        """The command that tests a checkpoint."""
+        return self.command("test", str(checkpoint), "--out", str(out))
+
+    def command(self, tool: str, *words: str) -> list[str]:
+        """The command line of a tool on its config."""
+        world = ["--world", self.plan.world] if self.plan.world else []
+        options = [f"{key}={value}" for key, value in self.options().items()]
+        options = ["--cfg-options", *options] if options else []
+        return [
+            sys.executable,
+            str(TOOLS / f"{tool}.py"),
+            self.step.config,
+            *words,
+            *world,
+            *options,
+        ]
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What it depends on; not where it lies."""
+        step, text = self.step, self.cfg.pretty_text.replace(str(self.plan.root), "ROOT")
+        return dict(
+            tool=step.tool,
+            config=step.config,
+            config_sha256=sha256(text.encode()).hexdigest(),
+            checkpoint=step.checkpoint,
+            arguments=list(step.arguments),
+            judge=list(step.judge or ()),
+            given=sorted(set(self.plan.given) & set(step.references())),
+        )
+
+    def record(self) -> dict[str, Any]:
+        """What is known of an earlier making of it; of none, nothing.
+
+        Raises:
+            ConfigError: The record cannot be read.
+        """
+        path = self.folder / RECORD
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise ConfigError(f"{path} cannot be read ({error}): delete {self.folder}") from None
+
+    def write(self, **changes: Any) -> None:
+        """Change its record."""
+        record = self.record() | changes
+        atomic_write_text(self.folder / RECORD, json.dumps(record, indent=2) + "\n")
+
+
+class Plan:
+    """All jobs of a study in a world.
+
+    Args:
+        study: The study.
+        root: Folder of all that is made.
+        world: "demo", "camvid"; None: the real one.
+        seeds: The seeds to run, the first ones of the study.
+        given: By name of a row or step, what is there already in its place: a checkpoint of a row,
+            which is then only tested, or of a step what it makes.
+        rows: Only these rows, and what they need. None: all.
+
+    Raises:
+        ConfigError: A name is unknown, jobs need each other in a circle, a config cannot be used.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        root: Path,
+        *,
+        world: str | None = None,
+        seeds: Sequence[int],
+        given: Mapping[str, str] | None = None,
+        rows: Sequence[str] | None = None,
+    ) -> None:
+        self.study, self.root, self.world, self.seeds = study, root, world, tuple(seeds)
+        self.given = dict(given or {})
+        self.steps = {step.name: step for step in (*study.steps, *study.rows)}
+        for name in (*self.given, *(rows or ())):
+            if name not in self.steps:
+                raise ConfigError(
+                    f"{study.name} has no row or step {name!r}{did_you_mean(name, self.steps)}"
+                )
+        self.jobs: dict[Key, Job] = {}
+        wanted = rows if rows is not None else [row.name for row in study.rows]
+        for seed in self.seeds:
+            for name in wanted:
+                self._add(name, seed, ())
+        self.jobs = {job.key: job for job in sorted(self.jobs.values(), key=self._urgency)}
+
+    def _urgency(self, job: Job) -> tuple[int, int]:
+        """A whole seed first: it is a report already. Then what most of the others wait for."""
+        return self.study.seeds.index(job.seed), -len(self._waiting_for(job.key))
+
+    def _waiting_for(self, key: Key) -> set[Key]:
+        direct = {job.key for job in self.jobs.values() if key in job.needs}
+        return direct.union(*map(self._waiting_for, direct))
+
+    def _add(self, name: str, seed: int, above: tuple[str, ...]) -> Key:
+        """Add a job behind those that it needs."""
+        if name in above:
+            raise ConfigError(
+                f"{self.study.name}: {' needs '.join((*above[above.index(name) :], name))}"
+            )
+        step = self.steps[name]
+        seed = self.seed_of(name, seed)
+        given = name in self.given
+        if (name, seed) not in self.jobs and (step.is_row or not given):
+            references = [each for each in step.references() if each not in self.given]
+            needs = [] if given else [self._add(r, seed, (*above, name)) for r in references]
+            folder = self.root / ("runs" if step.is_row else "steps") / name / f"seed_{seed}"
+            self.jobs[name, seed] = Job(step, seed, folder, tuple(needs), self)
+        return name, seed
+
+    def seed_of(self, name: str, seed: int) -> int:
+        """The seed with which a row or step is made that one of this seed needs."""
+        once = self.steps[name].once or name in self.given
+        return self.study.seeds[0] if once else seed
+
+    def product(self, name: str, seed: int) -> Path:
+        """What a row or step makes, or what is given in its place."""
+        if name in self.given:
+            return Path(self.given[name])
+        return self.jobs[name, self.seed_of(name, seed)].product()

@@ -1,0 +1,95 @@
+"""Run what is missing of a study, and write its report: what ``tools/study.py`` does."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from prettytable import PrettyTable
+
+from daseg.engine.study.check import check_plan
+from daseg.engine.study.file import read_study
+from daseg.engine.study.jobs import Plan
+from daseg.engine.study.processes import Processes, StudyError
+from daseg.engine.study.queue import Queue
+from daseg.evaluation.study import summary, write_report
+from daseg.utils.errors import ConfigError
+from daseg.utils.files import atomic_write_text
+
+
+def run_study(
+    path: str | Path,
+    *,
+    root: str | Path | None = None,
+    world: str | None = None,
+    num_seeds: int | None = None,
+    rows: Sequence[str] | None = None,
+    given: Mapping[str, str] | None = None,
+    devices: Sequence[str] = ("cpu",),
+    only_report: bool = False,
+    only_list: bool = False,
+) -> list[Path]:
+    """Make what is missing of a study; write its report.
+
+    Args:
+        path: The study's file.
+        root: Folder of all that is made; None: ``work_dirs/studies/NAME/WORLD``.
+        world: Run it in a small world, "demo" or "camvid"; None: the real one.
+        num_seeds: How many of the study's seeds, the first ones; None: all.
+        rows: Only these rows, and what they need.
+        given: By name of a row or step what is there already in its place.
+        devices: One process at a time runs on each: "cpu", "cuda:0", ...
+        only_report: Run nothing; report on what is there.
+        only_list: Run nothing and write nothing; check all, and print the jobs and their states.
+
+    Returns:
+        The files of the report.
+
+    Raises:
+        ConfigError, DataError: Before anything runs, where it can be known.
+        StudyError: Jobs failed; the others were run, and the report is written.
+    """
+    study = read_study(path)
+    if num_seeds is not None and not 1 <= num_seeds <= len(study.seeds):
+        raise ConfigError(f"{path} has {len(study.seeds)} seeds, not {num_seeds}")
+    seeds = study.seeds[: num_seeds or len(study.seeds)]
+    root = Path(root or Path("work_dirs/studies", study.name, world or "real"))
+    plan = Plan(study, root, world=world, seeds=seeds, given=given, rows=rows)
+    if not only_report:
+        check_plan(plan)
+    if only_list:
+        print(_listed(plan))
+        return []
+    content = study.content(world, seeds)
+    atomic_write_text(root / "study.json", json.dumps(content, indent=2) + "\n")
+    processes = Processes(devices)
+    queue = Queue(plan.jobs, processes.run, len(devices), stop=processes.stop)
+    try:
+        if not only_report:
+            queue.work()
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on where it was", file=sys.stderr)
+        raise
+    finally:
+        files = write_report(root)
+        print(summary(root))
+    if queue.failed:
+        raise StudyError(_failures(queue))
+    return files
+
+
+def _listed(plan: Plan) -> str:
+    table = PrettyTable(["job", "seed", "state", "after"], align="l")
+    for job in plan.jobs.values():
+        needs = ", ".join(name for name, _ in job.needs)
+        table.add_row([job.step.name, job.seed, job.record().get("state", "to do"), needs])
+    return table.get_string()
+
+
+def _failures(queue: Queue) -> str:
+    lines = [f"{len(queue.failed)} of {len(queue.jobs)} jobs failed:"]
+    lines += [f"{queue.jobs[key]}: {error}" for key, error in queue.failed.items()]
+    if queue.waiting():
+        names = ", ".join(sorted({name for name, _ in queue.waiting()}))
+        lines.append(f"not run, since they need one of these: {names}")
+    return "\n".join([*lines, "the same command tries them again"])

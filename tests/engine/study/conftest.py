@@ -1,0 +1,33 @@
+"""A small study on tiny data."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+STUDY = """
+title = 'A small study'
+seeds = [1, 2]
+steps = [
+    dict(name='labels', tool='pseudo_label', config={config!r}, checkpoint='{{teacher}}'),
+    dict(name='first', config={config!r}, once=True)]
+rows = [
+    dict(name='student', config={config!r}, group='all', logged={{20: 40.5}}, baseline='plain',
+         cfg_options={{'load_from': '{{first}}',
+                      'train_dataloader.dataset.label_root': '{{labels}}'}}),
+    dict(name='plain', config={config!r}, group='all'),
+    dict(name='teacher', config={config!r}, group='all')]
+claims = [dict(title='Students learn', checks=['student > plain'])]
+"""
+
+
+@pytest.fixture
+def study_file(tiny_config: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """Write a study of the tiny config; what is given is executed behind it."""
+
+    def write(extra: str = "") -> Path:
+        path = tmp_path / "small.py"
+        path.write_text(STUDY.format(config=str(tiny_config())) + extra)
+        return path
+
+    return write

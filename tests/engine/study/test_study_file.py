@@ -1,0 +1,97 @@
+"""The file of a study: what it says, and what it may not say."""
+
+from pathlib import Path
+
+import pytest
+
+from daseg.engine.study import read_study
+from daseg.utils.errors import ConfigError
+
+STUDIES = Path(__file__).parents[3] / "configs/studies"
+
+
+def test_what_the_file_says(study_file):
+    study = read_study(study_file())
+    assert (study.name, study.title, study.seeds) == ("small", "A small study", (1, 2))
+    assert [row.name for row in study.rows] == ["student", "plain", "teacher"]
+    student, (labels, first) = study.rows[0], study.steps
+    assert student.references() == ["first", "labels"]
+    assert labels.references() == ["teacher"]
+    assert first.references() == []
+    assert (student.is_row, first.is_row, first.once, labels.once) == (True, False, True, False)
+    content = study.content("demo", [1])
+    assert (content["world"], content["seeds"]) == ("demo", [1])
+    row = content["rows"][0]
+    assert row["logged"] == {"20": 40.5}
+    assert (row["name"], row["group"], row["baseline"], row["oracle"]) == (
+        "student", "all", "plain", None,
+    )  # fmt: skip
+    assert content["claims"] == [dict(title="Students learn", checks=["student > plain"])]
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("rows = []", r"small\.py: a study has rows="),
+        ("seeds = [1, 1]", r"seeds is a list of different whole numbers, not \[1, 1\]"),
+        ("seeds = 3", "seeds is a list of different whole numbers, not 3"),
+        ("rows[0]['confg'] = 'x'", r"rows, 'student': there is no 'confg'.*did you mean 'config'"),
+        ("del rows[0]['config']", r"rows, 'student': needs dict\(name=\.\.\., config=\.\.\.\)"),
+        ("rows[0]['name'] = 'a/b'", r"the name 'a/b' has more than letters"),
+        ("rows[0]['name'] = 'plain'", "two rows or steps have the name plain"),
+        ("steps[0]['tool'] = 'predict'", "'labels': tool='predict' is none of train, translate"),
+        ("rows[0]['tool'] = 'translate'", "'student': tool='translate' is none of train$"),
+        ("steps[0].pop('checkpoint')", "'labels': what translates or labels has a checkpoint"),
+        ("rows[1]['checkpoint'] = '{first}'", "'plain': what translates or labels has a check"),
+        ("steps[0]['checkpoint'] = '{teachr}'", r"'labels' needs \{teachr\}.*mean 'teacher'"),
+        ("rows[0]['baseline'] = 'plane'", "'student': there is no row 'plane'.*mean 'plain'"),
+        ("rows[0]['oracle'] = 'first'", "'student': there is no row 'first'"),
+        ("sizes = dict(a=[(3, 'plan')])", "sizes, 'a': there is no row 'plan'.*mean 'plain'"),
+        ("claims[0]['checks'] = ['student > plane']", "Students learn.*plane"),
+    ],
+)
+def test_a_mistake_is_named(study_file, extra, message):
+    with pytest.raises(ConfigError, match=f"(?s){message}"):
+        read_study(study_file(extra))
+
+
+def test_a_missing_file():
+    with pytest.raises(ConfigError, match=r"configs/studies/papre\.py"):
+        read_study("configs/studies/papre.py")
+
+
+def test_the_paper_has_its_19_rows_and_their_numbers():
+    """The rows of the log, as its results file has them, each with a config of its own."""
+    study = read_study(STUDIES / "paper.py")
+    logged = {row.name: next(iter(row.logged.values())) for row in study.rows if row.logged}
+    assert logged == {
+        "multi_640x360_lsgan_b2": 20.62,
+        "multi_640x360_lsgan_b1": 15.52,
+        "gc_640x360_b1": 28.59,
+        "agc_640x360_b1": 44.23,
+        "aagc_640x360_b2": 44.42,
+        "aagc_640x360_b4_single": 42.9,
+        "aagc_640x360_b2_multiaug": 42.11,
+        "aagc_640x360_b2_student": 46.42,
+        "aagc_640x360_b2_student_autoaug": 45.16,
+        "aagc_640x360_b2_student_full": 46.92,
+        "aagc_640x360_b2_student_full_autoaug": 42.43,
+        "gc_640x360_b2_d1000": 34.18,
+        "aagc_640x360_b2_d1000": 41.16,
+        "aagc_640x360_b2_d500": 45.14,
+        "cityscapes_seg": 68.03,
+        "cityscapes_seg_d1000": 56.88,
+        "cityscapes_seg_d500": 55.35,
+        "cityscapes_seg_d100": 40.5,
+        "deeplabv3plus_r101": 78.271,
+    }
+    assert len(logged) == 19
+    twins = {row.name.replace("_student", "_self") for row in study.rows if "student" in row.name}
+    assert twins <= {row.name for row in study.rows}, "each student has its unsupervised twin"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in STUDIES.glob("*.py")))
+def test_every_study_is_sound_and_its_configs_are_there(name):
+    study = read_study(STUDIES / name)
+    for step in (*study.rows, *study.steps):
+        assert (STUDIES.parents[1] / step.config).is_file(), step.config

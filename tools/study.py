@@ -1,0 +1,62 @@
+"""Run a study: all its trainings and tests, and one report of what they show.
+
+python tools/study.py configs/studies/quick.py --world demo
+python tools/study.py configs/studies/paper.py --world demo --seeds 3
+python tools/study.py configs/studies/paper.py --given translated=data/gta5_as_cityscapes
+
+What is done already is not made again: the same command goes on where it was stopped.
+"""
+
+import argparse
+import signal
+
+from daseg.utils.cli import door
+from daseg.utils.options import add_world, parse_cfg_options
+
+
+@door
+def main() -> None:
+    """Read the arguments, run the study."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("study", help="the study's file")
+    add("--root", help="where all of it goes (default work_dirs/studies/NAME/WORLD)")
+    add("--seeds", type=int, metavar="N", help="the first N seeds of the study (default: all)")
+    add("--rows", nargs="+", metavar="ROW", help="only these rows, and what they need")
+    add(
+        "--given",
+        nargs="+",
+        default=[],
+        metavar="NAME=PATH",
+        help="what is there already: the checkpoint of a row, which is then only tested, or the "
+        "folder or checkpoint that a step would make",
+    )
+    add("--devices", nargs="+", metavar="DEVICE", help="one job at a time on each: cuda:0 cuda:1")
+    add("--jobs", type=int, metavar="N", help="without GPUs: jobs at a time (default: up to 4)")
+    add("--only-report", action="store_true", help="run nothing, report on what is there")
+    add("--list", action="store_true", help="run nothing, check all, show the jobs")
+    add_world(parser, real=True)
+    args = parser.parse_args()
+
+    from daseg.engine.study import default_devices, run_study
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
+    files = run_study(
+        args.study,
+        root=args.root,
+        world=None if args.world == "real" else args.world,
+        num_seeds=args.seeds,
+        rows=args.rows,
+        given={name: str(path) for name, path in parse_cfg_options(args.given, "--given").items()},
+        devices=args.devices or default_devices(args.jobs),
+        only_report=args.only_report,
+        only_list=args.list,
+    )
+    if files:
+        print("the report:", *files)
+
+
+if __name__ == "__main__":
+    main()
