@@ -69,7 +69,8 @@ def test_in_a_small_world(name, world, crop):
     cfg = load_config(FOLDER / f"{name}.py", world=world)
     model = cfg.model
     for generator in (model.source_to_target, model.target_to_source):
-        assert dict(generator) == dict(type="ResNetGenerator", channels=16, blocks=6, global_skip=True)
+        assert generator.type == "ResNetGenerator"
+        assert (generator.channels, generator.blocks, generator.global_skip) == (16, 6, True)
     for discriminator in (model.disc_source, model.disc_target):
         assert discriminator.channels == 16
     assert cfg.train_dataloader.batch_size == 1
@@ -78,7 +79,8 @@ def test_in_a_small_world(name, world, crop):
     (schedule,) = cfg.param_scheduler
     assert (schedule.begin, schedule.end) == (iterations // 2, iterations + 1)
     rates = [cfg.optim_wrapper[n].optimizer.lr for n in ("generators", "discriminators")]
-    assert rates == pytest.approx([5 * 2e-4, 2e-4])
+    assert rates == pytest.approx([2.5 * 2e-4, 2e-4])
+    assert (model.cycle_weight, model.identity_weight) == (2, 0.5)
     pictures = cfg.custom_hooks[-1]
     assert (pictures.type, pictures.interval) == ("TranslationPicturesHook", 100)
     for domain in (cfg.train_dataloader.dataset.source, cfg.train_dataloader.dataset.target):

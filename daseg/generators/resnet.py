@@ -1,5 +1,6 @@
 """The generator of residual blocks that CycleGAN translates images with."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -12,12 +13,12 @@ STRIDE = 4  # of the maps that the residual blocks see
 
 
 class ConvNormReLU(nn.Module):
-    """A convolution, or a transposed one, with instance norm and a rectifier behind it."""
+    """A convolution, or a transposed one, with instance norm, or none, and a rectifier behind."""
 
-    def __init__(self, conv: nn.Module, channels: int) -> None:
+    def __init__(self, conv: nn.Module, channels: int, norm: bool) -> None:
         super().__init__()
         self.conv = conv
-        self.norm = InstanceNorm(channels)  # neither learnt scale nor running statistics
+        self.norm = _norm(channels, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N,C,H,W) to the convolution's size."""
@@ -25,13 +26,13 @@ class ConvNormReLU(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with instance norm around a shortcut; borders are reflected."""
+    """Two 3x3 convolutions, with instance norm or none, and a shortcut; borders are reflected."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm: bool) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
-        self.norm = InstanceNorm(channels)
+        self.norm = _norm(channels, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N,C,H,W) to the same shape."""
@@ -50,8 +51,9 @@ class ResNetGenerator(nn.Module):
         channels: Channels at full size; four times as many in the residual blocks.
         blocks: Number of residual blocks: 9 in the paper, 6 for images of 128x128 pixels.
         global_skip: Translate to the image plus what the network says, cut to -1..1 (Kupyn et al.,
-            "DeblurGAN", CVPR 2018, section 3). It then begins near the image itself, edges and all,
-            and has only to learn what is to change.
+            "DeblurGAN", CVPR 2018, section 3). It begins near the image itself, edges and all, and
+            has only to learn what is to change. There is no instance norm then: it gives every
+            image the same variance, so that weak changes end as bright spots.
 
     Raises:
         ConfigError: ``blocks`` is less than 1.
@@ -61,26 +63,34 @@ class ResNetGenerator(nn.Module):
         super().__init__()
         if blocks < 1:
             raise ConfigError(f"ResNetGenerator: blocks={blocks}, at least 1 is due")
-        c = channels
-        self.stem = ConvNormReLU(nn.Conv2d(3, c, 7, padding=3, padding_mode="reflect"), c)
+        c, conv = channels, ConvNormReLU
+        norm = not global_skip
+        self.stem = conv(nn.Conv2d(3, c, 7, padding=3, padding_mode="reflect"), c, norm)
         self.down = nn.Sequential(
-            ConvNormReLU(nn.Conv2d(c, 2 * c, 3, stride=2, padding=1), 2 * c),
-            ConvNormReLU(nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1), 4 * c),
+            conv(nn.Conv2d(c, 2 * c, 3, stride=2, padding=1), 2 * c, norm),
+            conv(nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1), 4 * c, norm),
         )
-        self.blocks = nn.Sequential(*(ResidualBlock(4 * c) for _ in range(blocks)))
-        self.up = nn.Sequential(
-            ConvNormReLU(_double(4 * c), 2 * c), ConvNormReLU(_double(2 * c), c)
-        )
+        self.blocks = nn.Sequential(*(ResidualBlock(4 * c, norm) for _ in range(blocks)))
+        self.up = nn.Sequential(conv(_double(4 * c), 2 * c, norm), conv(_double(2 * c), c, norm))
         self.last = nn.Conv2d(c, 3, 7, padding=3, padding_mode="reflect")
         self.global_skip = global_skip
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw weights from a normal distribution of deviation 0.02; biases are 0."""
+        """Draw weights from a normal distribution of deviation 0.02; biases are 0.
+
+        Without norm they keep the scale of what they see (He et al., ICCV 2015), and residual
+        blocks begin as a tenth.
+        """
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and module.bias is not None:
                 nn.init.normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)
+                if self.global_skip and module is not self.last:
+                    nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        for block in self.blocks if self.global_skip else ():
+            with torch.no_grad():
+                block.conv2.weight.mul_(0.1)
 
     def forward(self, image: Tensor) -> Tensor:
         """Translate an image (N,3,H,W), -1..1, of any size from 5x5 pixels on, to the same.
@@ -98,6 +108,11 @@ class ResNetGenerator(nn.Module):
         x = self.up(self.blocks(self.down(self.stem(x))))
         made = self.last(x).tanh()[..., :height, :width]
         return (image + made).clamp(-1, 1) if self.global_skip else made
+
+
+def _norm(channels: int, norm: bool) -> nn.Module:
+    """Instance norm, with neither learnt scale nor running statistics, or none."""
+    return InstanceNorm(channels) if norm else nn.Identity()
 
 
 def _double(channels: int) -> nn.ConvTranspose2d:

@@ -55,15 +55,27 @@ def test_an_image_keeps_its_size_and_its_range(small, size):
     assert translated.std() > 0
 
 
-def test_a_global_skip_adds_to_the_image(small):
+def test_a_global_skip_adds_to_the_image():
+    torch.manual_seed(0)
     skipping = ResNetGenerator(channels=4, blocks=2, global_skip=True).requires_grad_(False)
-    skipping.load_state_dict(small.state_dict())
     image = torch.rand(2, 3, 7, 13) * 2 - 1
-    expected = np.clip(image.numpy() + small(image).numpy(), -1, 1)
-    assert np.allclose(skipping(image).numpy(), expected, atol=1e-6)
-    assert (np.abs(expected) == 1).any(), "some of it is cut"
+    assert 0 < (skipping(image) - image).abs().mean() < 0.2, "it begins near the image"
+    skipping.last.bias.fill_(np.arctanh(0.5))  # without a weight it says 0.5 everywhere
     skipping.last.weight.zero_()
-    assert torch.equal(skipping(image), image)
+    expected = np.minimum(image.numpy() + 0.5, 1)
+    assert np.allclose(skipping(image).numpy(), expected, atol=1e-6)
+    assert (expected == 1).any(), "some of it is cut"
+
+
+def test_a_change_may_be_weak_everywhere_with_a_global_skip():
+    """Without norm: the change to an image is as strong as its contrast, not always the same."""
+    torch.manual_seed(0)
+    network = ResNetGenerator(channels=4, blocks=2, global_skip=True).requires_grad_(False)
+    image = torch.rand(1, 3, 16, 16) * 1e-3
+    weak, strong = ((network(k * image) - k * image).abs().mean() for k in (1, 100))
+    assert strong / weak == pytest.approx(100, rel=0.05)
+    names = [type(module).__name__ for module in network.modules()]
+    assert "InstanceNorm" not in names
 
 
 def test_sizes_between_multiples_of_4_are_reflected_and_cut_back(small):

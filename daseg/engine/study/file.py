@@ -66,6 +66,7 @@ class Row(Step):
         group: Heading of the rows that belong together.
         data: What it is trained on, in words.
         logged: mIoU by iterations that somebody else got, the row's own first.
+        classes_logged: IoU by class of the first of them.
         baseline: Row at which none of the gap is closed.
         oracle: Row at which all of it is.
         remark: What a reader has to know.
@@ -74,6 +75,7 @@ class Row(Step):
     group: str = ""
     data: str = ""
     logged: Mapping[Any, float] = field(default_factory=dict)
+    classes_logged: Mapping[str, float] = field(default_factory=dict)
     baseline: str | None = None
     oracle: str | None = None
     remark: str = ""
@@ -87,7 +89,8 @@ class Row(Step):
         """What the report knows of it."""
         keys = ("name", "config", "group", "data", "baseline", "oracle", "remark")
         logged = {str(iterations): number for iterations, number in self.logged.items()}
-        return {key: getattr(self, key) for key in keys} | dict(logged=logged)
+        classes = dict(self.classes_logged)
+        return {k: getattr(self, k) for k in keys} | dict(logged=logged, classes_logged=classes)
 
 
 @dataclass(frozen=True)
