@@ -244,4 +244,4 @@ def test_every_part_is_in_the_readme():
 
 
 def test_the_readme_is_short():
-    assert len(TEXTS["README.md"].splitlines()) <= 205
+    assert len(TEXTS["README.md"].splitlines()) <= 220
