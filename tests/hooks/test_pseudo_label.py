@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import shutil
 from pathlib import Path
 
@@ -60,11 +61,26 @@ def assert_same_weights(one, other):
         assert torch.equal(value, other[key]), key
 
 
+def random_states():
+    """Of all generators of this process, as text."""
+    numbers = torch.get_rng_state(), np.random.get_state()[1]
+    return [random.getstate(), *(state.tobytes() for state in map(np.asarray, numbers))]
+
+
 @HOOKS.register_module(force=True)
 class SeeBatches(Hook):
-    """Keep what each iteration was trained on, and which losses it had."""
+    """Keep what each iteration was trained on, which losses it had, and what a round drew."""
 
     seen: list[dict] = []
+    drawn: list[bool] = []
+
+    def before_pseudo_labels(self, runner):
+        self.states = random_states()
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if hasattr(self, "states"):
+            self.drawn.append(random_states() != self.states)
+            del self.states
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         source, target = data_batch["source"], data_batch["target"]
@@ -107,6 +123,8 @@ def test_rounds_are_what_the_tool_makes_of_the_checkpoint(online, monkeypatch, t
         assert 0 < content["ignored_share"] < 0.4
     first, second = (pngs(tmp_path / f"run/pseudo_labels/iter_{at}") for at in (2, 4))
     assert first != second
+    # Those that the sheet shows are not counted, for nothing learns from it.
+    assert report_of(tmp_path / "run")["target_pseudo_labels_opened"] == 4 * 2
     assert "iterations at which pseudo-labels are made: 2, 4\n" in logs(tmp_path / "run")
 
 
@@ -133,8 +151,9 @@ def test_batches_have_the_new_labels_and_the_same_images(online, tmp_path, worke
     see = "custom_hooks.append(dict(type='SeeBatches'))\n"
     options = {"train_dataloader.num_workers": workers}
     options["train_dataloader.persistent_workers"] = True
-    SeeBatches.seen = with_rounds = []
+    SeeBatches.seen, SeeBatches.drawn = with_rounds, drawn = [], []
     train(online("iterations=[2, 4], keep=-1", see), work_dir=tmp_path / "run", cfg_options=options)
+    assert drawn == [False, False]  # neither by the labelling nor by new workers
     SeeBatches.seen = without = []
     plain = see + "model['objectives'] = [dict(type='Supervised')]\n"
     train(online(None, plain), work_dir=tmp_path / "plain", cfg_options=options)
