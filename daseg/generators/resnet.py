@@ -82,15 +82,14 @@ class ResNetGenerator(nn.Module):
         Without norm they keep the scale of what they see (He et al., ICCV 2015), and residual
         blocks begin as a tenth.
         """
-        for module in self.modules():
+        for name, module in self.named_modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and module.bias is not None:
                 nn.init.normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)
-                if self.global_skip and module is not self.last:
+                if self.global_skip and name != "last":
                     nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        for block in self.blocks if self.global_skip else ():
-            with torch.no_grad():
-                block.conv2.weight.mul_(0.1)
+                if self.global_skip and name.endswith("conv2"):
+                    module.weight.data.mul_(0.1)
 
     def forward(self, image: Tensor) -> Tensor:
         """Translate an image (N,3,H,W), -1..1, of any size from 5x5 pixels on, to the same.
