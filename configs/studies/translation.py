@@ -15,7 +15,8 @@ seeds = [1, 2, 3]
 translator = 'configs/cyclegan/gta2cityscapes_semantic.py'
 watched = {'model.segmentor_weights': '{source_only}'}
 steps = [
-    dict(name='cyclegan', config=translator, once=True, cfg_options=watched),
+    dict(name='cyclegan', config=translator, once=True,  # with the seed of its config
+         cfg_options={**watched, 'randomness.seed': 0}),
     dict(name='translated', tool='translate', config=translator, once=True, cfg_options=watched,
          checkpoint='{cyclegan}', judge=('configs/style_transfer/source_only.py', '{source_only}')),
 ]
