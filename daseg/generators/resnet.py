@@ -50,10 +50,11 @@ class ResNetGenerator(nn.Module):
     Args:
         channels: Channels at full size; four times as many in the residual blocks.
         blocks: Number of residual blocks: 9 in the paper, 6 for images of 128x128 pixels.
-        global_skip: Translate to the image plus what the network says, cut to -1..1 (Kupyn et al.,
-            "DeblurGAN", CVPR 2018, section 3). It begins near the image itself, edges and all, and
-            has only to learn what is to change. There is no instance norm then: it gives every
-            image the same variance, so that weak changes end as bright spots.
+        global_skip: Translate to the image plus what the network says (Kupyn et al., "DeblurGAN",
+            CVPR 2018, section 3), between -2 and 2, for what is cut to -1..1 learns no more. It
+            begins near the image itself, edges and all, and has only to learn what is to change.
+            There is no instance norm then: it gives every image the same variance, so that weak
+            changes end as bright spots.
 
     Raises:
         ConfigError: ``blocks`` is less than 1.
@@ -106,7 +107,7 @@ class ResNetGenerator(nn.Module):
         x = F.pad(image, (0, -width % STRIDE, 0, -height % STRIDE), mode="reflect")
         x = self.up(self.blocks(self.down(self.stem(x))))
         made = self.last(x).tanh()[..., :height, :width]
-        return (image + made).clamp(-1, 1) if self.global_skip else made
+        return image + made if self.global_skip else made
 
 
 def _norm(channels: int, norm: bool) -> nn.Module:

@@ -62,9 +62,7 @@ def test_a_global_skip_adds_to_the_image():
     assert 0 < (skipping(image) - image).abs().mean() < 0.2, "it begins near the image"
     skipping.last.bias.fill_(np.arctanh(0.5))  # without a weight it says 0.5 everywhere
     skipping.last.weight.zero_()
-    expected = np.minimum(image.numpy() + 0.5, 1)
-    assert np.allclose(skipping(image).numpy(), expected, atol=1e-6)
-    assert (expected == 1).any(), "some of it is cut"
+    assert np.allclose(skipping(image).numpy(), image.numpy() + 0.5, atol=1e-6)
 
 
 def test_a_change_may_be_weak_everywhere_with_a_global_skip():
