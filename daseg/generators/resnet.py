@@ -1,6 +1,5 @@
 """The generator of residual blocks that CycleGAN translates images with."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
