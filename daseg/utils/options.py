@@ -39,13 +39,25 @@ def parse_cfg_options(pairs: list[str], flag: str = "--cfg-options") -> dict[str
     Raises:
         ConfigError: An item is not ``KEY=VALUE``, or its value is a broken list or dict.
     """
-    options = {}
+    return {
+        key: _literal(value, f"{flag} {key}={value}")
+        for key, value in parse_pairs(pairs, flag).items()
+    }
+
+
+def parse_pairs(pairs: list[str], flag: str) -> dict[str, str]:
+    """Turn ``["a=x", "b=y"]`` into a dict of texts.
+
+    Raises:
+        ConfigError: An item is not ``KEY=VALUE``.
+    """
+    found = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise ConfigError(f"{flag} {pair}: expected KEY=VALUE")
-        options[key] = _literal(value, f"{flag} {pair}")
-    return options
+        found[key] = value
+    return found
 
 
 def _literal(text: str, given: str) -> Any:

@@ -1,7 +1,7 @@
 """A study's file: which rows it has, what has to be made for them, and what it claims."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,19 @@ from daseg.utils.errors import ConfigError
 
 TOOLS = ("train", "translate", "pseudo_label")
 REFERENCE = re.compile(r"\{([^{}]*)\}")
-NAME = re.compile(r"[\w.-]+")
+NAME = re.compile(r"\w[\w.-]*")  # the name of a folder, too: not ".."
 
 
 @dataclass(frozen=True)
 class Step:
     """Something that is made for other steps or rows: networks, translated images, pseudo-labels.
 
-    In ``checkpoint``, ``judge`` and the values of ``cfg_options``, ``{NAME}`` is what the step or
-    row of that name makes, of the same seed: the last checkpoint of a training, else the folder of
-    the images or labels. It is made before.
+    In ``checkpoint``, ``judge``, ``arguments`` and the values of ``cfg_options``, also inside lists
+    and dicts, ``{NAME}`` is what the step or row of that name makes, of the same seed: the last
+    checkpoint of a training, else the folder of the images or labels. It is made before.
 
     Args:
-        name: Letters, digits, ``_``, ``-`` and dots.
+        name: Letters, digits, ``_``, and behind the first also ``-`` and dots.
         config: The config file, from the folder that the study is started in.
         tool: "train", "translate" or "pseudo_label".
         checkpoint: What translates or labels.
@@ -51,11 +51,8 @@ class Step:
 
     def references(self) -> list[str]:
         """Names of what it needs, each once."""
-        texts = [self.checkpoint, *self.cfg_options.values(), *(self.judge or ())]
-        found = [
-            name for text in texts if isinstance(text, str) for name in REFERENCE.findall(text)
-        ]
-        return list(dict.fromkeys(found))
+        texts = _texts([self.checkpoint, self.cfg_options, self.judge, self.arguments])
+        return list(dict.fromkeys(name for text in texts for name in REFERENCE.findall(text)))
 
 
 @dataclass(frozen=True)
@@ -88,8 +85,8 @@ class Row(Step):
     def content(self) -> dict[str, Any]:
         """What the report knows of it."""
         keys = ("name", "config", "group", "data", "baseline", "oracle", "remark")
-        logged = {str(iterations): number for iterations, number in self.logged.items()}
-        classes = dict(self.classes_logged)
+        logged = {str(iterations): float(number) for iterations, number in self.logged.items()}
+        classes = {name: float(number) for name, number in self.classes_logged.items()}
         return {k: getattr(self, k) for k in keys} | dict(logged=logged, classes_logged=classes)
 
 
@@ -139,6 +136,17 @@ def read_study(path: str | Path) -> Study:
         return _study(Path(path).stem, cfg)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+    except (TypeError, ValueError, AttributeError) as error:  # a number where a list belongs, ...
+        raise ConfigError(f"{path} cannot be read as a study: {error}") from error
+
+
+def _texts(node: Any) -> Iterator[str]:
+    """All texts in lists and dicts."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, (Mapping, list, tuple)):
+        for child in node.values() if isinstance(node, Mapping) else node:
+            yield from _texts(child)
 
 
 def _study(name: str, cfg: dict[str, Any]) -> Study:
@@ -177,18 +185,27 @@ def _built(cls: type, settings: Any, where: str) -> Any:
     if not isinstance(settings, dict) or not {"name", "config"} <= settings.keys():
         raise ConfigError(f"{where}, {name!r}: needs dict(name=..., config=...)")
     made = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
-    if not NAME.fullmatch(made.name):
-        raise ConfigError(
-            f"{where}: the name {made.name!r} has more than letters, digits, - _ and dots"
-        )
-    tools = TOOLS[:1] if made.is_row else TOOLS
-    if made.tool not in tools:
-        raise ConfigError(f"{where}, {name!r}: tool={made.tool!r} is none of {', '.join(tools)}")
-    if (made.tool == "train") != (made.checkpoint is None):
-        raise ConfigError(
-            f"{where}, {name!r}: what translates or labels has a checkpoint, a training has none"
-        )
+    _check_step(made, f"{where}, {name!r}")
     return made
+
+
+def _check_step(step: Step, where: str) -> None:
+    """Check what can be known of a step or row without the others."""
+    if not NAME.fullmatch(step.name):
+        raise ConfigError(
+            f"{where}: the name {step.name!r} has more than letters, digits, - _ and dots, or "
+            "begins with - or a dot"
+        )
+    tools = TOOLS[:1] if step.is_row else TOOLS
+    if step.tool not in tools:
+        raise ConfigError(f"{where}: tool={step.tool!r} is none of {', '.join(tools)}")
+    if (step.tool == "train") != (step.checkpoint is None):
+        raise ConfigError(f"{where}: what translates or labels has a checkpoint, a training none")
+    if step.judge is not None and (step.tool != "translate" or len(step.judge) != 2):
+        raise ConfigError(f"{where}: judge=(config, checkpoint) is for tool='translate'")
+    words = step.arguments
+    if not isinstance(words, tuple) or not all(isinstance(word, str) for word in words):
+        raise ConfigError(f"{where}: arguments is a list of texts, not {words!r}")
 
 
 def _check_names(study: Study) -> None:

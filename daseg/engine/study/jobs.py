@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -16,6 +17,7 @@ from daseg.engine.study.file import REFERENCE, Step, Study
 from daseg.registry import did_you_mean
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write_text
+from daseg.utils.options import parse_cfg_options
 
 TOOLS = Path(__file__).parents[3] / "tools"
 RECORD = "job.json"
@@ -49,6 +51,11 @@ class Job:
     def __str__(self) -> str:
         return f"{self.step.name}, seed {self.seed}"
 
+    @property
+    def given(self) -> str | None:
+        """The checkpoint that is there in the place of its training, and is only tested."""
+        return self.plan.given.get(self.step.name)
+
     @cached_property
     def cfg(self) -> Config:
         """Its config, in the study's world."""
@@ -61,23 +68,38 @@ class Job:
         return seeded | (KEEP_ALL if self.step.is_row else {}) | options
 
     def resolved(self, value: Any) -> Any:
-        """A value with the paths of what it refers to."""
+        """A value, a new one, with the paths of what it refers to."""
+        if isinstance(value, Mapping):
+            return {key: self.resolved(child) for key, child in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.resolved(child) for child in value)
         if not isinstance(value, str):
             return value
         return REFERENCE.sub(lambda found: str(self.plan.product(found[1], self.seed)), value)
 
     def product(self) -> Path:
-        """What others need of it: the last checkpoint of a training, or the images or labels."""
+        """What others need of it: the last checkpoint of a training, or the images or labels.
+
+        Raises:
+            ConfigError: It is a training, and its config has none.
+        """
         if self.step.tool != "train":
             return self.folder / "out"  # a translator wants a folder of its own
-        return self.folder / f"iter_{self.cfg.train_cfg.max_iters}.pth"
+        iterations = (self.cfg.get("train_cfg") or {}).get("max_iters")
+        if not iterations:
+            raise ConfigError(
+                f"{self.step.name!r}: {self.step.config} has no train_cfg.max_iters, so that it "
+                f"cannot be trained: give its checkpoint with --given {self.step.name}=PATH"
+            )
+        return self.folder / f"iter_{iterations}.pth"
 
     def making(self) -> list[str]:
         """The command that makes it; the same command goes on where it was stopped."""
         step = self.step
+        further = self.resolved(step.arguments)
         if step.tool == "train":
-            return self.command("train", "--work-dir", str(self.folder), "--resume")
-        words = [self.resolved(step.checkpoint), "--out", str(self.product()), *step.arguments]
+            return self.command("train", "--work-dir", str(self.folder), "--resume", *further)
+        words = [self.resolved(step.checkpoint), "--out", str(self.product()), *further]
         if step.judge is not None:
             config, checkpoint = step.judge
             words += ["--segmentor", config, self.resolved(checkpoint)]
@@ -91,7 +113,7 @@ class Job:
     def command(self, tool: str, *words: str) -> list[str]:
         """The command line of a tool on its config."""
         world = ["--world", self.plan.world] if self.plan.world else []
-        options = [f"{key}={value}" for key, value in self.options().items()]
+        options = [_option(key, value) for key, value in self.options().items()]
         options = ["--cfg-options", *options] if options else []
         return [
             sys.executable,
@@ -124,16 +146,34 @@ class Job:
         """
         path = self.folder / RECORD
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return {}
-        except ValueError as error:
-            raise ConfigError(f"{path} cannot be read ({error}): delete {self.folder}") from None
+        except (ValueError, TypeError) as error:
+            raise ConfigError(
+                f"{path} cannot be read ({error}): delete {self.folder}, and it is made again"
+            ) from None
+
+    @property
+    def state(self) -> str:
+        """As its record says: "to do", "running", "stopped", "failed" or "done"."""
+        return self.record().get("state", "to do")
 
     def write(self, **changes: Any) -> None:
         """Change its record."""
         record = self.record() | changes
         atomic_write_text(self.folder / RECORD, json.dumps(record, indent=2) + "\n")
+
+
+def _option(key: str, value: Any) -> str:
+    """``KEY=VALUE`` that ``--cfg-options`` reads back as it is: the text "1e-4" is no number."""
+    for text in (str(value), repr(value)):
+        option = f"{key}={text}"
+        with suppress(ConfigError):
+            read = parse_cfg_options([option])[key]
+            if type(read) is type(value) and read == value:
+                return option
+    raise ConfigError(f"cfg_options {key}: {value!r} cannot be written on a command line")
 
 
 class Plan:
@@ -167,9 +207,8 @@ class Plan:
         self.steps = {step.name: step for step in (*study.steps, *study.rows)}
         for name in (*self.given, *(rows or ())):
             if name not in self.steps:
-                raise ConfigError(
-                    f"{study.name} has no row or step {name!r}{did_you_mean(name, self.steps)}"
-                )
+                known = did_you_mean(name, self.steps) or f"; there are {', '.join(self.steps)}"
+                raise ConfigError(f"{study.name} has no row or step {name!r}{known}")
         self.jobs: dict[Key, Job] = {}
         wanted = rows if rows is not None else [row.name for row in study.rows]
         for seed in self.seeds:
@@ -197,9 +236,13 @@ class Plan:
         if (name, seed) not in self.jobs and (step.is_row or not given):
             references = [each for each in step.references() if each not in self.given]
             needs = [] if given else [self._add(r, seed, (*above, name)) for r in references]
-            folder = self.root / ("runs" if step.is_row else "steps") / name / f"seed_{seed}"
-            self.jobs[name, seed] = Job(step, seed, folder, tuple(needs), self)
+            self.jobs[name, seed] = self._job(name, seed, needs)
         return name, seed
+
+    def _job(self, name: str, seed: int, needs: Sequence[Key] = ()) -> Job:
+        step = self.steps[name]
+        folder = self.root / ("runs" if step.is_row else "steps") / name / f"seed_{seed}"
+        return Job(step, seed, folder, tuple(needs), self)
 
     def seed_of(self, name: str, seed: int) -> int:
         """The seed with which a row or step is made that one of this seed needs."""
@@ -210,4 +253,6 @@ class Plan:
         """What a row or step makes, or what is given in its place."""
         if name in self.given:
             return Path(self.given[name])
-        return self.jobs[name, self.seed_of(name, seed)].product()
+        key = name, self.seed_of(name, seed)
+        # A row that is only tested names in its config what nobody has to make.
+        return (self.jobs.get(key) or self._job(*key)).product()

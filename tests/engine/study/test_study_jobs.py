@@ -10,6 +10,7 @@ from daseg.engine.study import read_study
 from daseg.engine.study.check import check_plan
 from daseg.engine.study.jobs import Plan
 from daseg.utils.errors import ConfigError, DataError
+from daseg.utils.options import parse_cfg_options
 
 
 def plan_of(path: Path, root: Path, **options) -> Plan:
@@ -55,6 +56,57 @@ def test_commands_name_what_other_jobs_make(study_file, tmp_path):
     assert plan.jobs["first", 1].making()[-1] == "randomness.seed=1", "no row: not all are kept"
 
 
+def test_what_is_named_inside_of_lists_and_dicts_is_made_before(study_file, tmp_path):
+    value = "[dict(root='{labels}/a', n=(1, '{first}'))]"
+    path = study_file(f"rows[1]['cfg_options'] = {{'some.key': {value}}}")
+    job = plan_of(path, tmp_path).jobs["plain", 2]
+    assert set(job.needs) == {("labels", 2), ("first", 1)}
+    found = [
+        dict(root=f"{tmp_path}/steps/labels/seed_2/out/a",
+             n=(1, f"{tmp_path}/steps/first/seed_1/iter_6.pth"))
+    ]  # fmt: skip
+    assert job.options()["some.key"] == found
+    assert parse_cfg_options(job.making()[-1:]) == {"some.key": found}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1e-4", "None", "true", "12", "[a", "dict(a=1)", "a b", " a", 'it\'s "so"', "", "a=b",
+        1e-4, 3, None, False, (1, 2), [1.0, "1"], {"a": [None, "None"]}, {"_delete_": True},
+    ],
+)  # fmt: skip
+def test_an_option_is_read_as_it_was_stated(study_file, tmp_path, value):
+    path = study_file(f"rows[1]['cfg_options'] = {{'some.key': {value!r}}}")
+    option = plan_of(path, tmp_path).jobs["plain", 1].making()[-1]
+    read = parse_cfg_options([option])["some.key"]
+    assert (type(read), read) == (type(value), value)
+
+
+def test_an_option_that_no_command_line_can_say(study_file, tmp_path):
+    path = study_file("rows[1]['cfg_options'] = {'some.key': float('inf')}")
+    with pytest.raises(ConfigError, match=r"some\.key: inf cannot be written on a command line"):
+        plan_of(path, tmp_path).jobs["plain", 1].making()
+
+
+def test_what_is_replaced_as_a_whole_is_so_in_the_command_too(study_file, tmp_path):
+    """Merging takes _delete_ out of the dict that it is given."""
+    optimizer = "dict(type='SGD', lr=0.1, _delete_=True)"
+    path = study_file(
+        f"rows[1]['cfg_options'] = {{'optim_wrapper.segmentor.optimizer': {optimizer}}}"
+    )
+    job = plan_of(path, tmp_path).jobs["plain", 1]
+    assert job.cfg.optim_wrapper.segmentor.optimizer == dict(type="SGD", lr=0.1)
+    assert "'_delete_': True" in job.making()[-1]
+
+
+def test_further_arguments_of_a_training(study_file, tmp_path):
+    path = study_file("rows[1]['arguments'] = ['--amp']")
+    assert "--resume --amp --cfg-options" in " ".join(
+        plan_of(path, tmp_path).jobs["plain", 1].making()
+    )
+
+
 def test_a_judge_and_the_world_are_words_of_the_command(study_file, tmp_path):
     extra = (
         "steps[0] = dict(name='labels', tool='translate', config='c.py', checkpoint='{teacher}',"
@@ -80,6 +132,17 @@ def test_what_is_given_is_not_made(study_file, tmp_path):
     assert plan.jobs["student", 2].options()["train_dataloader.dataset.label_root"] == "/labels"
 
 
+def test_a_row_that_is_only_tested_needs_nothing(study_file, tmp_path):
+    """Its training's options name what is not made; a test does not read it."""
+    given = tmp_path / "student.pth"
+    given.touch()
+    plan = plan_of(study_file(SOUND), tmp_path, given=dict(student=str(given)), rows=["student"])
+    assert list(plan.jobs) == [("student", 1)]
+    job = plan.jobs["student", 1]
+    assert f"load_from={tmp_path}/steps/first/seed_1/iter_6.pth" in job.testing(given, tmp_path)
+    check_plan(plan)
+
+
 def test_some_rows_alone(study_file, tmp_path):
     assert set(plan_of(study_file(), tmp_path, rows=["plain"], seeds=[2]).jobs) == {("plain", 2)}
     with_needs = plan_of(study_file(), tmp_path, rows=["student"], seeds=[2]).jobs
@@ -97,6 +160,21 @@ def test_names_that_are_not_there_and_circles(study_file, tmp_path):
         plan_of(path, tmp_path)
 
 
+def test_what_cannot_be_trained_is_given(study_file, tmp_path):
+    extra = "rows[1]['cfg_options'] = {'train_cfg': None}"
+    with pytest.raises(ConfigError, match=r"'plain': .*tiny\.py has no train_cfg.*--given plain="):
+        check_plan(plan_of(study_file(SOUND + extra), tmp_path))
+
+
+@pytest.mark.parametrize("key", ["optim_wrapper", "test_dataloader"])
+def test_a_config_without_what_the_tools_need(study_file, tmp_path, key):
+    file = study_file(SOUND)
+    config = tmp_path / "tiny.py"
+    config.write_text(config.read_text() + f"\n{key} = None\n")
+    with pytest.raises(ConfigError, match=rf"'\w+': .*tiny\.py has no {key}"):
+        check_plan(plan_of(file, tmp_path))
+
+
 SOUND = "rows[0]['cfg_options'] = {'load_from': '{first}'}\n"
 
 
@@ -108,6 +186,15 @@ def test_what_is_missing_is_said_before_anything_runs(study_file, tmp_path):
     path = study_file(SOUND)
     with pytest.raises(DataError, match=r"--given plain = /no/run\.pth is not there"):
         check_plan(plan_of(path, tmp_path / "out", given=dict(plain="/no/run.pth")))
+    path = study_file(
+        SOUND + "rows[0]['cfg_options'] = {'train_dataloader.dataset.label_root': '{labels}/a'}\n"
+        "steps[0]['checkpoint'] = '/no/teacher.pth'"
+    )
+    with pytest.raises(
+        DataError, match=r"'labels': checkpoint = /no/teacher\.pth is not"
+    ) as caught:
+        check_plan(plan_of(path, tmp_path / "out"))
+    assert "label_root" not in str(caught.value), "what lies in a folder that will be made"
     path = study_file(SOUND + "rows[1]['cfg_options'] = {'train_cfg.max_iter': 3}")
     with pytest.raises(ConfigError, match=r"max_iter"):
         check_plan(plan_of(path, tmp_path / "out"))
@@ -124,9 +211,33 @@ def test_what_was_made_otherwise_before_is_not_taken_for_this(study_file, tmp_pa
     with pytest.raises(ConfigError, match=r"plain/seed_1 \(config_sha256\).*plain/seed_2.*Delete"):
         check_plan(plan_of(path, root))
     record = root / "runs/plain/seed_1/job.json"
-    record.write_text("{")
-    with pytest.raises(ConfigError, match=r"plain/seed_1/job\.json cannot be read"):
-        check_plan(plan_of(study_file(SOUND), root))
+    for broken in ("{", "null"):
+        record.write_text(broken)
+        with pytest.raises(ConfigError, match=r"plain/seed_1/job\.json cannot be read.*made again"):
+            check_plan(plan_of(study_file(SOUND), root))
+
+
+def test_a_test_of_what_was_given_is_not_taken_for_a_training(study_file, tmp_path):
+    given = tmp_path / "plain.pth"
+    given.touch()
+    options = dict(rows=["plain"], seeds=[1])
+    plan = plan_of(study_file(), tmp_path, given=dict(plain=str(given)), **options)
+    job = plan.jobs["plain", 1]
+    job.write(state="done", settings=job.settings, given=job.given)
+    check_plan(plan)
+    with pytest.raises(ConfigError, match=r"plain/seed_1 \(--given\)"):
+        check_plan(plan_of(study_file(), tmp_path, **options))
+
+
+def test_what_was_made_and_is_gone_is_missed_by_what_still_needs_it(study_file, tmp_path):
+    plan = plan_of(study_file(SOUND), tmp_path / "out", rows=["student"], seeds=[1])
+    first, student = plan.jobs["first", 1], plan.jobs["student", 1]
+    first.write(state="done", settings=first.settings)
+    gone = r"student, seed 1 needs .*iter_6\.pth, which was made and is gone: delete .*first/seed_1"
+    with pytest.raises(DataError, match=gone):
+        check_plan(plan)
+    student.write(state="done", settings=student.settings)
+    check_plan(plan)
 
 
 def test_the_place_of_a_study_is_no_setting_of_it(study_file, tmp_path):
