@@ -9,9 +9,10 @@ What is done already is not made again: the same command goes on where it was st
 
 import argparse
 import signal
+from typing import Any
 
 from daseg.utils.cli import door
-from daseg.utils.options import add_world, parse_cfg_options
+from daseg.utils.options import add_world, parse_pairs
 
 
 @door
@@ -24,23 +25,24 @@ def main() -> None:
     add("study", help="the study's file")
     add("--root", help="where all of it goes (default work_dirs/studies/NAME/WORLD)")
     add("--seeds", type=int, metavar="N", help="the first N seeds of the study (default: all)")
-    add("--rows", nargs="+", metavar="ROW", help="only these rows, and what they need")
+    several: dict[str, Any] = dict(nargs="+", action="extend")
+    add("--rows", **several, metavar="ROW", help="only these rows, and what they need")
     add(
         "--given",
-        nargs="+",
+        **several,
         default=[],
         metavar="NAME=PATH",
         help="what is there already: the checkpoint of a row, which is then only tested, or the "
         "folder or checkpoint that a step would make",
     )
-    add("--devices", nargs="+", metavar="DEVICE", help="one job at a time on each: cuda:0 cuda:1")
-    add("--jobs", type=int, metavar="N", help="without GPUs: jobs at a time (default: up to 4)")
+    add("--devices", **several, metavar="DEVICE", help="cuda:0 cuda:1, or cpu (default: all GPUs)")
+    add("--jobs", type=int, metavar="N", help="jobs at a time (default: one on each device)")
     add("--only-report", action="store_true", help="run nothing, report on what is there")
     add("--list", action="store_true", help="run nothing, check all, show the jobs")
     add_world(parser, real=True)
     args = parser.parse_args()
 
-    from daseg.engine.study import default_devices, run_study
+    from daseg.engine.study import choose_devices, run_study
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     files = run_study(
@@ -49,8 +51,8 @@ def main() -> None:
         world=None if args.world == "real" else args.world,
         num_seeds=args.seeds,
         rows=args.rows,
-        given={name: str(path) for name, path in parse_cfg_options(args.given, "--given").items()},
-        devices=args.devices or default_devices(args.jobs),
+        given=parse_pairs(args.given, "--given"),
+        devices=choose_devices(args.devices, args.jobs),
         only_report=args.only_report,
         only_list=args.list,
     )

@@ -1,7 +1,7 @@
 """A study: many trainings and tests as one command, whose report says what they show together."""
 
 from daseg.engine.study.file import Row, Step, Study, read_study
-from daseg.engine.study.processes import StudyError, default_devices
+from daseg.engine.study.processes import StudyError, choose_devices
 from daseg.engine.study.run import run_study
 
 __all__ = [
@@ -9,7 +9,7 @@ __all__ = [
     "Step",
     "Study",
     "StudyError",
-    "default_devices",
+    "choose_devices",
     "read_study",
     "run_study",
 ]

@@ -7,7 +7,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from daseg.engine.checkpoint import numbered_checkpoints
 from daseg.engine.study.jobs import Job
 from daseg.engine.study.queue import Elsewhere
 from daseg.evaluation.study import chosen_checkpoints
-from daseg.utils.errors import UserError
+from daseg.utils.errors import ConfigError, UserError
 
-LOG = "log.txt"
+LOG, LOCK = "log.txt", ".lock"
 LAST_LINES = 12  # of a failed command's output
 
 
@@ -35,10 +35,11 @@ class Processes:
 
     Args:
         devices: By number of the slot: "cpu", "cuda:0", ...
+        show: Where a line goes that a job begins.
     """
 
-    def __init__(self, devices: Sequence[str]) -> None:
-        self.devices = list(devices)
+    def __init__(self, devices: Sequence[str], show: Callable[[str], None] = print) -> None:
+        self.devices, self.show = list(devices), show
         self.stopping = False
         self._children: set[subprocess.Popen[bytes]] = set()
 
@@ -50,10 +51,12 @@ class Processes:
             StudyError: One of its commands failed.
         """
         job.folder.mkdir(parents=True, exist_ok=True)
-        with _locked(job.folder / ".lock") as lock:
-            if job.record().get("state") == "done":
+        with _locked(job) as lock:
+            if job.state == "done":
                 return f"is there already{_result(job)}", False
-            job.write(settings=job.settings, state="running", commands=[], error=None)
+            begun = dict(settings=job.settings, given=job.given)
+            job.write(**begun, state="running", commands=[], error=None)
+            self.show(f"{job}: begins on {self.devices[slot]}, see {job.folder / LOG}")
             try:
                 self._make(job, lock, slot)
             except BaseException as error:
@@ -63,21 +66,19 @@ class Processes:
         return f"done{_result(job)}", True
 
     def stop(self) -> None:
-        """Ask all running commands to end, as Ctrl-C does."""
+        """End all running commands; none begins any more."""
         self.stopping = True
         for child in list(self._children):
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGINT)
+            _end(child)
 
     def _make(self, job: Job, lock: int, slot: int) -> None:
-        given = job.plan.given.get(job.step.name)
-        if given is None:
+        if job.given is None:
             self._call(job, "make", job.making(), lock, slot)
         if not job.step.is_row:
             return
-        last = job.product() if given is None else Path(given)
+        last = job.product() if job.given is None else Path(job.given)
         self._call(job, "test", job.testing(last, job.folder / "test"), lock, slot)
-        if given is None:
+        if job.given is None:
             self._test_chosen(job, lock, slot)
 
     def _test_chosen(self, job: Job, lock: int, slot: int) -> None:
@@ -109,6 +110,8 @@ class Processes:
                 start_new_session=True,
             )
         self._children.add(child)
+        if self.stopping:  # since it was asked above, so that `stop` may not have seen this one
+            _end(child)
         try:
             code = child.wait()
         finally:
@@ -122,22 +125,68 @@ class Processes:
     def _environment(self, slot: int) -> dict[str, str]:
         device = self.devices[slot]
         if device.startswith("cuda"):
-            return {"CUDA_VISIBLE_DEVICES": device.partition(":")[2] or "0"}
+            number = int(device.partition(":")[2])
+            visible = os.environ.get("CUDA_VISIBLE_DEVICES")  # GPUs are counted among these
+            names = visible.split(",") if visible else [str(each) for each in range(number + 1)]
+            return {"CUDA_VISIBLE_DEVICES": names[number]}
         threads = max(1, (os.cpu_count() or 1) // len(self.devices))
-        return {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(threads)}
+        stated = os.environ.get("OMP_NUM_THREADS")  # by the user, who knows better
+        return {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": stated or str(threads)}
 
 
-def default_devices(jobs: int | None = None) -> list[str]:
-    """Every GPU; where there is none, the processor as often as ``jobs`` says, or up to 4 times."""
-    if jobs is None and torch.cuda.is_available():
-        return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-    return ["cpu"] * (jobs or min(4, os.cpu_count() or 1))
+def choose_devices(wanted: Sequence[str] | None = None, jobs: int | None = None) -> list[str]:
+    """The device of each of the jobs that run at a time.
+
+    Args:
+        wanted: "cpu", "cuda:0", ...; None: every GPU, or where there is none, the processor.
+        jobs: How many at a time, dealt to the devices in turn. None: one on each; on the processor
+            alone one for each core, up to 4.
+
+    Raises:
+        ConfigError: There is no such device, or no job.
+    """
+    if jobs is not None and jobs < 1:
+        raise ConfigError(f"--jobs {jobs}: at least one job runs at a time")
+    there = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    for device in wanted or ():
+        if device not in ("cpu", *there):
+            raise ConfigError(f"--devices {device}: there are {', '.join(['cpu', *there])}")
+    devices = list(wanted or there) or ["cpu"] * min(4, os.cpu_count() or 1)
+    return [devices[number % len(devices)] for number in range(jobs or len(devices))]
+
+
+def state_of(job: Job) -> str:
+    """The state in a job's record; "stopped" where it says "running", and nothing of it lives."""
+    if job.state != "running":
+        return job.state
+    try:
+        with _locked(job):
+            return "stopped"
+    except Elsewhere:
+        return "running"
+
+
+def note_stopped(job: Job) -> None:
+    """Correct the record of a job that was killed before it could write that it was stopped."""
+    if job.state == "running":
+        with suppress(Elsewhere), _locked(job):
+            if job.state == "running":
+                job.write(state="stopped")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a command and its processes; by SIGTERM, since SIGINT may be ignored in the background.
+
+    What they were writing is not lost: they go on from it, as after any kill.
+    """
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGTERM)
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    """Hold a lock, which processes that inherit its file hold, too."""
-    with path.open("w") as file:
+def _locked(job: Job) -> Iterator[int]:
+    """Hold the lock of a job, which processes that inherit its file hold, too."""
+    with (job.folder / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -149,7 +198,8 @@ def _result(job: Job) -> str:
     path = job.folder / "test" / "results.json"
     if not job.step.is_row or not path.is_file():
         return ""
-    return f", mIoU {json.loads(path.read_text(encoding='utf-8'))['mIoU']:.1f}"
+    miou = json.loads(path.read_text(encoding="utf-8"))["mIoU"]
+    return "" if miou is None else f", mIoU {miou:.1f}"  # None: no class has an IoU
 
 
 def _last_lines(path: Path) -> str:

@@ -24,7 +24,7 @@ class Queue:
         run: Runs a job on the device of that number; returns a few words about what came out, and
             whether it was made now. Raises `Elsewhere`, or what went wrong.
         slots: Number of jobs at a time.
-        stop: Asks what is running to end.
+        stop: Ends what is running.
         show: Where a line about the progress goes.
     """
 
@@ -42,13 +42,15 @@ class Queue:
         self._change = threading.Condition()
         self._again: dict[Key, float] = {}  # when to ask again for what runs elsewhere
         self._seconds: list[float] = []  # of the jobs that were made now
+        self._serving = 0  # threads
 
     def work(self) -> None:
         """Run all jobs that can be run. KeyboardInterrupt: none is begun any more."""
-        self._serving = self.slots
-        for slot in range(self.slots):
-            threading.Thread(target=self._serve, args=(slot,), daemon=True).start()
         try:
+            for slot in range(self.slots):
+                with self._change:
+                    self._serving += 1
+                threading.Thread(target=self._serve, args=(slot,), daemon=True).start()
             self._wait()
         except KeyboardInterrupt:
             self.stopped = True

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from prettytable import PrettyTable
@@ -10,10 +11,10 @@ from prettytable import PrettyTable
 from daseg.engine.study.check import check_plan
 from daseg.engine.study.file import read_study
 from daseg.engine.study.jobs import Plan
-from daseg.engine.study.processes import Processes, StudyError
+from daseg.engine.study.processes import Processes, StudyError, note_stopped, state_of
 from daseg.engine.study.queue import Queue
 from daseg.evaluation.study import summary, write_report
-from daseg.utils.errors import ConfigError
+from daseg.utils.errors import ConfigError, DataError, UserError
 from daseg.utils.files import atomic_write_text
 
 
@@ -46,24 +47,30 @@ def run_study(
         The files of the report.
 
     Raises:
-        ConfigError, DataError: Before anything runs, where it can be known.
+        ConfigError, DataError: Before anything runs, where it can be known; or the report cannot
+            be written.
         StudyError: Jobs failed; the others were run, and the report is written.
     """
     study = read_study(path)
     if num_seeds is not None and not 1 <= num_seeds <= len(study.seeds):
-        raise ConfigError(f"{path} has {len(study.seeds)} seeds, not {num_seeds}")
-    seeds = study.seeds[: num_seeds or len(study.seeds)]
+        raise ConfigError(
+            f"--seeds {num_seeds}: a number from 1 to {len(study.seeds)}, of the seeds in {path}"
+        )
+    seeds = study.seeds[:num_seeds]
     root = Path(root or Path("work_dirs/studies", study.name, world or "real"))
     plan = Plan(study, root, world=world, seeds=seeds, given=given, rows=rows)
     if not only_report:
         check_plan(plan)
+    elif not root.is_dir():
+        raise DataError(f"--only-report: nothing of the study is in {root} (--root, --world)")
     if only_list:
         print(_listed(plan))
         return []
     content = study.content(world, seeds)
     atomic_write_text(root / "study.json", json.dumps(content, indent=2) + "\n")
-    processes = Processes(devices)
-    queue = Queue(plan.jobs, processes.run, len(devices), stop=processes.stop)
+    show = partial(print, flush=True)  # at once into a file, too
+    processes = Processes(devices, show)
+    queue = Queue(plan.jobs, processes.run, len(devices), stop=processes.stop, show=show)
     try:
         if not only_report:
             queue.work()
@@ -71,10 +78,23 @@ def run_study(
         print("\nstopped; the same command goes on where it was", file=sys.stderr)
         raise
     finally:
-        files = write_report(root)
-        print(summary(root))
+        files = _report(plan, _failures(queue))
     if queue.failed:
         raise StudyError(_failures(queue))
+    return files
+
+
+def _report(plan: Plan, failures: str) -> list[Path]:
+    """Write and sum up the report; where that fails, say so behind the failures of jobs."""
+    try:
+        for job in plan.jobs.values():
+            note_stopped(job)
+        files = write_report(plan.root)
+        print(summary(plan.root))
+    except (UserError, OSError) as error:
+        if not failures:
+            raise
+        raise StudyError(f"{failures}\nand the report cannot be written: {error}") from error
     return files
 
 
@@ -82,11 +102,14 @@ def _listed(plan: Plan) -> str:
     table = PrettyTable(["job", "seed", "state", "after"], align="l")
     for job in plan.jobs.values():
         needs = ", ".join(name for name, _ in job.needs)
-        table.add_row([job.step.name, job.seed, job.record().get("state", "to do"), needs])
+        table.add_row([job.step.name, job.seed, state_of(job), needs])
     return table.get_string()
 
 
 def _failures(queue: Queue) -> str:
+    """What failed; "" for nothing."""
+    if not queue.failed:
+        return ""
     lines = [f"{len(queue.failed)} of {len(queue.jobs)} jobs failed:"]
     lines += [f"{queue.jobs[key]}: {error}" for key, error in queue.failed.items()]
     if queue.waiting():

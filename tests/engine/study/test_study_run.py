@@ -2,19 +2,23 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from daseg.engine.study import StudyError, run_study
+from daseg.engine.study import StudyError, choose_devices, run_study
 from daseg.engine.study.file import read_study
 from daseg.engine.study.jobs import Job, Plan
-from daseg.engine.study.processes import Processes, default_devices
+from daseg.engine.study.processes import Processes, note_stopped, state_of
 from daseg.engine.study.queue import Elsewhere
+from daseg.utils.errors import ConfigError, DataError
 
 ROOT = Path(__file__).parents[3]
 PLAIN = "steps.clear()\nrows[:] = rows[1:2]\nclaims.clear()\nseeds = [1]\n"
@@ -34,6 +38,7 @@ def commands(monkeypatch, code: str) -> None:
 def test_a_job_that_ends_well(job, monkeypatch):
     commands(monkeypatch, "import sys, os; print(sys.argv[1], os.environ['OMP_NUM_THREADS'])")
     monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(Processes, "_test_chosen", lambda *_: None)
     assert Processes(["cpu", "cpu"]).run(job, 1) == ("done", True)
     record = job.record()
@@ -42,6 +47,10 @@ def test_a_job_that_ends_well(job, monkeypatch):
     assert record["settings"] == job.settings
     assert (job.folder / "log.txt").read_text() == "train 2\ntest 2\n"
     assert Processes(["cpu"]).run(job, 0) == ("is there already", False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    job.write(state="failed")
+    Processes(["cpu"]).run(job, 0)
+    assert (job.folder / "log.txt").read_text().endswith("train 3\ntest 3\n"), "as it was set"
 
 
 def test_a_command_that_fails(job, monkeypatch):
@@ -59,44 +68,112 @@ def test_a_command_that_fails(job, monkeypatch):
 def test_each_gpu_is_the_only_one_that_its_job_sees(job, monkeypatch):
     commands(monkeypatch, "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])")
     monkeypatch.setattr(Processes, "_test_chosen", lambda *_: None)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     Processes(["cuda:0", "cuda:3"]).run(job, 1)
     assert (job.folder / "log.txt").read_text() == "3\n3\n"
 
 
-def test_how_many_jobs_at_a_time(monkeypatch):
+def test_gpus_are_counted_among_the_visible_ones(job, monkeypatch):
+    commands(monkeypatch, "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])")
+    monkeypatch.setattr(Processes, "_test_chosen", lambda *_: None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-7e")
+    Processes(["cuda:0", "cuda:1"]).run(job, 1)
+    assert (job.folder / "log.txt").read_text() == "GPU-7e\n" * 2
+
+
+def test_how_many_jobs_at_a_time_and_where(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 64)
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert default_devices() == ["cpu"] * 4
-    assert default_devices(2) == ["cpu"] * 2
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    assert choose_devices() == ["cpu"] * 4
+    assert choose_devices(jobs=9) == ["cpu"] * 9
+    with pytest.raises(ConfigError, match=r"--devices cuda:0: there are cpu$"):
+        choose_devices(["cuda:0"])
+    with pytest.raises(ConfigError, match="--jobs 0: at least one"):
+        choose_devices(jobs=0)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
-    assert default_devices() == ["cuda:0", "cuda:1", "cuda:2"]
+    assert choose_devices() == ["cuda:0", "cuda:1", "cuda:2"]
+    assert choose_devices(jobs=2) == ["cuda:0", "cuda:1"]
+    assert choose_devices(["cuda:2", "cpu"], jobs=3) == ["cuda:2", "cpu", "cuda:2"]
+    for wrong in ("0", "cuda", "cuda:3", "gpu"):
+        with pytest.raises(ConfigError, match=f"{wrong}: there are cpu, cuda:0, cuda:1, cuda:2"):
+            choose_devices([wrong])
 
 
-def test_a_job_stays_locked_while_its_process_lives_on(job, monkeypatch):
+LIVES_ON = """
+import subprocess
+print(subprocess.Popen(['sleep', '600'], close_fds=False).pid)
+"""
+
+
+def test_a_job_stays_locked_while_a_process_of_it_lives_on(job, monkeypatch):
     """As where the study was killed with -9, and its training was not."""
-    commands(monkeypatch, "import time; print('begun', flush=True); time.sleep(60)")
-    starter = os.fork()
-    if starter == 0:
-        Processes(["cpu"]).run(job, 0)
-    log = job.folder / "log.txt"
-    while not (log.is_file() and log.read_text()):
+    commands(monkeypatch, LIVES_ON)
+    monkeypatch.setattr(Processes, "_test_chosen", lambda *_: None)
+    assert Processes(["cpu"]).run(job, 0) == ("done", True)
+    job.write(state="running")
+    try:
+        with pytest.raises(Elsewhere):
+            Processes(["cpu"]).run(job, 0)
+        note_stopped(job)
+        assert (state_of(job), job.state) == ("running", "running")
+    finally:
+        for pid in (job.folder / "log.txt").read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+    wait_until(lambda: state_of(job) == "stopped")
+    assert job.state == "running", "asking changes nothing"
+    note_stopped(job)
+    assert job.state == "stopped"
+    assert Processes(["cpu"]).run(job, 0) == ("done", True)
+    for pid in (job.folder / "log.txt").read_text().split()[2:]:
+        os.kill(int(pid), signal.SIGKILL)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    os.kill(starter, signal.SIGKILL)
-    os.waitpid(starter, 0)
-    with pytest.raises(Elsewhere):
-        Processes(["cpu"]).run(job, 0)
-    subprocess.run(["pkill", "-KILL", "-f", "time.sleep.60. train"], check=True)
+
+
+def test_a_stop_ends_what_ignores_ctrl_c(job, monkeypatch):
+    """As every command does of a study in the background of a script."""
+    commands(
+        monkeypatch,
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "print('begun', flush=True)\ntime.sleep(600)",
+    )
+    processes, log = Processes(["cpu"]), job.folder / "log.txt"
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(processes.run, job, 0)
+        wait_until(lambda: log.is_file() and "begun" in log.read_text())
+        processes.stop()
+        with pytest.raises(StudyError, match="ended with -15"):
+            running.result(120)
+    assert job.state == "stopped"
+    with pytest.raises(StudyError, match=r"^stopped$"):
+        processes.run(job, 0)
+
+
+def test_a_command_that_starts_while_all_are_stopped_is_ended(job, monkeypatch):
+    commands(monkeypatch, "import time; time.sleep(600)")
+    processes, popen = Processes(["cpu"]), subprocess.Popen
+
+    def started(*args, **options):
+        child = popen(*args, **options)
+        processes.stop()  # as another thread may at this moment
+        return child
+
+    monkeypatch.setattr("subprocess.Popen", started)
+    with pytest.raises(StudyError, match="ended with -15"):
+        processes.run(job, 0)
+
+
+def test_a_result_without_a_number(job, monkeypatch):
     commands(monkeypatch, "")
     monkeypatch.setattr(Processes, "_test_chosen", lambda *_: None)
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            assert Processes(["cpu"]).run(job, 0) == ("done", True)
-            return
-        except Elsewhere:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    (job.folder / "test").mkdir(parents=True)
+    (job.folder / "test/results.json").write_text('{"mIoU": null}')
+    assert Processes(["cpu"]).run(job, 0) == ("done", True)
 
 
 SHORT = """
@@ -112,33 +189,96 @@ seeds = [1]
 """
 
 
+FAKE = {
+    "train": """
+import pathlib, sys
+folder = pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
+if 'optim_wrapper.segmentor.optimizer.lr=-1' in sys.argv:
+    sys.exit('no such rate')
+for iteration in (2, 3, 6):
+    (folder / f'iter_{iteration}.pth').touch()
+""",
+    "test": "import pathlib, sys; assert pathlib.Path(sys.argv[2]).is_file()",
+}
+BROKEN = "rows[1]['cfg_options']['optim_wrapper.segmentor.optimizer.lr'] = -1"
+
+
+@pytest.fixture
+def fake_tools(tmp_path, monkeypatch):
+    """Tools that write checkpoints without training."""
+    monkeypatch.setattr("daseg.engine.study.jobs.TOOLS", tmp_path)
+    for tool, code in FAKE.items():
+        (tmp_path / f"{tool}.py").write_text(code)
+
+
+def test_a_study_with_a_job_that_fails(study_file, tmp_path, fake_tools, capsys):
+    root = tmp_path / "out"
+    with pytest.raises(
+        StudyError, match=r"(?s)^1 of 3 jobs failed:\nplain, seed 1: python tools/train.*such rate"
+    ):
+        run_study(study_file(SHORT + BROKEN), root=root)
+    assert states(root) == {"student": "done", "first": "done", "plain": "failed"}
+    assert json.loads((root / "study.json").read_text())["title"] == "A small study"
+    assert "A small study" in (root / "report.md").read_text()
+    student = root / "runs/student/seed_1"
+    assert [path.name for path in student.glob("*.pth")] == ["iter_6.pth"], "none was chosen"
+    made, tested = json.loads((student / "job.json").read_text())["commands"]
+    assert f"load_from={root}/steps/first/seed_1/iter_2.pth" in made
+    assert f"{student}/iter_6.pth --out {student}/test" in tested
+    printed = capsys.readouterr().out
+    assert f"first, seed 1: begins on cpu, see {root}/steps/first/seed_1/log.txt\n" in printed
+    assert "student, seed 1: done, took" in printed
+    assert "plain, seed 1: FAILED" in printed
+    with pytest.raises(StudyError, match=r"1 of 3 jobs failed"):
+        run_study(study_file(SHORT + BROKEN), root=root)
+    assert "student, seed 1: is there already" in capsys.readouterr().out
+    (root / "runs/student/seed_1/report.json").write_text("{")
+    with pytest.raises(StudyError, match=r"(?s)1 of 3 jobs failed.*no such rate.*report\.json"):
+        run_study(study_file(SHORT + BROKEN), root=root)
+
+
+def test_a_list_of_the_jobs_and_a_report_alone(study_file, tmp_path, fake_tools, capsys):
+    root, file = tmp_path / "out", study_file(SHORT)
+    assert run_study(file, root=root, only_list=True) == []
+    assert not root.exists()
+    assert re.findall(r"(\w+) +\| 1 +\| to do \| *(\w*)", capsys.readouterr().out) == [
+        ("first", ""), ("student", "first"), ("plain", ""),
+    ]  # fmt: skip
+    with pytest.raises(DataError, match=rf"--only-report: nothing of the study is in {root}"):
+        run_study(file, root=root, only_report=True)
+    with pytest.raises(ConfigError, match=r"--seeds 9: a number from 1 to 1, of the seeds in .*sm"):
+        run_study(file, root=root, num_seeds=9)
+    run_study(file, root=root, rows=["plain"])
+    assert states(root) == {"plain": "done"}
+    plan = Plan(read_study(file), root, seeds=[1])
+    plan.jobs["plain", 1].write(state="running")
+    run_study(file, root=root, only_list=True)
+    assert re.search(r"plain +\| 1 +\| stopped", capsys.readouterr().out), "nothing of it lives"
+    assert states(root) == {"plain": "running"}
+    files = run_study(file, root=root, only_report=True)
+    assert files == [root / "report.html", root / "report.md"]
+    assert states(root) == {"plain": "stopped"}
+
+
+def states(root: Path) -> dict[str, str]:
+    records = {path.parent.parent.name: path for path in root.glob("*/*/*/job.json")}
+    return {name: json.loads(path.read_text())["state"] for name, path in records.items()}
+
+
+@pytest.mark.slow
 def test_a_study_from_its_file_to_its_report(study_file, tmp_path, capsys):
     root = tmp_path / "out"
-    broken = study_file(SHORT + "rows[1]['cfg_options']['optim_wrapper.segmentor.optimizer.lr']=-1")
-    with pytest.raises(
-        StudyError, match=r"(?s)1 of 3 jobs failed:\nplain, seed 1: python tools/tra"
-    ):
-        run_study(broken, root=root)
-    assert json.loads((root / "study.json").read_text())["title"] == "A small study"
-    states = {path.parent.parent.name: json.loads(path.read_text()) for path in jobs(root)}
-    assert {name: state["state"] for name, state in states.items()} == {
-        "student": "done", "first": "done", "plain": "failed",
-    }  # fmt: skip
+    run_study(study_file(SHORT), root=root)
+    assert states(root) == {"student": "done", "first": "done", "plain": "done"}
     student = root / "runs/student/seed_1"
     log = (student / "log.txt").read_text()
     assert f"weights loaded from {root}/steps/first/seed_1/iter_2.pth" in log
     assert [path.name for path in student.glob("*.pth")] == ["iter_6.pth"] or (
         student / "test_iter_3"
     ).is_dir(), "an earlier checkpoint is tested, or gone"
-    text = (root / "report.md").read_text()
-    assert "A small study" in text
     miou = json.loads((student / "test/results.json").read_text())["mIoU"]
-    assert f"{miou:.2f}" in text
+    assert f"{miou:.2f}" in (root / "report.md").read_text()
     assert f"mIoU {miou:.1f}" in capsys.readouterr().out
-
-
-def jobs(root: Path) -> list[Path]:
-    return sorted(root.glob("*/*/*/job.json"))
 
 
 @pytest.mark.slow
