@@ -13,8 +13,10 @@ from types import ModuleType
 
 import pytest
 
+from daseg.engine import pseudo_label_write
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.labelling import Labelling
+from daseg.engine.pseudo_label import pseudo_label
 from daseg.engine.train import train
 from daseg.utils.errors import CheckpointError
 
@@ -201,6 +203,15 @@ def test_killed_in_the_midst_of_labelling(online, monkeypatch, tmp_path):
     resumed.same_state(tmp_path / "whole/iter_6.pth", tmp_path / "killed/iter_6.pth")
     made = [tmp_path / run / "pseudo_labels/iter_4" for run in ("whole", "killed")]
     assert pngs(made[0]) == pngs(made[1])
+
+
+def test_each_process_labels_its_own_images(trained, quickly, monkeypatch, tmp_path):
+    for rank in (0, 1):
+        monkeypatch.setattr(pseudo_label_write, "get_world_size", lambda: 2)
+        monkeypatch.setattr(pseudo_label_write, "get_rank", lambda rank=rank: rank)
+        pseudo_label(trained["config"], trained["checkpoint"], out=tmp_path / str(rank), workers=0)
+        made = sorted(path.stem for path in (tmp_path / str(rank) / "labels").iterdir())
+        assert made == [f"{number:02d}" for number in range(rank, 12, 2)]
 
 
 @pytest.mark.slow
