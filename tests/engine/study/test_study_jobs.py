@@ -12,6 +12,8 @@ from daseg.engine.study.jobs import Plan
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.options import parse_cfg_options
 
+ROOT = Path(__file__).parents[3]
+
 
 def plan_of(path: Path, root: Path, **options) -> Plan:
     return Plan(read_study(path), root, **(dict(seeds=[1, 2]) | options))
@@ -246,3 +248,13 @@ def test_the_place_of_a_study_is_no_setting_of_it(study_file, tmp_path):
     assert settings[0] == settings[1]
     assert settings[0] != here.jobs["student", 2].settings, "the seed is one"
     assert json.loads(json.dumps(settings[0])) == settings[0]
+
+
+@pytest.mark.parametrize("world", [None, "demo", pytest.param("camvid", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", sorted(path.name for path in ROOT.glob("configs/studies/*.py")))
+def test_the_options_of_each_study_fit_its_configs(name, world, tmp_path, monkeypatch):
+    """An option that overrides nothing is an error of the config."""
+    monkeypatch.chdir(ROOT)
+    plan = plan_of(ROOT / "configs/studies" / name, tmp_path, world=world, seeds=[1])
+    monkeypatch.setattr("daseg.engine.study.check._places", lambda job: ())  # no data is here
+    check_plan(plan)
