@@ -48,7 +48,7 @@ def main() -> None:
 
     import torch
 
-    from daseg.engine.translate import translate
+    from daseg.engine.translation.translate import translate
 
     options["device"] = options["device"] or ("cuda" if torch.cuda.is_available() else "cpu")
     options["cfg_options"] = parse_cfg_options(options["cfg_options"])

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from daseg.api import usable_device
 from daseg.engine.config import load_config
-from daseg.engine.translators import NETWORK, build_model, load_network
+from daseg.engine.translation.translators import NETWORK, build_model, load_network
 from daseg.translation import TiledTranslation
 from daseg.utils.errors import ConfigError
 from daseg.utils.progress import track

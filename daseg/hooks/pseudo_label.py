@@ -13,8 +13,8 @@ from mmengine.runner import Runner
 from daseg.datasets.domain_pair import DomainPair, no_target
 from daseg.engine.checkpoint import numbered_checkpoints
 from daseg.engine.parallel_set import ParallelSet
-from daseg.engine.pseudo_label_round import Network, label_round
-from daseg.engine.pseudo_label_threshold import Threshold
+from daseg.engine.pseudo_labels.round import Network, label_round
+from daseg.engine.pseudo_labels.threshold import Threshold
 from daseg.hooks.checkpoint import CheckpointHook
 from daseg.objectives.pseudo_label import FromPseudoLabels
 from daseg.registry import HOOKS

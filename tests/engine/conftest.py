@@ -50,9 +50,9 @@ def pair_config(
     tmp_path: Path, tiny_data: Path, target_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Path]:
     """Write a config of a CycleGAN from `tiny_data` (32x48) to the photographs."""
-    from daseg.engine import translation_sheet
+    from daseg.engine.translation import sheet
 
-    monkeypatch.setattr(translation_sheet, "ROWS", 1)  # pictures take longer than all the rest
+    monkeypatch.setattr(sheet, "ROWS", 1)  # pictures take longer than all the rest
 
     def write(extra: str = "", source: Path = tiny_data, scale: tuple[int, int] = (48, 32)) -> Path:
         path = tmp_path / "pair.py"

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from mmengine.hooks import Hook
 
-from daseg.engine import pseudo_label_report, pseudo_label_write
+from daseg.engine.pseudo_labels import report, write
 from daseg.registry import HOOKS
 
 # The target is a copy of the images alone, under another root: nothing of it is labelled.
@@ -42,8 +42,8 @@ class StopAt(Hook):
 @pytest.fixture
 def quickly(monkeypatch):
     """Drawing sheets and formatting configs takes longer than all the rest."""
-    monkeypatch.setattr(pseudo_label_report, "ROWS", 1)
-    monkeypatch.setattr(pseudo_label_write, "write_sheet", lambda job, indices: None)
+    monkeypatch.setattr(report, "ROWS", 1)
+    monkeypatch.setattr(write, "write_sheet", lambda job, indices: None)
     monkeypatch.setattr("mmengine.config.config.FormatCode", lambda text, **_: (text, True))
 
 

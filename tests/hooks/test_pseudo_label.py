@@ -12,12 +12,12 @@ import torch
 from mmengine.hooks import Hook
 from PIL import Image
 
-from daseg.engine import pseudo_label_report, pseudo_label_write
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.config import load_config
 from daseg.engine.evaluate import evaluate
-from daseg.engine.pseudo_label import pseudo_label
-from daseg.engine.pseudo_label_threshold import Threshold
+from daseg.engine.pseudo_labels import report, write
+from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
+from daseg.engine.pseudo_labels.threshold import Threshold
 from daseg.engine.train import train
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
@@ -103,7 +103,7 @@ EXTRAS = dict(
 
 
 def test_rounds_are_what_the_tool_makes_of_the_checkpoint(online, monkeypatch, tmp_path):
-    monkeypatch.setattr(pseudo_label_write, "write_sheet", pseudo_label_report.write_sheet)
+    monkeypatch.setattr(write, "write_sheet", report.write_sheet)
     config = online(f"iterations=[2, 4, 99], keep=-1, {BALANCED}")
     train(config, work_dir=tmp_path / "run")
     assert folders(tmp_path / "run") == ["iter_2", "iter_4"]

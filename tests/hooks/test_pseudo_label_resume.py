@@ -13,10 +13,10 @@ from types import ModuleType
 
 import pytest
 
-from daseg.engine import pseudo_label_write
 from daseg.engine.checkpoint import read_checkpoint
-from daseg.engine.labelling import Labelling
-from daseg.engine.pseudo_label import pseudo_label
+from daseg.engine.pseudo_labels import write
+from daseg.engine.pseudo_labels.labelling import Labelling
+from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.train import train
 from daseg.utils.errors import CheckpointError
 
@@ -26,7 +26,7 @@ STOP = "custom_hooks.append(dict(type='StopAt', at={at}))\n"
 # In another process: die as of ``kill -9`` when so many pseudo-labels have been written.
 KILLING = """
 import os, signal
-from daseg.engine.labelling import Labelling
+from daseg.engine.pseudo_labels.labelling import Labelling
 write, written = Labelling.write, []
 
 def write_and_die(job, *args):
@@ -207,8 +207,8 @@ def test_killed_in_the_midst_of_labelling(online, monkeypatch, tmp_path):
 
 def test_each_process_labels_its_own_images(trained, quickly, monkeypatch, tmp_path):
     for rank in (0, 1):
-        monkeypatch.setattr(pseudo_label_write, "get_world_size", lambda: 2)
-        monkeypatch.setattr(pseudo_label_write, "get_rank", lambda rank=rank: rank)
+        monkeypatch.setattr(write, "get_world_size", lambda: 2)
+        monkeypatch.setattr(write, "get_rank", lambda rank=rank: rank)
         pseudo_label(trained["config"], trained["checkpoint"], out=tmp_path / str(rank), workers=0)
         made = sorted(path.stem for path in (tmp_path / str(rank) / "labels").iterdir())
         assert made == [f"{number:02d}" for number in range(rank, 12, 2)]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from daseg.datasets import FolderDataset
-from daseg.engine.translate import translate
+from daseg.engine.translation.translate import translate
 from daseg.utils.errors import CheckpointError, ConfigError, DataError
 from daseg.utils.manifest import read_manifest
 

@@ -16,19 +16,19 @@ from PIL import Image
 
 import daseg
 from daseg.datasets import Cityscapes, FolderDataset
-from daseg.engine import pseudo_label_report
-from daseg.engine.pseudo_label import pseudo_label
-from daseg.engine.pseudo_label_threshold import Threshold
+from daseg.engine.pseudo_labels import report
+from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
+from daseg.engine.pseudo_labels.threshold import Threshold
 from daseg.utils.errors import ConfigError, DataError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAMES = ["left", "right", "square"]
 BALANCED = Threshold("class-balanced", quantile=0.25)
 
 
 @pytest.fixture(autouse=True)
 def _small_pictures(monkeypatch):
-    monkeypatch.setattr(pseudo_label_report, "ROWS", 1)
+    monkeypatch.setattr(report, "ROWS", 1)
 
 
 @pytest.fixture
@@ -281,8 +281,8 @@ def test_cityscapes_finds_them_under_its_own_names(teacher, tmp_path):
 # others at most five were not yet recorded.
 KILLED = """
 import os, signal, sys
-from daseg.engine.pseudo_label import pseudo_label
-from daseg.engine.pseudo_label_threshold import Threshold
+from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
+from daseg.engine.pseudo_labels.threshold import Threshold
 put, count = os.replace, [0]
 def replace(temporary, path):
     count[0] += '/labels/' in str(path)

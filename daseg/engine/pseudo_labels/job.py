@@ -12,10 +12,10 @@ from daseg.datasets.domain_pair import without_labels
 from daseg.engine.average import checkpoint_paths
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.config import load_config
-from daseg.engine.labelling import Labelling, Means
-from daseg.engine.pseudo_label_teacher import target_labels_seen
-from daseg.engine.pseudo_label_threshold import Threshold
-from daseg.engine.translation_data import only_one, training_set
+from daseg.engine.pseudo_labels.labelling import Labelling, Means
+from daseg.engine.pseudo_labels.teacher import target_labels_seen
+from daseg.engine.pseudo_labels.threshold import Threshold
+from daseg.engine.translation.data import only_one, training_set
 from daseg.segmentor import segmentor_config
 from daseg.utils.errors import ConfigError
 from daseg.utils.weights import sha256_file

@@ -15,11 +15,11 @@ from daseg.datasets.rng import isolated_rng
 from daseg.engine.checkpoint import load_segmentor, load_strictly, model_state, read_checkpoint
 from daseg.engine.distributed import follow_first_process
 from daseg.engine.evaluate import use_tta
-from daseg.engine.labelling import Labelling
-from daseg.engine.pseudo_label_job import means_of
-from daseg.engine.pseudo_label_teacher import target_labels_seen
-from daseg.engine.pseudo_label_threshold import Threshold
-from daseg.engine.pseudo_label_write import Written, write_labels
+from daseg.engine.pseudo_labels.job import means_of
+from daseg.engine.pseudo_labels.labelling import Labelling
+from daseg.engine.pseudo_labels.teacher import target_labels_seen
+from daseg.engine.pseudo_labels.threshold import Threshold
+from daseg.engine.pseudo_labels.write import Written, write_labels
 from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
 from daseg.utils.manifest import read_manifest
 from daseg.utils.weights import sha256_file

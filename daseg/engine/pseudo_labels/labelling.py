@@ -12,8 +12,8 @@ from torch import Tensor
 
 from daseg.datasets import SegDataset
 from daseg.engine.parallel_set import ParallelSet, write_picture
-from daseg.engine.pseudo_label_threshold import Histogram, Threshold
-from daseg.engine.translation_data import Item, TranslationImages
+from daseg.engine.pseudo_labels.threshold import Histogram, Threshold
+from daseg.engine.translation.data import Item, TranslationImages
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
 from daseg.utils.labels import IGNORE

@@ -16,13 +16,13 @@ import torch
 from PIL import Image
 
 from daseg.datasets import GTA5, SYNTHIA, CamVid, Cityscapes, FolderDataset
-from daseg.engine import translation_sheet
-from daseg.engine.translate import translate
-from daseg.engine.translation_data import resizing_steps, target_of
+from daseg.engine.translation import sheet
+from daseg.engine.translation.data import resizing_steps, target_of
+from daseg.engine.translation.translate import translate
 from daseg.generators import ResNetGenerator
 from daseg.utils.errors import ConfigError, DataError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 IDENTITY = ["IdentityTranslator"]
 CLASSES = ["left", "right", "square"]
 
@@ -288,9 +288,9 @@ def test_the_contact_sheet_shows_source_translation_and_target(
     pair_config, tiny_data, tmp_path, monkeypatch
 ):
     drawn = []
-    monkeypatch.setattr(translation_sheet, "picture_grid", lambda *a, **k: drawn.append((a, k)))
+    monkeypatch.setattr(sheet, "picture_grid", lambda *a, **k: drawn.append((a, k)))
     config = pair_config()
-    monkeypatch.setattr(translation_sheet, "ROWS", 3)
+    monkeypatch.setattr(sheet, "ROWS", 3)
     translate(config, out=tmp_path / "out", translator=["ReinhardTranslator"], workers=0, limit=9)
     (columns, titles, path), options = drawn[0]
     assert titles == ["source", "translated", "a target image"]
@@ -364,7 +364,7 @@ def test_other_settings_are_refused_unless_all_is_to_be_made_again(
 # others at most five were not yet recorded.
 KILLED = """
 import os, signal, sys
-from daseg.engine.translate import translate
+from daseg.engine.translation.translate import translate
 put, count = os.replace, [0]
 def replace(temporary, path):
     count[0] += '/images/' in str(path)

@@ -12,14 +12,14 @@ from torch import Tensor
 from daseg.datasets import SegDataset
 from daseg.engine.parallel_set import ParallelSet
 from daseg.engine.recorder import Recorder
-from daseg.engine.translation_data import (
+from daseg.engine.translation.data import (
     Item,
     TranslationImages,
     resizing_steps,
     source_dataset,
     target_dataset,
 )
-from daseg.engine.translators import LoadedTranslator, load_translator
+from daseg.engine.translation.translators import LoadedTranslator, load_translator
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.manifest import Entry, Manifest
 

@@ -8,7 +8,7 @@ import numpy as np
 from daseg.datasets import SegDataset
 from daseg.datasets.io import read_image
 from daseg.engine.parallel_set import ParallelSet
-from daseg.engine.translation_data import target_of
+from daseg.engine.translation.data import target_of
 from daseg.evaluation.pictures import picture_grid
 
 ROWS = 6

@@ -17,7 +17,7 @@ from daseg.api import init_segmentor, predict
 from daseg.datasets import SegDataset
 from daseg.datasets.io import read_image
 from daseg.engine.parallel_set import ParallelSet
-from daseg.engine.translation_data import in_order
+from daseg.engine.translation.data import in_order
 from daseg.evaluation.agreement import Agreement
 from daseg.evaluation.confusion import confusion_matrix, pixel_accuracy
 from daseg.evaluation.pictures import picture_grid

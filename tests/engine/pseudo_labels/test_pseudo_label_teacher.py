@@ -3,7 +3,7 @@
 import pytest
 
 from daseg.datasets import CamVid, FolderDataset
-from daseg.engine.pseudo_label_teacher import target_labels_seen
+from daseg.engine.pseudo_labels.teacher import target_labels_seen
 
 NAMES = ["left", "right", "square"]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from daseg.engine import translation_gate
-from daseg.engine.translate import translate
+from daseg.engine.translation import gate
+from daseg.engine.translation.translate import translate
 from daseg.utils.errors import ConfigError
 
 CLASSES = ("left", "right", "square")
@@ -28,7 +28,7 @@ class Largest:
 
 @pytest.fixture
 def largest(monkeypatch):
-    monkeypatch.setattr(translation_gate, "init_segmentor", lambda *_, **__: Largest())
+    monkeypatch.setattr(gate, "init_segmentor", lambda *_, **__: Largest())
 
 
 @pytest.fixture

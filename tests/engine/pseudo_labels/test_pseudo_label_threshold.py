@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from daseg.engine.pseudo_label_threshold import BINS, Histogram, Threshold
+from daseg.engine.pseudo_labels.threshold import BINS, Histogram, Threshold
 from daseg.utils.errors import ConfigError
 
 

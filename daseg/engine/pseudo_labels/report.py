@@ -9,8 +9,8 @@ import numpy as np
 from prettytable import PrettyTable
 
 from daseg.datasets.label_reader import LabelReader
-from daseg.engine.labelling import CONFIDENCE, Labelling
-from daseg.engine.translation_sheet import read_rgb
+from daseg.engine.pseudo_labels.labelling import CONFIDENCE, Labelling
+from daseg.engine.translation.sheet import read_rgb
 from daseg.evaluation.pictures import picture_grid
 from daseg.utils.colors import colorize
 from daseg.utils.labels import IGNORE

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from daseg.engine.config import load_config
 from daseg.engine.recorder import complete_entries
-from daseg.engine.translation_data import in_order
-from daseg.engine.translation_gate import Gate
-from daseg.engine.translation_job import Job, Size, Writer
-from daseg.engine.translation_sheet import write_contact_sheet
+from daseg.engine.translation.data import in_order
+from daseg.engine.translation.gate import Gate
+from daseg.engine.translation.job import Job, Size, Writer
+from daseg.engine.translation.sheet import write_contact_sheet
 from daseg.evaluation.protocol import versions
 from daseg.utils.errors import DataError
 from daseg.utils.manifest import Entry, Manifest

@@ -11,8 +11,8 @@ from prettytable import PrettyTable
 
 from daseg.datasets import SegDataset
 from daseg.datasets.domain_pair import label_files
-from daseg.engine.pseudo_label_job import Job
-from daseg.engine.translation_data import in_order
+from daseg.engine.pseudo_labels.job import Job
+from daseg.engine.translation.data import in_order
 from daseg.evaluation import confusion
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError

@@ -16,10 +16,10 @@ from mmengine.dist import (
     is_main_process,
 )
 
-from daseg.engine.labelling import CONFIDENCE, Labelling
-from daseg.engine.pseudo_label_report import Coverage, write_sheet
+from daseg.engine.pseudo_labels.labelling import CONFIDENCE, Labelling
+from daseg.engine.pseudo_labels.report import Coverage, write_sheet
 from daseg.engine.recorder import Recorder, complete_entries
-from daseg.engine.translation_data import Item, in_order
+from daseg.engine.translation.data import Item, in_order
 from daseg.evaluation.protocol import versions
 from daseg.utils.errors import DataError
 from daseg.utils.files import atomic_write_text

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from daseg.engine.average import Checkpoints
-from daseg.engine.pseudo_label_audit import Audit, audit_job, check_audit
-from daseg.engine.pseudo_label_job import Job
-from daseg.engine.pseudo_label_report import Coverage
-from daseg.engine.pseudo_label_threshold import Threshold
-from daseg.engine.pseudo_label_write import write_labels
+from daseg.engine.pseudo_labels.audit import Audit, audit_job, check_audit
+from daseg.engine.pseudo_labels.job import Job
+from daseg.engine.pseudo_labels.report import Coverage
+from daseg.engine.pseudo_labels.threshold import Threshold
+from daseg.engine.pseudo_labels.write import write_labels
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Pseudo-labels of target images, written for a training, or anew while it runs."""

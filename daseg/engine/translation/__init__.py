@@ -1,0 +1,1 @@
+"""Whole data sets translated into the look of the target."""
