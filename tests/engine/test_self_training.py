@@ -12,7 +12,7 @@ import torch
 from daseg.datasets.demo import make_world
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.evaluate import evaluate
-from daseg.engine.pseudo_label import pseudo_label
+from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.train import train
 from daseg.engine.worlds import WORLDS
 

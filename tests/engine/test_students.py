@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from daseg.datasets.demo import make_world
-from daseg.engine.pseudo_label import pseudo_label
+from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.train import train
 
 ROOT = Path(__file__).parents[2]
