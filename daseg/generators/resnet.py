@@ -9,6 +9,7 @@ from daseg.utils.norm import InstanceNorm
 from daseg.utils.resize import size_of
 
 STRIDE = 4  # of the maps that the residual blocks see
+LARGEST = 0.995  # that an image of -1..1 is scaled to, for atanh(1) is infinite
 
 
 class ConvNormReLU(nn.Module):
@@ -49,11 +50,11 @@ class ResNetGenerator(nn.Module):
     Args:
         channels: Channels at full size; four times as many in the residual blocks.
         blocks: Number of residual blocks: 9 in the paper, 6 for images of 128x128 pixels.
-        global_skip: Translate to the image plus what the network says (Kupyn et al., "DeblurGAN",
-            CVPR 2018, section 3), between -2 and 2, for what is cut to -1..1 learns no more. It
-            begins near the image itself, edges and all, and has only to learn what is to change.
-            There is no instance norm then: it gives every image the same variance, so that weak
-            changes end as bright spots.
+        global_skip: Add what the network says to the image (as Kupyn et al., "DeblurGAN", CVPR
+            2018, section 3, but in front of the tanh, so that no pixel leaves -1..1 and none is cut
+            off, which would learn no more). It begins near the image itself, edges and all, and has
+            only to learn what is to change. There is no instance norm then: it gives every image
+            the same variance, so that weak changes end as bright spots.
 
     Raises:
         ConfigError: ``blocks`` is less than 1.
@@ -105,8 +106,10 @@ class ResNetGenerator(nn.Module):
             )
         x = F.pad(image, (0, -width % STRIDE, 0, -height % STRIDE), mode="reflect")
         x = self.up(self.blocks(self.down(self.stem(x))))
-        made = self.last(x).tanh()[..., :height, :width]
-        return image + made if self.global_skip else made
+        made = self.last(x)[..., :height, :width]
+        if self.global_skip:
+            made = made + (LARGEST * image).atanh()
+        return made.tanh()
 
 
 def _norm(channels: int, norm: bool) -> nn.Module:

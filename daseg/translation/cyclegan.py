@@ -144,7 +144,7 @@ class CycleGAN(BaseModel):
             raise ConfigError(f"direction={direction!r} is not one of {', '.join(DIRECTIONS)}")
         generator = unwrap(getattr(self, direction))
         image = image.to(next(generator.parameters()).device)
-        return to_pixels(generator(self._from_pixels(image))).clamp(0, 255)
+        return to_pixels(generator(self._from_pixels(image)))
 
     def _from_pixels(self, image: Tensor) -> Tensor:
         dtype = next(self.source_to_target.parameters()).dtype

@@ -60,9 +60,26 @@ def test_a_global_skip_adds_to_the_image():
     skipping = ResNetGenerator(channels=4, blocks=2, global_skip=True).requires_grad_(False)
     image = torch.rand(2, 3, 7, 13) * 2 - 1
     assert 0 < (skipping(image) - image).abs().mean() < 0.2, "it begins near the image"
-    skipping.last.bias.fill_(np.arctanh(0.5))  # without a weight it says 0.5 everywhere
     skipping.last.weight.zero_()
-    assert np.allclose(skipping(image).numpy(), image.numpy() + 0.5, atol=1e-6)
+    assert (skipping(image) - image).abs().max() <= 0.005 + 1e-6, "white and black lose 0.6 of 255"
+    skipping.last.bias.fill_(-1.5)  # dusk
+    middle = 0.995 * image.numpy()
+    # tanh(a + b) by the addition theorem.
+    expected = (middle + np.tanh(-1.5)) / (1 + middle * np.tanh(-1.5))
+    assert np.allclose(skipping(image).numpy(), expected, atol=1e-5)
+
+
+def test_no_pixel_is_beyond_learning_with_a_global_skip():
+    torch.manual_seed(0)
+    network = ResNetGenerator(channels=4, blocks=2, global_skip=True)
+    image = torch.tensor([-1.0, 0.0, 1.0]).repeat(1, 3, 8, 3)
+    network.last.weight.data.zero_()
+    for bias in (-3.0, 0.0, 3.0):
+        network.last.bias.data.fill_(bias)
+        made = network(image)
+        assert made.abs().max() < 1
+        (slope,) = torch.autograd.grad(made.sum(), network.last.bias)
+        assert slope.min() > 0
 
 
 def test_a_change_may_be_weak_everywhere_with_a_global_skip():
