@@ -75,16 +75,17 @@ def opening(study: Study) -> list[Block]:
 
 
 def unfinished(study: Study) -> list[str]:
-    """How far the rows are that lack a run: "row: seed 1 failed; seeds 2, 3 not started"."""
-    lines = []
+    """How far the rows are that lack a run: "row, row: seed 1 failed; seeds 2, 3 not started"."""
+    rows: dict[str, list[str]] = {}
     for row in study.rows.values():
         seeds: dict[str, list[str]] = {}
         for run in row.runs:
             if not run.finished:
                 seeds.setdefault(_state(run), []).append(str(run.seed))
         parts = [f"seed{'s' * (len(s) > 1)} {', '.join(s)} {state}" for state, s in seeds.items()]
-        lines += [f"{row.name}: {'; '.join(parts)}"] if parts else []
-    return lines
+        if parts:
+            rows.setdefault("; ".join(parts), []).append(row.name)
+    return [f"{', '.join(names)}: {state}" for state, names in rows.items()]
 
 
 def _state(run: Run) -> str:
