@@ -93,13 +93,13 @@ def test_an_option_that_no_command_line_can_say(study_file, tmp_path):
 
 def test_what_is_replaced_as_a_whole_is_so_in_the_command_too(study_file, tmp_path):
     """Merging takes _delete_ out of the dict that it is given."""
-    optimizer = "dict(type='SGD', lr=0.1, _delete_=True)"
-    path = study_file(
-        f"rows[1]['cfg_options'] = {{'optim_wrapper.segmentor.optimizer': {optimizer}}}"
-    )
+    optimizer = dict(type="SGD", lr=0.1)
+    networks = dict(constructor="OptimizersByNetwork", segmentor=dict(optimizer=optimizer))
+    given = networks | dict(_delete_=True)
+    path = study_file(f"rows[1]['cfg_options'] = {{'optim_wrapper': {given}}}")
     job = plan_of(path, tmp_path).jobs["plain", 1]
-    assert job.cfg.optim_wrapper.segmentor.optimizer == dict(type="SGD", lr=0.1)
-    assert "'_delete_': True" in job.making()[-1]
+    assert job.cfg.optim_wrapper == networks
+    assert job.making()[-1] == f"optim_wrapper={given}"
 
 
 def test_further_arguments_of_a_training(study_file, tmp_path):

@@ -140,7 +140,7 @@ def test_a_stop_ends_what_ignores_ctrl_c(job, monkeypatch):
     commands(
         monkeypatch,
         "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "print('begun', flush=True)\ntime.sleep(600)",
+        "print('begun', flush=True)\ntime.sleep(60)",
     )
     processes, log = Processes(["cpu"]), job.folder / "log.txt"
     with ThreadPoolExecutor() as pool:
@@ -155,7 +155,7 @@ def test_a_stop_ends_what_ignores_ctrl_c(job, monkeypatch):
 
 
 def test_a_command_that_starts_while_all_are_stopped_is_ended(job, monkeypatch):
-    commands(monkeypatch, "import time; time.sleep(600)")
+    commands(monkeypatch, "import time; time.sleep(60)")
     processes, popen = Processes(["cpu"]), subprocess.Popen
 
     def started(*args, **options):
