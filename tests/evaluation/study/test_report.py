@@ -92,7 +92,7 @@ def test_it_says_what_it_found(study):
     text = Page(write_report(study.root)[0].read_text()).text
     for words in (
         "4 rows, seeds 1, 2, 3, in the small world 'demo'. 5 of 12 runs are done and tested.",
-        "low: seed 3 not started",
+        "low, high: seed 3 not started",
         "mid: seed 2 failed; seed 3 not started",
         "absent: seeds 1, 2, 3 not started",
         "61.00 ± 1.41 (2)",
