@@ -3,6 +3,7 @@
 import copy
 import itertools
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from daseg.engine.checkpoint import (
     write_checkpoint,
 )
 from daseg.engine.distributed import NetworkDDP, init_processes, synchronize_batch_norm
+from daseg.engine.pseudo_labels.teacher import lineage
 from daseg.evaluation.protocol import versions
 from daseg.segmentor import without_initial_weights
 from daseg.utils.errors import CheckpointError, ConfigError
@@ -46,6 +48,7 @@ class Runner(MMRunner):
 
     _has_loaded: bool
     _started_from: str | None = None  # the initial weights of the run that is resumed
+    _lineage: Sequence[dict[str, Any]] = ()  # the trainings that this one started from
     train_loop: Any
     optim_wrapper: Any
     param_schedulers: Any
@@ -139,6 +142,7 @@ class Runner(MMRunner):
         meta |= self._identity() | dict(settings=self._settings(), cfg=self.cfg.pretty_text)
         meta |= dict(config_path=str(self.cfg.filename), time=time.strftime("%Y-%m-%d %H:%M:%S"))
         meta |= dict(initial_weights=self._initial_weights(), pseudo_labels=self._pseudo_labels())
+        meta |= dict(started_from=list(self._lineage))
         return meta | {"versions": versions(), "dataset_meta": self._dataset_meta()}
 
     def _initial_weights(self) -> str | None:
@@ -182,6 +186,7 @@ class Runner(MMRunner):
             load_segmentor(self.bare_segmentor, path)
         else:
             load_groups(self.bare_model.trainable_networks(), path)
+        self._lineage = lineage(read_checkpoint(path))
         self.logger.info(f"weights loaded from {path}")
 
     @property
@@ -215,6 +220,7 @@ class Runner(MMRunner):
         self._check_same_run(filename, meta)
         load_strictly(self.model, checkpoint["state_dict"], filename)
         self._started_from = meta["initial_weights"]
+        self._lineage = meta.get("started_from", ())
         self.train_loop.start_at(meta["iter"])
         self.message_hub.load_state_dict(unpack_message_hub(checkpoint["message_hub"]))
         self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)

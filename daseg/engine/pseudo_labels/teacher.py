@@ -16,8 +16,7 @@ def target_labels_seen(checkpoints: Sequence[dict[str, Any]], target: SegDataset
 
     Counted are images of the target among those that a training had with labels, as its data set's
     config in the checkpoint says; what the teacher's own pseudo-labels were made with; and labels
-    that were opened all the same (`ReportHook`). Where the network started from the weights of
-    another training, that one is not looked into.
+    that were opened all the same (`ReportHook`). The trainings that it started from count, too.
 
     Args:
         checkpoints: As `read_checkpoint` gives them.
@@ -28,20 +27,29 @@ def target_labels_seen(checkpoints: Sequence[dict[str, Any]], target: SegDataset
     """
     seen: set[str] = set()
     at_least = [0]
-    for checkpoint in checkpoints:
-        meta = checkpoint.get("meta") or {}
-        own, inherited = _images_with_labels(meta, target), _inherited(meta)
+    for training in (each for checkpoint in checkpoints for each in lineage(checkpoint)):
+        own, inherited = _images_with_labels(training, target), _inherited(training)
         if own is None or inherited is None:
             return None
         seen |= own
-        at_least.append(inherited)
-        at_least.append(min(_opened(checkpoint), len(target)))
+        at_least += [inherited, min(training["opened"], len(target))]
     return max(len(seen), *at_least)
 
 
-def _images_with_labels(meta: dict[str, Any], target: SegDataset) -> set[str] | None:
+def lineage(checkpoint: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a checkpoint says of its training, and of those that it started from, latest first."""
+    meta = checkpoint.get("meta") or {}
+    training = dict(
+        dataset=(meta.get("settings") or {}).get("dataset"),
+        pseudo_labels=meta.get("pseudo_labels"),
+        opened=_opened(checkpoint),
+    )
+    return [training, *meta.get("started_from", [])]
+
+
+def _images_with_labels(training: dict[str, Any], target: SegDataset) -> set[str] | None:
     try:
-        config = ast.literal_eval((meta.get("settings") or {})["dataset"])
+        config = ast.literal_eval(training["dataset"])
         found = [_names(leaf, target) for leaf in _labelled(config)]
     except (KeyError, TypeError, ValueError, SyntaxError, UserError):
         return None  # converted from elsewhere, or of data that are not here
@@ -75,8 +83,8 @@ def _names(config: dict[str, Any], target: SegDataset) -> set[str] | None:
     return {s.name for s in target.samples if os.path.realpath(s.image) in images}
 
 
-def _inherited(meta: dict[str, Any]) -> int | None:
-    facts = meta.get("pseudo_labels")
+def _inherited(training: dict[str, Any]) -> int | None:
+    facts = training["pseudo_labels"]
     return 0 if facts is None else facts.get("teacher_saw_target_labels")
 
 

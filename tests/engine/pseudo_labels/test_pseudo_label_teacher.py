@@ -3,7 +3,9 @@
 import pytest
 
 from daseg.datasets import CamVid, FolderDataset
-from daseg.engine.pseudo_labels.teacher import target_labels_seen
+from daseg.engine.checkpoint import read_checkpoint
+from daseg.engine.pseudo_labels.teacher import lineage, target_labels_seen
+from daseg.engine.train import train
 
 NAMES = ["left", "right", "square"]
 
@@ -96,3 +98,33 @@ def test_folders_that_are_not_here(target, own):
     assert target_labels_seen([checkpoint(gone)], target) is None, "which folder that was"
     game = dict(type="GTA5", root="/another/machine")
     assert target_labels_seen([checkpoint(game)], target) == 0
+
+
+def test_what_a_training_started_from_counts(target, own, tmp_path):
+    elsewhere = own | dict(root=str(tmp_path))
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/00.png").touch()
+    first = checkpoint(own | dict(num_samples=12))
+    second = checkpoint(elsewhere, started_from=lineage(first))
+    third = checkpoint(elsewhere, started_from=lineage(second))
+    assert target_labels_seen([checkpoint(elsewhere)], target) == 0
+    assert target_labels_seen([second], target) == target_labels_seen([third], target) == 8
+    taught = checkpoint(elsewhere, pseudo_labels=dict(teacher_saw_target_labels=5))
+    assert target_labels_seen([checkpoint(elsewhere, started_from=lineage(taught))], target) == 5
+    peeked = checkpoint(elsewhere, opened=3)
+    assert target_labels_seen([checkpoint(elsewhere, started_from=lineage(peeked))], target) == 3
+    unknown = dict(state_dict={})  # converted from elsewhere
+    assert target_labels_seen([checkpoint(own, started_from=lineage(unknown))], target) is None
+
+
+def test_a_training_keeps_what_it_started_from_over_a_resume(trained, tmp_path):
+    options = {"load_from": str(trained["checkpoint"]), "train_cfg.max_iters": 3}
+    train(trained["config"], work_dir=tmp_path / "run", cfg_options=options)
+    meta = read_checkpoint(tmp_path / "run/iter_3.pth")["meta"]
+    assert meta["started_from"] == lineage(read_checkpoint(trained["checkpoint"]))
+    assert "FolderDataset" in meta["started_from"][0]["dataset"]
+    options["train_cfg.max_iters"] = 6
+    train(trained["config"], work_dir=tmp_path / "run", cfg_options=options, resume=True)
+    later = read_checkpoint(tmp_path / "run/iter_6.pth")["meta"]
+    assert later["started_from"] == meta["started_from"]
+    assert read_checkpoint(trained["checkpoint"])["meta"]["started_from"] == []
