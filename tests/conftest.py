@@ -1,12 +1,16 @@
 """What several tests share: a tiny data set on disk and a tiny config on it."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 # Before torch and numpy are imported, and for the processes that tests start: several threads make
 # tiny networks slower, sums depend on their number, and tests run beside each other.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# What a script starts in the background ignores Ctrl-C, and so would all that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import cv2
 import numpy as np

@@ -18,7 +18,8 @@ from daseg.utils.labels import CITYSCAPES_TRAIN_IDS
 from daseg.utils.places import PLACES
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = sorted(p for p in (ROOT / "configs").rglob("*.py") if "_base_" not in p.parts)
+NO_CONFIGS = {"_base_", "studies"}  # the studies': tests/engine/study
+CONFIGS = sorted(p for p in (ROOT / "configs").rglob("*.py") if not NO_CONFIGS & set(p.parts))
 NAMES = [p.relative_to(ROOT / "configs").as_posix() for p in CONFIGS]
 NO_WEIGHTS = {"model.segmentor.backbone.weights": None}
 LARGE = ["deeplabv3plus/deeplabv3plus_r101_cityscapes.py"]
