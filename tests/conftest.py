@@ -9,12 +9,12 @@ from pathlib import Path
 # tiny networks slower, sums depend on their number, and tests run beside each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-# What a script starts in the background ignores Ctrl-C, and so would all that a test starts.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
 import cv2
 import numpy as np
 import pytest
+
+# What a script starts in the background ignores Ctrl-C, and so would all that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CLASSES = ("left", "right", "square")
 
