@@ -2,7 +2,7 @@
 
     python tools/train.py configs/cyclegan/gta2cityscapes_semantic.py
     python tools/train.py configs/cyclegan/gta2cityscapes_semantic.py --world demo \
-        --cfg-options model.segmentor_weights=work_dirs/demo/source_only/iter_120.pth
+        --cfg-options model.segmentor_weights=work_dirs/demo/style_transfer_source_only/iter_120.pth
 
 Hoffman et al., "CyCADA: Cycle-Consistent Adversarial Domain Adaptation", ICML 2018, eq. (4). What a
 segmentor says of an image it shall say of its translation too. CycleGAN alone is free to turn sky

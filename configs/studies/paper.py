@@ -1,6 +1,6 @@
 """The study that daseg repeats: 19 rows of GTA5 to Cityscapes, and what has to stand beside them.
 
-    python tools/study.py configs/studies/paper.py --world demo --seeds 1   # an hour on two cores
+    python tools/study.py configs/studies/paper.py --world demo --seeds 1
     python tools/study.py configs/studies/paper.py --devices cuda:0 cuda:1 \\
         --given deeplabv3plus_r101=data/weights/segmentron.pth translated=data/gta5_as_cityscapes
 

@@ -1,6 +1,6 @@
-"""A study of minutes: what adaptation from GTA5 to Cityscapes gains, against its two ends.
+"""A small study: what adaptation from GTA5 to Cityscapes gains, against its two ends.
 
-    python tools/study.py configs/studies/quick.py --world demo     # ten minutes on two cores
+    python tools/study.py configs/studies/quick.py --world demo
     python tools/study.py configs/studies/quick.py                  # GTA5 and Cityscapes, on GPUs
 
 Seg-Uncertainty's first stage (gc) and AdaptSegNet's single level, each beside the same network trained
