@@ -106,8 +106,6 @@ def test_ctrl_c_ends_a_training_without_a_traceback(tiny_config, tmp_path):
             stdout=file,
             stderr=file,
             start_new_session=True,  # a group of its own, which gets the signal as from a terminal
-            # Where the tests run in the background, the shell has them ignore the signal.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     while not (work_dir / "iter_3.pth").exists():
         assert training.poll() is None, log.read_text()
@@ -122,6 +120,8 @@ def test_translate_writes_a_set_and_says_so(tiny_config, tmp_path):
     pair = "dict(type='DomainPair', source=dict(**data), target=dict(**data))"
     config, out = tiny_config(f"train_dataloader['dataset'] = {pair}\n"), tmp_path / "out"
     command = ("tools/translate.py", config, "--out", out, "--translator")
+    behind_options = refused("tools/translate.py", config, "--out", out, tmp_path / "some.pth")
+    assert "its model is a DomainAdapter, which does not translate images" in behind_options
     done = run(*command, "FourierTranslator", "beta=0.1", "--limit", "2", "--workers", "0")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"2 images (2 made now) and 2 labels are in {out}\n"
@@ -135,6 +135,19 @@ def test_translate_writes_a_set_and_says_so(tiny_config, tmp_path):
 def test_a_benchmark_wants_a_size(tiny_config):
     message = refused("tools/benchmark.py", "translate", tiny_config(), "--size", "1024")
     assert "--size 1024: expected WIDTHxHEIGHT" in message
+
+
+def test_after_ctrl_c_a_thread_that_fails_late_says_nothing(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+
+    @door
+    def stopped():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit, match="130"):
+        stopped()
+    sys.excepthook(ConnectionResetError, ConnectionResetError("by a dead worker"), None)
+    assert capsys.readouterr().err == "\nstopped by the user\n"
 
 
 def test_a_bug_keeps_its_traceback_and_a_users_error_its_status(capsys):

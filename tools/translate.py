@@ -44,7 +44,8 @@ def main() -> None:
     add("--overwrite", action="store_true", help="replace images that other settings made")
     add_cfg_options(parser)
     add_world(parser)
-    options = vars(parser.parse_args())
+    # The checkpoint, which may be left out, may stand behind options.
+    options = vars(parser.parse_intermixed_args())
 
     import torch
 

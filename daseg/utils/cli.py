@@ -22,6 +22,8 @@ def door(main: Callable[[], None]) -> Callable[[], None]:
             print(f"error: {_without_trace(str(error))}", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
+            # A loader's worker dies of the same signal; a thread that it talked to says so late.
+            sys.excepthook = lambda *_: None
             print("\nstopped by the user", file=sys.stderr)
             sys.exit(130)
         except BrokenPipeError:  # `tools/... | head`: nobody reads on
