@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # What `temporary_name` makes, with the number of the process; numbers have at most 7 digits.
-TEMPORARY = re.compile(r"\..+\.([1-9]\d{0,8})\.[0-9a-f]{8}(\.[^.]+)?")
+TEMPORARY = re.compile(r"\..+\.([1-9]\d{0,6})\.[0-9a-f]{8}(\.[^.]+)?")
 
 
 @contextmanager
