@@ -53,6 +53,9 @@ GENERATOR_LR_SCALE = 2.5
 CYCLE_WEIGHTS = dict(cycle_weight=2.0, identity_weight=0.5)
 SMALL_BLOCKS = 6  # of a generator: CycleGAN's for 128x128 pixels
 GENERATOR_STRIDE = 4
+# Heads whose dilated branches have batch norm, and their dilations where a config names none.
+NORMED_ASPP = ("DeepLabV3Head", "DeepLabV3PlusHead")
+ASPP_RATES = (6, 12, 18)
 
 
 def use_world(cfg: Config, name: str) -> None:
@@ -66,6 +69,9 @@ def use_world(cfg: Config, name: str) -> None:
     hundred thousand, the backbone learns as fast as the heads, after a warm-up all as fast as it
     may, the discriminators learn faster, and a polynomial decay ends with the training, where the
     published one is cut off.
+    Dilations of `DeepLabV3Head` and `DeepLabV3PlusHead` shrink with the images: at a quarter of the
+    size most of their taps would read padding, fewer in a whole image than in a window, and batch
+    norm would test with the statistics of windows.
     `BalancedCrossEntropyLoss` learns from all pixels: from the hardest fifth alone, hundreds of
     iterations do not learn to segment. Heads, objectives, other losses, their weights and
     optimizers stay. Helper variables of the config are left out, since they have been computed
@@ -144,6 +150,11 @@ def _change_segmentor(segmentor: dict[str, Any], world: World) -> None:
     segmentor["backbone"] = dict(
         type="EfficientNetLite0", output_stride=16, weights=weights, **kept
     )
+    for key in ("head", "aux_head"):
+        head = segmentor.get(key)
+        if head and head.get("type") in NORMED_ASPP:
+            scale = world.size[0] / 1024
+            head["rates"] = [max(1, int(r * scale + 0.5)) for r in head.get("rates", ASPP_RATES)]
     segmentor["num_classes"] = world.num_classes
     segmentor |= dict(mean=(127, 127, 127), std=(128, 128, 128), to_bgr=False)
 

@@ -164,6 +164,16 @@ def test_the_network():
     assert (window.crop_size, window.stride) == ((192, 192), (96, 96))
 
 
+def test_dilations_of_heads_with_batch_norm_shrink_with_the_images():
+    """384 pixels stand for 1024: (6, 12, 18) * 3 / 8 = (2.25, 4.5, 6.75)."""
+    segmentor = config().model.segmentor.to_dict() | dict(
+        head=dict(type="DeepLabV3PlusHead"), aux_head=dict(type="DeepLabV3Head", rates=(1, 24))
+    )
+    segmentor = in_world("demo", model=dict(segmentor=segmentor)).model.segmentor
+    assert segmentor.head.rates == [2, 5, 7]
+    assert segmentor.aux_head.rates == [1, 9]
+
+
 def test_what_is_counted_in_iterations_and_in_pixels():
     cfg = in_world("demo")
     ratio = DEMO.max_iters / 120000

@@ -20,8 +20,8 @@ NAME = re.compile(r"\w[\w.-]*")  # the name of a folder, too: not ".."
 class Step:
     """Something that is made for other steps or rows: networks, translated images, pseudo-labels.
 
-    In ``checkpoint``, ``judge``, ``arguments`` and the values of ``cfg_options``, also inside lists
-    and dicts, ``{NAME}`` is what the step or row of that name makes, of the same seed: the last
+    In ``checkpoint``, ``judge``, ``arguments`` and the values of the options, also inside lists and
+    dicts, ``{NAME}`` is what the step or row of that name makes, of the same seed: the last
     checkpoint of a training, else the folder of the images or labels. It is made before.
 
     Args:
@@ -30,6 +30,7 @@ class Step:
         tool: "train", "translate" or "pseudo_label".
         checkpoint: What translates or labels.
         cfg_options: Overrides of the config by dotted key.
+        world_cfg_options: Further ones that hold in small worlds alone.
         arguments: Further words of the tool's command line.
         judge: Of a translation: config and checkpoint of a segmentor that judges it.
         once: Make it with the first seed alone, for all seeds.
@@ -40,6 +41,7 @@ class Step:
     tool: str = "train"
     checkpoint: str | None = None
     cfg_options: Mapping[str, Any] = field(default_factory=dict)
+    world_cfg_options: Mapping[str, Any] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     judge: tuple[str, str] | None = None
     once: bool = False
@@ -51,7 +53,8 @@ class Step:
 
     def references(self) -> list[str]:
         """Names of what it needs, each once."""
-        texts = _texts([self.checkpoint, self.cfg_options, self.judge, self.arguments])
+        options = [self.cfg_options, self.world_cfg_options]
+        texts = _texts([self.checkpoint, options, self.judge, self.arguments])
         return list(dict.fromkeys(name for text in texts for name in REFERENCE.findall(text)))
 
 

@@ -63,7 +63,9 @@ class Job:
 
     def options(self) -> dict[str, Any]:
         """The overrides, with paths in the place of references."""
-        options = {key: self.resolved(value) for key, value in self.step.cfg_options.items()}
+        further = self.step.world_cfg_options if self.plan.world else {}
+        stated = {**self.step.cfg_options, **further}
+        options = {key: self.resolved(value) for key, value in stated.items()}
         seeded = {"randomness.seed": self.seed} if self.step.tool == "train" else {}
         return seeded | (KEEP_ALL if self.step.is_row else {}) | options
 
