@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from daseg.engine.config_files import read_config
+from daseg.engine.worlds import WORLDS
 from daseg.evaluation.study import check_claims
 from daseg.registry import did_you_mean
 from daseg.utils.errors import ConfigError
@@ -30,7 +31,7 @@ class Step:
         tool: "train", "translate" or "pseudo_label".
         checkpoint: What translates or labels.
         cfg_options: Overrides of the config by dotted key.
-        world_cfg_options: Further ones that hold in small worlds alone.
+        world_cfg_options: By small world, further ones that hold in it alone.
         arguments: Further words of the tool's command line.
         judge: Of a translation: config and checkpoint of a segmentor that judges it.
         once: Make it with the first seed alone, for all seeds.
@@ -41,7 +42,7 @@ class Step:
     tool: str = "train"
     checkpoint: str | None = None
     cfg_options: Mapping[str, Any] = field(default_factory=dict)
-    world_cfg_options: Mapping[str, Any] = field(default_factory=dict)
+    world_cfg_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     judge: tuple[str, str] | None = None
     once: bool = False
@@ -206,6 +207,12 @@ def _check_step(step: Step, where: str) -> None:
         raise ConfigError(f"{where}: what translates or labels has a checkpoint, a training none")
     if step.judge is not None and (step.tool != "translate" or len(step.judge) != 2):
         raise ConfigError(f"{where}: judge=(config, checkpoint) is for tool='translate'")
+    for world in step.world_cfg_options:
+        if world not in WORLDS:
+            raise ConfigError(
+                f"{where}: world_cfg_options: there is no world {world!r}"
+                f"{did_you_mean(world, WORLDS) or '; there are ' + ', '.join(WORLDS)}"
+            )
     words = step.arguments
     if not isinstance(words, tuple) or not all(isinstance(word, str) for word in words):
         raise ConfigError(f"{where}: arguments is a list of texts, not {words!r}")

@@ -63,7 +63,7 @@ class Job:
 
     def options(self) -> dict[str, Any]:
         """The overrides, with paths in the place of references."""
-        further = self.step.world_cfg_options if self.plan.world else {}
+        further = self.step.world_cfg_options.get(self.plan.world or "real", {})
         stated = {**self.step.cfg_options, **further}
         options = {key: self.resolved(value) for key, value in stated.items()}
         seeded = {"randomness.seed": self.seed} if self.step.tool == "train" else {}

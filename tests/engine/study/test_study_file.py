@@ -49,6 +49,7 @@ def test_what_the_file_says(study_file):
         ("steps[1]['arguments'] = ['--amp', '{teachr}']", r"'first' needs \{teachr\}"),
         ("steps[1]['arguments'] = '--amp'", "'first': arguments is a list of texts, not '--amp'"),
         ("steps[1]['arguments'] = ['--limit', 3]", r"is a list of texts, not \('--limit', 3\)"),
+        ("rows[1]['world_cfg_options'] = {'dem': {}}", "'plain': .*no world 'dem'.*mean 'demo'"),
         ("steps[0]['judge'] = ('a.py', 'b')", r"'labels': judge=.* is for tool='translate'"),
         ("rows = 5", r"small\.py cannot be read as a study: .*int"),
         ("rows[0]['logged'] = 40.5", r"small\.py cannot be read as a study: .*float"),

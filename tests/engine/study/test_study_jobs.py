@@ -73,10 +73,14 @@ def test_what_is_named_inside_of_lists_and_dicts_is_made_before(study_file, tmp_
 
 def test_options_of_a_small_world_hold_in_it_alone(study_file, tmp_path):
     options = "rows[1]['cfg_options'] = {'some.key': 1, 'other': 2}\n"
-    path = study_file(options + "rows[1]['world_cfg_options'] = {'some.key': '{labels}'}")
+    path = study_file(
+        options + "rows[1]['world_cfg_options'] = dict(demo={'some.key': '{labels}'})"
+    )
     plan = plan_of(path, tmp_path, world=None)
     job = plan.jobs["plain", 2]
     assert (job.options()["some.key"], job.options()["other"]) == (1, 2)
+    plan.world = "camvid"
+    assert job.options()["some.key"] == 1
     plan.world = "demo"
     assert job.options()["some.key"] == f"{tmp_path}/steps/labels/seed_2/out"
     assert job.options()["other"] == 2
