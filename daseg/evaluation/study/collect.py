@@ -93,6 +93,15 @@ class Run:
             return self.test
         return self.others.get(iteration)
 
+    @property
+    def target_images(self) -> int | None:
+        """How many images of the target, or of the only domain, it trained on; None if untold."""
+        for name in ("train_images_target.txt", "train_images.txt"):
+            if (self.path / name).is_file():
+                lines = (self.path / name).read_text(encoding="utf-8").splitlines()
+                return sum(bool(line) and not line.startswith("#") for line in lines)
+        return None
+
     @cached_property
     def records(self) -> list[dict]:
         """All that the training has logged; empty where nothing was trained."""

@@ -110,7 +110,7 @@ def draw_sizes(study: Study, path: Path) -> bool:
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.minorticks_off()
     dress(axes, "", "mIoU (%)")
-    axes.set_xlabel("target images in training")
+    axes.set_xlabel("target images in training, by the study's number")
     save_figure(figure, path)
     return True
 

@@ -111,7 +111,7 @@ def _pictures(study: Study, name: str, text: str) -> list[Block]:
 
 def _sizes(study: Study) -> list[Block]:
     found = _pictures(study, "sizes", "mIoU over the number of target images in training")
-    return [Heading("How many target images"), *found] if found else []
+    return [Heading("How many target images"), *found, tables.sizes(study)] if found else []
 
 
 def _classes(study: Study) -> list[Block]:

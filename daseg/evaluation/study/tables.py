@@ -48,6 +48,19 @@ def class_ious(study: Study) -> Table:
     return Table(["row", *names], lines)
 
 
+def sizes(study: Study) -> Table:
+    """The rows of the curves over the number of target images: the study's number, and this one."""
+    lines = []
+    for kind, pairs in (study.spec.get("sizes") or {}).items():
+        for count, name in sorted(pairs):
+            row = study.rows[name]
+            here = {run.target_images for run in row.runs if run.target_images is not None}
+            used = ", ".join(str(images) for images in sorted(here)) or NONE
+            lines.append([kind, name, str(count), used, _miou(row), logged(row)])
+    columns = ["curve", "row", "target images", "images here", "mIoU (n)", "study's log"]
+    return Table(columns, lines)
+
+
 def class_names(study: Study) -> list[str]:
     """All classes that a row was evaluated on; before any was, those of the study's log."""
     measured = (name for row in study.rows.values() for name in row.class_iou())

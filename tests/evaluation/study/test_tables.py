@@ -7,7 +7,7 @@ import pytest
 from daseg.evaluation.study import read_study
 from daseg.evaluation.study.document import BAD, Cell, text_of
 from daseg.evaluation.study.ranking import rank
-from daseg.evaluation.study.tables import class_ious, descriptions, duration, results
+from daseg.evaluation.study.tables import class_ious, descriptions, duration, results, sizes
 
 
 def report(folder, row: str, seed: int, **content) -> None:
@@ -108,4 +108,22 @@ def test_duration():
         "10 min",
         "1 h 00 min",
         "3 h 05 min",
+    ]
+
+
+def test_sizes_count_the_images_of_the_target_that_were_trained_on(folder):
+    folder.row("few", {1: 20.0, 2: 22.0}, logged={"500": 28.59})
+    folder.row("many", {1: 60.0})
+    folder.row("untold")
+    runs = folder.root / "runs"
+    for seed in (1, 2):
+        (runs / f"few/seed_{seed}/train_images.txt").write_text("# 2 of 9 images\na/b\n\nc\n")
+    (runs / "many/seed_1/train_images_source.txt").write_text("a\n")
+    (runs / "many/seed_1/train_images_target.txt").write_text("# all\na\nb\nc\n")
+    folder.spec["sizes"] = dict(seen=[[2975, "many"], [100, "few"]], none=[[5, "untold"]])
+    folder.save()
+    assert sizes(read_study(folder.root)).rows == [
+        ["seen", "few", "100", "2", "21.00 ± 1.41 (2)", "28.59 (500)"],
+        ["seen", "many", "2975", "3", "60.00 (1)", "-"],
+        ["none", "untold", "5", "-", "-", "-"],
     ]
