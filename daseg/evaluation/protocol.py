@@ -11,6 +11,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -203,10 +204,18 @@ def write_card(
         device=device_name(device),
         versions=versions(),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        command=shlex.join([Path(sys.executable).name, *sys.argv]),
+        command=_command_line(),
     )
     card.save(out_dir)
     return card
+
+
+def _command_line() -> str:
+    """The command line, its script from the folder that it was started in where it lies below."""
+    script, *words = sys.argv
+    with suppress(ValueError):
+        script = str(Path(script).relative_to(Path.cwd()))
+    return shlex.join([Path(sys.executable).name, script, *words])
 
 
 def load_card(path: str | Path) -> ProtocolCard:

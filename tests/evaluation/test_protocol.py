@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from daseg.evaluation import (
     load_card,
     write_card,
 )
+from daseg.evaluation.protocol import _command_line
 from daseg.utils.errors import CheckpointError, DataError
 from daseg.utils.weights import sha256_file
 
@@ -51,6 +53,15 @@ def test_card_says_what_was_done(card):
     assert (card.input_sizes, card.label_sizes) == ([(512, 1024)], [(1024, 2048)])
     assert (card.num_images, card.classes, card.device) == (500, ["road", "sky"], "cpu")
     assert {"daseg", "python", "torch", "mmengine", "numpy"} <= set(card.versions)
+
+
+@pytest.mark.parametrize(
+    ("script", "named"), [("{here}/tools/test.py", "tools/test.py"), ("/else/t.py", "/else/t.py")]
+)
+def test_the_command_names_no_folder_above_where_it_was_given(script, named, monkeypatch):
+    monkeypatch.setattr("sys.argv", [script.format(here=Path.cwd()), "a b.py", "--world", "demo"])
+    monkeypatch.setattr("sys.executable", "/usr/bin/python3")
+    assert _command_line() == f"python3 {named} 'a b.py' --world demo"
 
 
 def test_card_round_trip(card, tmp_path):
