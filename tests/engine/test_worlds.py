@@ -11,8 +11,8 @@ from daseg.api import init_segmentor
 from daseg.datasets.demo import make_world
 from daseg.engine.config import load_config
 from daseg.engine.train import train
-from daseg.engine.worlds import WORLDS, changes, use_world
-from daseg.registry import DATASETS
+from daseg.engine.worlds import ASPP_RATES, NORMED_ASPP, WORLDS, changes, use_world
+from daseg.registry import DATASETS, HEADS
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.places import PLACES
 
@@ -171,6 +171,8 @@ def test_dilations_of_heads_with_batch_norm_shrink_with_the_images():
     )
     segmentor = in_world("demo", model=dict(segmentor=segmentor)).model.segmentor
     assert segmentor.head.rates == [2, 5, 7]
+    for kind in NORMED_ASPP:  # what a config does not state
+        assert inspect.signature(HEADS.get(kind)).parameters["rates"].default == ASPP_RATES
     assert segmentor.aux_head.rates == [1, 9]
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,11 @@ class Step:
         options = [self.cfg_options, self.world_cfg_options]
         texts = _texts([self.checkpoint, options, self.judge, self.arguments])
         return list(dict.fromkeys(name for text in texts for name in REFERENCE.findall(text)))
+
+    def in_world(self, world: str | None) -> "Step":
+        """The same with the options that hold in a world, None for the real one."""
+        further = self.world_cfg_options.get(world, {}) if world else {}
+        return replace(self, cfg_options={**self.cfg_options, **further}, world_cfg_options={})
 
 
 @dataclass(frozen=True)

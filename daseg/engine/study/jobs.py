@@ -63,9 +63,7 @@ class Job:
 
     def options(self) -> dict[str, Any]:
         """The overrides, with paths in the place of references."""
-        further = self.step.world_cfg_options.get(self.plan.world or "real", {})
-        stated = {**self.step.cfg_options, **further}
-        options = {key: self.resolved(value) for key, value in stated.items()}
+        options = {key: self.resolved(value) for key, value in self.step.cfg_options.items()}
         seeded = {"randomness.seed": self.seed} if self.step.tool == "train" else {}
         return seeded | (KEEP_ALL if self.step.is_row else {}) | options
 
@@ -206,7 +204,7 @@ class Plan:
     ) -> None:
         self.study, self.root, self.world, self.seeds = study, root, world, tuple(seeds)
         self.given = dict(given or {})
-        self.steps = {step.name: step for step in (*study.steps, *study.rows)}
+        self.steps = {step.name: step.in_world(world) for step in (*study.steps, *study.rows)}
         for name in (*self.given, *(rows or ())):
             if name not in self.steps:
                 known = did_you_mean(name, self.steps) or f"; there are {', '.join(self.steps)}"

@@ -76,15 +76,14 @@ def test_options_of_a_small_world_hold_in_it_alone(study_file, tmp_path):
     path = study_file(
         options + "rows[1]['world_cfg_options'] = dict(demo={'some.key': '{labels}'})"
     )
-    plan = plan_of(path, tmp_path, world=None)
-    job = plan.jobs["plain", 2]
-    assert (job.options()["some.key"], job.options()["other"]) == (1, 2)
-    plan.world = "camvid"
-    assert job.options()["some.key"] == 1
-    plan.world = "demo"
+    for world in (None, "camvid"):
+        job = plan_of(path, tmp_path, world=world, rows=["plain"]).jobs["plain", 2]
+        assert (job.options()["some.key"], job.options()["other"]) == (1, 2)
+        assert job.needs == ()
+    job = plan_of(path, tmp_path, world="demo", rows=["plain"]).jobs["plain", 2]
     assert job.options()["some.key"] == f"{tmp_path}/steps/labels/seed_2/out"
     assert job.options()["other"] == 2
-    assert ("labels", 2) in job.needs
+    assert job.needs == (("labels", 2),)
 
 
 @pytest.mark.parametrize(
