@@ -120,7 +120,6 @@ def gan_config(
     tiny_config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Path]:
     """Write a config that adapts a very small network; its parts are in fixtures/gan_parts.py."""
-    monkeypatch.syspath_prepend(FIXTURES)
     before = os.environ.get("PYTHONPATH")  # for processes that a test starts
     path = [str(FIXTURES), str(FIXTURES.parents[1]), *([before] if before else [])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))

@@ -1,14 +1,13 @@
 """A training step with ClassMix, beside one written from DACS' publication in plain PyTorch."""
 
 import copy
-import importlib.util
-from pathlib import Path
 
 import pytest
 import torch
 from mmengine.logging import MessageHub
 from torch import nn
 
+import reference_dacs as reference
 from daseg.adaptation import DomainAdapter
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.objectives import ClassMix, Objective, mixing
@@ -16,11 +15,6 @@ from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
 from daseg.utils.norm import freeze_statistics
 from daseg.utils.seed import seed_everything
-
-PATH = Path(__file__).parent / "fixtures" / "reference_dacs.py"
-SPEC = importlib.util.spec_from_file_location("reference_dacs", PATH)
-reference = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(reference)
 
 SIZE, STEPS = (12, 17), 5
 MIX = dict(type="ClassMix", confidence=reference.SURE, aux_weight=reference.AUX)

@@ -1,25 +1,19 @@
 """A training step of AdaptSegNet, beside one written from its publication in plain PyTorch."""
 
 import copy
-import importlib.util
 import re
-from pathlib import Path
 
 import pytest
 import torch
 from mmengine.optim import PolyLR
 from torch import nn
 
+import reference_adaptsegnet as reference
 from daseg.adaptation import DomainAdapter
 from daseg.backbones import resnet
 from daseg.engine.convert import convert_state_dict
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.segmentor import Segmentor
-
-PATH = Path(__file__).parent / "fixtures" / "reference_adaptsegnet.py"
-SPEC = importlib.util.spec_from_file_location("reference_adaptsegnet", PATH)
-reference = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(reference)
 
 STEPS, SOURCE_SIZE, TARGET_SIZE = 3, (40, 72), (33, 64)
 PUBLISHED = {"BCEGANLoss": (0.0002, 0.001), "LSGANLoss": (0.002, 0.01)}  # auxiliary, main

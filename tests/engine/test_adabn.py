@@ -1,6 +1,5 @@
 """AdaBN: batch norm statistics against hand-made ones; its evaluation; its hook."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -25,15 +24,9 @@ from daseg.engine.train import train
 from daseg.evaluation.protocol import RANKING_FIELDS
 from daseg.hooks import AdaBNHook
 from daseg.utils.errors import ConfigError, DataError, LabelFirewallError
+from processes import free_port
 
 ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location(
-    "test_distributed", Path(__file__).with_name("test_distributed.py")
-)
-assert SPEC is not None
-assert SPEC.loader is not None
-shared = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(shared)
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 PAIR = """
 load = [dict(type='LoadImageFromFile'), dict(type='LoadLabel')]
@@ -335,7 +328,7 @@ def test_what_cannot_be_done_afterwards_is_said_before_the_training(run, trained
 
 @pytest.mark.slow
 def test_two_processes_measure_what_one_does(run, tmp_path):
-    port = str(shared.free_port())
+    port = str(free_port())
     env = os.environ | {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "MASTER_PORT": port}
     command = ["tools/dist_test.sh", run.config, run.dir / "iter_6.pth", "2", "--adabn"]
     command += ["--out", tmp_path / "two"]

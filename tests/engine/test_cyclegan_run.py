@@ -1,6 +1,5 @@
 """A CycleGAN's training through the runner: resumed, on two processes, and what it leaves."""
 
-import importlib.util
 import json
 import os
 import re
@@ -18,6 +17,8 @@ from daseg.engine.config import load_config
 from daseg.engine.evaluate import evaluate
 from daseg.engine.train import train
 from daseg.utils.errors import CheckpointError, ConfigError
+from processes import KEEP_RANKS, environment, free_port, largest_difference, launch
+from runs import same_run
 
 ROOT = Path(__file__).parents[2]
 LAST = 6
@@ -53,18 +54,6 @@ for name, rate in dict(generators=1e-5, discriminators=3e-4).items():
 """
 
 
-def neighbour(name: str):
-    """A test module beside this one, for what it has to share."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-resume = neighbour("test_resume_gan")
-shared = neighbour("test_distributed")
-
-
 @pytest.fixture
 def config(tiny_config):
     def write(extra: str = "", name: str = "cyclegan") -> Path:
@@ -81,7 +70,7 @@ def test_resumed_equals_uninterrupted(config, tmp_path, workers):
     half = options | {"train_cfg.max_iters": 4}
     train(path, work_dir=tmp_path / "halves", cfg_options=half)
     train(path, work_dir=tmp_path / "halves", resume=True, cfg_options=options)
-    checkpoint = resume.same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
+    checkpoint = same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
 
     early = read_checkpoint(tmp_path / "whole/iter_2.pth")["state_dict"]
     state = checkpoint["state_dict"]
@@ -108,7 +97,7 @@ def test_it_goes_on_where_the_pool_is_not_yet_full(config, tmp_path):
     images = read_checkpoint(tmp_path / "whole/iter_2.pth")["state_dict"]["pools.source.images"]
     assert len(images) == 2
     train(path, work_dir=tmp_path / "resumed", resume=True, cfg_options=options)
-    resume.same_run(tmp_path / "whole/iter_6.pth", tmp_path / "resumed/iter_6.pth")
+    same_run(tmp_path / "whole/iter_6.pth", tmp_path / "resumed/iter_6.pth")
 
 
 def test_what_a_run_leaves_behind(config, tmp_path):
@@ -175,40 +164,40 @@ def states(folder: Path, ranks: int) -> list[dict]:
 @pytest.mark.parametrize("options", [[], ["model.micro_batch=1"]], ids=["whole", "accumulated"])
 def test_two_processes_equal_one_with_the_doubled_batch(config, tmp_path, options):
     """Of two images a process; the pool included, which every process holds alike."""
-    path = config(CALM + shared.KEEP_RANKS)
+    path = config(CALM + KEEP_RANKS)
     length = ["train_cfg.max_iters=8", *options]
-    env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
+    env = environment(tmp_path, MASTER_PORT=str(free_port()))
     two = ("tools/dist_train.sh", path, 2, "--work-dir", tmp_path / "two", "--cfg-options")
-    shared.run(*two, *length, "train_dataloader.batch_size=2", env=env)
+    launch(*two, *length, "train_dataloader.batch_size=2", env=env)
     one = (sys.executable, "tools/train.py", path, "--work-dir", tmp_path / "one", "--cfg-options")
     alone = [*length, "train_dataloader.batch_size=4"]
-    shared.run(*one, *alone, env=env | {"OMP_NUM_THREADS": "1"})
+    launch(*one, *alone, env=env | {"OMP_NUM_THREADS": "1"})
     ranks, (whole,) = states(tmp_path / "two", 2), states(tmp_path / "one", 1)
     early = read_checkpoint(tmp_path / "one/iter_3.pth")["state_dict"]
     for name in ("source_to_target", "target_to_source", "disc_source", "disc_target"):
         moved = [float((whole[k] - early[k]).abs().max()) for k in whole if k.startswith(name)]
         assert max(moved) > 1e-4, f"{name} was not trained"
-    assert shared.largest_difference(*ranks) == 0
+    assert largest_difference(*ranks) == 0
     pooled = [{k: s.pop(k) for k in list(s) if k.startswith("pools")} for s in (ranks[0], whole)]
-    assert shared.largest_difference(ranks[0], whole) < 1e-6
-    assert shared.largest_difference(*pooled) < 1e-5  # of other images it would be about 1
+    assert largest_difference(ranks[0], whole) < 1e-6
+    assert largest_difference(*pooled) < 1e-5  # of other images it would be about 1
 
 
 @pytest.mark.slow
 def test_two_processes_resume_from_the_first_ones_checkpoint(config, tmp_path):
-    path = config(shared.KEEP_RANKS)
-    env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
+    path = config(KEEP_RANKS)
+    env = environment(tmp_path, MASTER_PORT=str(free_port()))
 
     def start(out: Path, *arguments: str) -> None:
-        shared.run("tools/dist_train.sh", path, 2, "--work-dir", out, *arguments, env=env)
+        launch("tools/dist_train.sh", path, 2, "--work-dir", out, *arguments, env=env)
 
     start(tmp_path / "whole")
     (tmp_path / "resumed").mkdir()
     shutil.copy(tmp_path / "whole/iter_3.pth", tmp_path / "resumed")
     start(tmp_path / "resumed", "--resume")
-    resume.same_run(tmp_path / "whole/iter_6.pth", tmp_path / "resumed/iter_6.pth")
+    same_run(tmp_path / "whole/iter_6.pth", tmp_path / "resumed/iter_6.pth")
     ranks = states(tmp_path / "resumed", 2)
-    assert shared.largest_difference(*ranks) == 0
+    assert largest_difference(*ranks) == 0
 
 
 @pytest.mark.slow
@@ -224,7 +213,7 @@ def test_a_killed_run_goes_on(config, tmp_path):
     whole = config()
     train(whole, work_dir=tmp_path / "killed", resume=True)
     train(whole, work_dir=tmp_path / "whole")
-    resume.same_run(tmp_path / "whole/iter_6.pth", tmp_path / "killed/iter_6.pth")
+    same_run(tmp_path / "whole/iter_6.pth", tmp_path / "killed/iter_6.pth")
 
 
 def test_what_needs_a_segmentor_says_so(config, tmp_path):

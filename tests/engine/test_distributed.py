@@ -1,11 +1,7 @@
 """Several processes train the network that one process would train on all their images."""
 
-import os
-import secrets
-import socket
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,55 +13,16 @@ from daseg.engine.evaluate import evaluate
 from daseg.engine.train import train
 from daseg.evaluation import read_curve
 from daseg.utils.errors import ConfigError
+from processes import KEEP_RANKS, environment, free_port, largest_difference, launch
 
 ROOT = Path(__file__).parents[2]
-# Writes what each rank holds at the end, beside the checkpoint of rank 0.
-KEEP_RANKS = """
-custom_imports = dict(imports=['keep_ranks'])
-custom_hooks = [dict(type='KeepRanks')]
-"""
-HOOK = """
-import torch
-from mmengine.hooks import Hook
-from daseg.registry import HOOKS
-from daseg.engine.checkpoint import model_state
-
-@HOOKS.register_module()
-class KeepRanks(Hook):
-    def after_train(self, runner):
-        torch.save(model_state(runner.model), f'{runner.work_dir}/rank{runner.rank}.pth')
-"""
-
-
-def free_port() -> int:
-    """A port that nobody has, of those that no system hands out itself in the meantime."""
-    while True:
-        with socket.socket() as s, suppress(OSError):
-            s.bind(("127.0.0.1", 10000 + secrets.randbelow(20000)))
-            return s.getsockname()[1]
-
-
-def environment(tmp_path, **more) -> dict[str, str]:
-    (tmp_path / "keep_ranks.py").write_text(HOOK)
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    return os.environ | {"PYTHON": sys.executable, "PYTHONPATH": path} | more
-
-
-def run(*arguments, env) -> None:
-    done = subprocess.run([*map(str, arguments)], cwd=ROOT, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-
-
-def largest_difference(a, b) -> float:
-    assert a.keys() == b.keys()
-    return float(torch.stack([(a[k].double() - b[k].double()).abs().max() for k in a]).max())
 
 
 def test_two_processes_equal_one_with_the_doubled_batch(tiny_config, tmp_path):
     config = tiny_config(KEEP_RANKS, norm="gn")
     env = environment(tmp_path, MASTER_PORT=str(free_port()))
     no_dropout = "model.segmentor.head.dropout=0.0"  # its random numbers are each process's own
-    run(
+    launch(
         "tools/dist_train.sh",
         config,
         2,
@@ -75,7 +32,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(tiny_config, tmp_path):
         no_dropout,
         env=env,
     )
-    run(
+    launch(
         sys.executable,
         "tools/train.py",
         config,
@@ -98,7 +55,7 @@ def test_with_batch_norm_all_processes_hold_what_the_checkpoint_holds(tiny_confi
     config = tiny_config(KEEP_RANKS)
     env = environment(tmp_path, MASTER_PORT=str(free_port()))
     out = tmp_path / "run"
-    run("tools/dist_train.sh", config, 2, "--work-dir", out, env=env)
+    launch("tools/dist_train.sh", config, 2, "--work-dir", out, env=env)
     ranks = [read_checkpoint(out / f"rank{r}.pth")["state_dict"] for r in (0, 1)]
     saved = read_checkpoint(out / "iter_6.pth")["state_dict"]
     assert largest_difference(*ranks) == largest_difference(ranks[0], saved) == 0
@@ -124,8 +81,10 @@ def test_the_metric_of_two_processes_equals_that_of_one(tiny_config, tmp_path):
     checkpoint = tmp_path / "run/iter_3.pth"
     env = environment(tmp_path, MASTER_PORT=str(free_port()), OMP_NUM_THREADS="1")
     options = ("--cfg-options", "test_dataloader.dataset.num_samples=11")
-    run("tools/dist_test.sh", config, checkpoint, 2, "--out", tmp_path / "two", *options, env=env)
-    run(
+    launch(
+        "tools/dist_test.sh", config, checkpoint, 2, "--out", tmp_path / "two", *options, env=env
+    )
+    launch(
         sys.executable,
         "tools/test.py",
         config,

@@ -1,6 +1,5 @@
 """Adversarial training on several processes is that of one with all the images."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -10,16 +9,10 @@ import pytest
 import torch
 
 from daseg.engine.checkpoint import read_checkpoint
+from processes import KEEP_RANKS, environment, free_port, largest_difference, launch
 
 ROOT = Path(__file__).parents[2]
 # The tests of supervised training have the hook that keeps what each rank holds.
-SPEC = importlib.util.spec_from_file_location(
-    "test_distributed", Path(__file__).with_name("test_distributed.py")
-)
-assert SPEC is not None
-assert SPEC.loader is not None
-shared = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(shared)
 
 ITERATIONS = "train_cfg.max_iters=20"
 # Twenty hot steps would amplify the last bit of a sum to a visible difference, and Adam the
@@ -39,7 +32,7 @@ def states(folder: Path, ranks: int) -> list[dict]:
 def train_alone(config: Path, out: Path, env: dict[str, str], *options: str) -> dict:
     options = (ITERATIONS, "train_dataloader.batch_size=4", *options)
     command = (sys.executable, "tools/train.py", config, "--work-dir", out, "--cfg-options")
-    shared.run(*command, *options, env=env | {"OMP_NUM_THREADS": "1"})
+    launch(*command, *options, env=env | {"OMP_NUM_THREADS": "1"})
     return states(out, 1)[0]
 
 
@@ -54,24 +47,24 @@ def train_alone(config: Path, out: Path, env: dict[str, str], *options: str) -> 
 def test_two_processes_equal_one_with_the_doubled_batch(
     two_domain_config, tmp_path, extra, options
 ):
-    config = two_domain_config(extra + CALM + shared.KEEP_RANKS)
-    env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
+    config = two_domain_config(extra + CALM + KEEP_RANKS)
+    env = environment(tmp_path, MASTER_PORT=str(free_port()))
     command = ("tools/dist_train.sh", config, 2, "--work-dir", tmp_path / "two", "--cfg-options")
-    shared.run(*command, ITERATIONS, *options, env=env)
+    launch(*command, ITERATIONS, *options, env=env)
     ranks = states(tmp_path / "two", 2)
     one = train_alone(config, tmp_path / "one", env)
     early = read_checkpoint(tmp_path / "one/iter_3.pth")["state_dict"]
     for network in ("segmentor", "discriminator"):
         moved = [float((one[k] - early[k]).abs().max()) for k in one if network in k]
         assert max(moved) > 1e-3, f"the {network} was not trained"
-    assert shared.largest_difference(*ranks) == 0
-    assert shared.largest_difference(ranks[0], one) < 1e-5
+    assert largest_difference(*ranks) == 0
+    assert largest_difference(ranks[0], one) < 1e-5
 
 
 @pytest.mark.slow
 def test_two_nodes_of_one_process_each(two_domain_config, tmp_path):
-    config = two_domain_config(CALM + shared.KEEP_RANKS)
-    env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
+    config = two_domain_config(CALM + KEEP_RANKS)
+    env = environment(tmp_path, MASTER_PORT=str(free_port()))
     env |= dict(NNODES="2", MASTER_ADDR="127.0.0.1", OMP_NUM_THREADS="1")
     command = ["tools/dist_train.sh", str(config), "1", "--work-dir", str(tmp_path / "two")]
     agents = [
@@ -88,9 +81,9 @@ def test_two_nodes_of_one_process_each(two_domain_config, tmp_path):
     outputs = [agent.communicate(timeout=600)[0] for agent in agents]
     assert [agent.returncode for agent in agents] == [0, 0], outputs[0][-2000:] + outputs[1][-2000:]
     ranks = states(tmp_path / "two", 2)
-    assert shared.largest_difference(*ranks) == 0
+    assert largest_difference(*ranks) == 0
     one = train_alone(config, tmp_path / "one", env)
-    assert shared.largest_difference(ranks[0], one) < 1e-5
+    assert largest_difference(ranks[0], one) < 1e-5
 
 
 DIES = """
@@ -113,7 +106,7 @@ def test_a_killed_run_of_two_processes_equals_an_uninterrupted_one(two_domain_co
     config, out = two_domain_config(longer, dropout=0.1), tmp_path / "killed"
     dying = two_domain_config(longer + DIE, dropout=0.1, name="dying")
     (tmp_path / "dies.py").write_text(DIES)
-    env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
+    env = environment(tmp_path, MASTER_PORT=str(free_port()))
     command = ("tools/dist_train.sh", dying, 2, "--work-dir", out)
     died = subprocess.run([*map(str, command)], cwd=ROOT, env=env, capture_output=True, text=True)
     assert died.returncode == 1
@@ -121,7 +114,7 @@ def test_a_killed_run_of_two_processes_equals_an_uninterrupted_one(two_domain_co
     assert sorted(path.name for path in out.glob("*.pth")) == ["iter_3.pth", "iter_6.pth"]
     for folder in (out, tmp_path / "whole"):
         command = ("tools/dist_train.sh", config, 2, "--work-dir", folder, "--resume")
-        shared.run(*command, env=env)
+        launch(*command, env=env)
     one, other = (read_checkpoint(f / "iter_12.pth") for f in (out, tmp_path / "whole"))
     for key in ("state_dict", "optimizer", "param_schedulers"):
         assert same(one[key], other[key]), key

@@ -1,20 +1,10 @@
 """ClassMix on several processes: each mixes its own images, and all hold the same networks."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 
 from daseg.engine.checkpoint import read_checkpoint
-
-SPEC = importlib.util.spec_from_file_location(
-    "test_distributed", Path(__file__).with_name("test_distributed.py")
-)
-assert SPEC is not None
-assert SPEC.loader is not None
-shared = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(shared)
+from processes import environment, free_port, largest_difference, launch
 
 MIX = """
 model['objectives'] = [dict(type='Supervised'), dict(type='ClassMix', confidence=0.4)]
@@ -39,10 +29,9 @@ class KeepMixtures(Hook):
 
 def start(config, tmp_path, out, *options):
     (tmp_path / "keep_mixtures.py").write_text(HOOK)
-    env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
+    env = environment(tmp_path, MASTER_PORT=str(free_port()))
     command = ["tools/dist_train.sh", config, 2, "--work-dir", tmp_path / out, *options]
-    fixtures = Path(__file__).parents[1] / "fixtures"
-    shared.run(*command, env=env | {"PYTHONPATH": f"{fixtures}:{env['PYTHONPATH']}"})
+    launch(*command, env=env)
 
 
 @pytest.mark.slow
@@ -52,7 +41,7 @@ def test_processes_mix_differently_and_hold_the_same_and_resume_exactly(gan_conf
     config = gan_config(text, norm=norm)
     start(config, tmp_path, "whole")
     ranks = [read_checkpoint(tmp_path / f"whole/rank{r}.pth")["state_dict"] for r in range(2)]
-    assert shared.largest_difference(*ranks) == 0
+    assert largest_difference(*ranks) == 0
     for step in range(6):
         kept = [
             torch.load(tmp_path / f"whole/mixture{step}_{r}.pth", weights_only=True)
@@ -67,4 +56,4 @@ def test_processes_mix_differently_and_hold_the_same_and_resume_exactly(gan_conf
     start(config, tmp_path, "halves", "--resume")
     resumed = [read_checkpoint(tmp_path / f"halves/rank{r}.pth")["state_dict"] for r in range(2)]
     for ours, whole in zip(resumed, ranks, strict=True):
-        assert shared.largest_difference(ours, whole) == 0
+        assert largest_difference(ours, whole) == 0

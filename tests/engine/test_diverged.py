@@ -1,19 +1,13 @@
 """A loss that is not a number in one process stops all of them, with one message."""
 
-import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from processes import free_port
+
 ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location(
-    "test_distributed", Path(__file__).with_name("test_distributed.py")
-)
-assert SPEC is not None
-assert SPEC.loader is not None
-shared = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(shared)
 SELDOM = """
 train_cfg['max_iters'] = 9
 default_hooks['logger']['interval'] = default_hooks['checkpoint']['interval'] = 4
@@ -23,7 +17,7 @@ custom_hooks = [dict(type='Poison', iteration=6)]
 
 def test_all_processes_stop_where_one_loss_is_not_finite(gan_config, tmp_path):
     config, out = gan_config(SELDOM), tmp_path / "run"
-    port = shared.free_port()
+    port = free_port()
     env = os.environ | dict(WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     # Without torchrun, which ends the others itself as soon as it has seen one end.
     processes = [

@@ -12,33 +12,9 @@ import torch
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.train import train
 from daseg.utils.errors import CheckpointError, ConfigError
+from runs import same_run
 
 ROOT = Path(__file__).parents[2]
-
-
-def assert_equal(a, b, path=""):
-    """Compare two checkpoints' contents, tensor by tensor."""
-    assert type(a) is type(b), path
-    if isinstance(a, dict):
-        assert a.keys() == b.keys(), path
-        for key in a:
-            assert_equal(a[key], b[key], f"{path}.{key}")
-    elif isinstance(a, list):
-        assert len(a) == len(b), path
-        for index, (x, y) in enumerate(zip(a, b, strict=True)):
-            assert_equal(x, y, f"{path}.{index}")
-    elif isinstance(a, torch.Tensor):
-        assert torch.equal(a, b), path
-    else:
-        assert a == b, path
-
-
-def same_state(first: Path, second: Path) -> None:
-    a, b = read_checkpoint(first), read_checkpoint(second)
-    assert a["meta"]["iter"] == b["meta"]["iter"]
-    for part in ("state_dict", "optimizer", "param_schedulers"):
-        assert a[part], f"{part} is empty: nothing would be compared"
-        assert_equal(a[part], b[part], part)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -49,7 +25,7 @@ def test_resumed_equals_uninterrupted(tiny_config, tmp_path, workers):
     half = options | {"train_cfg.max_iters": 3, "param_scheduler.0.end": 7}
     train(config, work_dir=tmp_path / "halves", cfg_options=half)
     train(config, work_dir=tmp_path / "halves", resume=True, cfg_options=options)
-    same_state(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
+    same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
 
 
 def test_the_number_of_workers_changes_nothing(tiny_config, tmp_path):
@@ -57,7 +33,7 @@ def test_the_number_of_workers_changes_nothing(tiny_config, tmp_path):
     for workers in (0, 2):
         options = {"train_dataloader.num_workers": workers}
         train(config, work_dir=tmp_path / str(workers), cfg_options=options)
-    same_state(tmp_path / "0/iter_6.pth", tmp_path / "2/iter_6.pth")
+    same_run(tmp_path / "0/iter_6.pth", tmp_path / "2/iter_6.pth")
 
 
 def test_another_seed_is_another_run(tiny_config, tmp_path):
@@ -66,7 +42,7 @@ def test_another_seed_is_another_run(tiny_config, tmp_path):
     options = {"train_cfg.max_iters": 3, "randomness.seed": 4}
     train(config, work_dir=tmp_path / "b", cfg_options=options)
     with pytest.raises(AssertionError):
-        same_state(tmp_path / "a/iter_3.pth", tmp_path / "b/iter_3.pth")
+        same_run(tmp_path / "a/iter_3.pth", tmp_path / "b/iter_3.pth")
 
 
 # Dies as of ``kill -9`` while the second checkpoint is written.
@@ -95,7 +71,7 @@ def test_killed_and_resumed_equals_uninterrupted(tiny_config, tmp_path):
     assert len(list(out.glob(".iter_6.*.pth"))) == 1
     train(config, work_dir=out, resume=True, cfg_options=options)
     train(config, work_dir=tmp_path / "whole", cfg_options=options)
-    same_state(tmp_path / "whole/iter_6.pth", out / "iter_6.pth")
+    same_run(tmp_path / "whole/iter_6.pth", out / "iter_6.pth")
     assert not list(out.glob(".iter_*"))
 
 

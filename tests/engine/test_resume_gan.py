@@ -1,6 +1,5 @@
 """An adversarial run that is stopped and resumed is the run that was not, bit for bit."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,50 +11,10 @@ import torch
 
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.train import train
+from runs import curve, same_run
 
 ROOT = Path(__file__).parents[2]
 LAST = 6
-
-
-def leaves(value, path=""):
-    """The plain values and tensors of nested containers, by their path."""
-    if isinstance(value, dict):
-        pairs = value.items()
-    elif isinstance(value, (list, tuple)):
-        pairs = enumerate(value)
-    else:
-        return {path: value}
-    return {p: leaf for key, own in pairs for p, leaf in leaves(own, f"{path}/{key}").items()}
-
-
-def assert_same(a, b, *, but=()):
-    a, b = leaves(a), leaves(b)
-    assert a.keys() == b.keys()
-    for path in a:
-        if not any(word in path for word in but):
-            same = torch.equal(a[path], b[path]) if torch.is_tensor(a[path]) else a[path] == b[path]
-            assert same, path
-
-
-def same_run(first: Path, second: Path) -> dict:
-    """Compare two checkpoints; return the contents of one."""
-    a, b = read_checkpoint(first), read_checkpoint(second)
-    for part in ("state_dict", "optimizer", "param_schedulers"):
-        assert_same(a[part], b[part])
-    # Losses, rates, iterations and counts; what was measured with a clock differs.
-    measured = ("time", "seconds", "memory", "cfg")
-    assert_same(a["message_hub"], b["message_hub"], but=measured)
-    return a
-
-
-def curve(work_dir: Path) -> list[dict]:
-    """What all runs in a work dir have logged, without what was measured."""
-    files = sorted(work_dir.glob("*/vis_data/scalars.json"))
-    rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-    measured = ("time", "data_time", "memory")
-    return [
-        {k: v for k, v in row.items() if k not in measured} for row in rows if "loss_seg" in row
-    ]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -1,20 +1,10 @@
 """A run that asks its teacher in each step, resumed: the run that was not stopped, bit for bit."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 
 from daseg.engine.train import train
-
-SPEC = importlib.util.spec_from_file_location(
-    "test_resume_gan", Path(__file__).with_name("test_resume_gan.py")
-)
-assert SPEC is not None
-assert SPEC.loader is not None
-shared = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(shared)
+from runs import curve, same_run
 
 MIX = """
 model['objectives'] = [
@@ -29,17 +19,17 @@ def test_resumed_equals_uninterrupted(gan_config, tmp_path, workers):
     config = gan_config(MIX)
     options = {"train_dataloader.num_workers": workers, "default_hooks.checkpoint.interval": 2}
     train(config, work_dir=tmp_path / "whole", cfg_options=options)
-    half = options | {"train_cfg.max_iters": 2, "param_scheduler.0.end": shared.LAST + 1}
+    half = options | {"train_cfg.max_iters": 2, "param_scheduler.0.end": 7}
     train(config, work_dir=tmp_path / "halves", cfg_options=half)
     train(config, work_dir=tmp_path / "halves", resume=True, cfg_options=options)
-    last = shared.same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
+    last = same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
     state = last["state_dict"]
     pairs = [(k, k.replace("teacher.module.", "segmentor.")) for k in state if "teacher.mod" in k]
     weights = [(a, b) for a, b in pairs if a.endswith("weight") and "norm" not in a]
     assert len(weights) > 5
     assert not any(torch.equal(state[teacher], state[own]) for teacher, own in weights)
-    rows = shared.curve(tmp_path / "whole")
+    rows = curve(tmp_path / "whole")
     keys = {"loss_mix", "loss_mix_aux", "mix_sure", "loss_mix_cut", "mix_sure_cut", "loss_adv"}
     assert keys <= rows[-1].keys()
     assert any(0 < row["mix_sure"] < 1 for row in rows)
-    assert shared.curve(tmp_path / "halves") == rows
+    assert curve(tmp_path / "halves") == rows

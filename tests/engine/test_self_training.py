@@ -1,8 +1,6 @@
 """From a teacher to a student: its report, its card, its resume, and several processes."""
 
-import importlib.util
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -15,21 +13,11 @@ from daseg.engine.evaluate import evaluate
 from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.train import train
 from daseg.engine.worlds import WORLDS
+from processes import environment, free_port, largest_difference, launch
+from runs import curve, report_of, same_run
 
 ROOT = Path(__file__).parents[2]
 
-
-def load(name):
-    """What another file of tests has to share."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-shared, resumed = load("test_distributed"), load("test_resume_gan")
 
 # Source and target are two copies of the same images: nothing of the target is labelled.
 STUDENT = """
@@ -71,10 +59,6 @@ def student(gan_config, tiny_config, trained, tiny_data, tmp_path):
     return write
 
 
-def report_of(work_dir):
-    return json.loads((work_dir / "report.json").read_text())
-
-
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_unsupervised_student(student, tmp_path, workers):
     options = {"train_dataloader.num_workers": workers}
@@ -111,6 +95,46 @@ def test_a_teacher_with_target_labels_is_named(student, tiny_data, tmp_path):
     assert "target train labels opened: 0\n" in text
     evaluate(config, tmp_path / "run/iter_2.pth", out=tmp_path / "test")
     assert f"; {words} (by" in (tmp_path / "test/protocol_card.txt").read_text()
+
+
+def test_a_student_of_labelled_weights_is_not_called_unsupervised(student, tiny_data, tmp_path):
+    """The pseudo-labels are of a network without labels, the initial weights have seen all."""
+    shutil.copytree(tiny_data, tmp_path / "src")
+    extra = f"pair['source']['root'] = {str(tmp_path / 'src')!r}\n"
+    extra += f"pair['target']['root'] = {str(tiny_data)!r}\n"
+    extra += "model['objectives'][1:] = [dict(type='PseudoLabel')]\n"
+    options = {"train_cfg.max_iters": 2, "default_hooks.checkpoint.interval": 2}
+    options |= {"val_dataloader.dataset.root": str(tmp_path / "src")}
+    before = options | {"train_dataloader.dataset.pseudo_labels": None}
+    plain = student(extra.replace("dict(type='PseudoLabel')", ""), name="before")
+    train(plain, work_dir=tmp_path / "innocent", cfg_options=before)
+    swapped = {"train_dataloader.dataset.source.root": str(tiny_data)}
+    swapped |= {"train_dataloader.dataset.target.root": str(tmp_path / "src")}
+    train(plain, work_dir=tmp_path / "taught", cfg_options=before | swapped)
+    taught = tmp_path / "taught/iter_2.pth"
+    pseudo_label(plain, tmp_path / "innocent/iter_2.pth", out=tmp_path / "pseudo", workers=0)
+    config = student(extra, name="after")
+    options |= {"train_dataloader.dataset.pseudo_labels": str(tmp_path / "pseudo")}
+    for start, saw in (tmp_path / "innocent/iter_2.pth", 0), (taught, 12):
+        run = tmp_path / f"run_{saw}"
+        train(config, work_dir=run, cfg_options=options | {"load_from": str(start)})
+        assert report_of(run)["start_saw_target_labels"] == saw
+        assert read_checkpoint(run / "iter_2.pth")["meta"]["start_saw_target_labels"] == saw
+    innocent, labelled = ((tmp_path / f"run_{n}/report.txt").read_text() for n in (0, 12))
+    assert "initial weights: saw 0 target labels\n" in innocent
+    assert "training: self-training, unsupervised (by" in innocent
+    assert "initial weights: saw 12 target labels\n" in labelled
+    kind = "self-training; the initial weights saw 12 target labels"
+    assert f"training: {kind} (by" in labelled
+    assert "target train labels opened: 0\n" in labelled
+    # A resumed run and a test know it, too.
+    again = options | {"load_from": str(taught), "train_cfg.max_iters": 4}
+    train(config, work_dir=run, resume=True, cfg_options=again)
+    assert kind in (run / "report.txt").read_text()
+    evaluate(config, run / "iter_4.pth", out=tmp_path / "test")
+    card = (tmp_path / "test/protocol_card.txt").read_text()
+    assert "(saw 12 target labels), seed 3" in card
+    assert f"; {kind} (by" in card
 
 
 ADVERSARIAL = """
@@ -152,16 +176,16 @@ def test_resumed_equals_uninterrupted(student, tmp_path, case):
     half = {"train_cfg.max_iters": 4, "param_scheduler.0.end": 7}  # a checkpoint between two others
     train(config, work_dir=tmp_path / "halves", cfg_options=half)
     train(config, work_dir=tmp_path / "halves", resume=True)
-    last = resumed.same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
+    last = same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
     early = read_checkpoint(tmp_path / "whole/iter_3.pth")["state_dict"]
     moved = {k for k, v in last["state_dict"].items() if not torch.equal(v, early[k])}
     assert {key.split(".")[0] for key in moved} == {key.split(".")[0] for key in early}
     if "loss_rectified" in losses:
         (running,) = (v for k, v in last["state_dict"].items() if k.endswith("loss.running"))
         assert (running > 1).any(), "the running weights are in the checkpoint, and move"
-    rows = resumed.curve(tmp_path / "whole")
+    rows = curve(tmp_path / "whole")
     assert losses <= rows[-1].keys()
-    assert resumed.curve(tmp_path / "halves") == rows
+    assert curve(tmp_path / "halves") == rows
     assert report_of(tmp_path / "halves")["target_pseudo_labels_opened"] == 12
     logs = "".join(path.read_text() for path in (tmp_path / "halves").glob("*/*.log"))
     assert "resuming with another" not in logs
@@ -183,17 +207,16 @@ def test_pseudo_labels_that_changed_before_a_resume_are_noticed(student, trained
 @pytest.mark.slow
 def test_two_processes_equal_one_with_the_doubled_batch(student, tmp_path):
     config = student("optim_wrapper['segmentor']['optimizer'].update(lr=0.001)\n")
-    env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
-    env["PYTHONPATH"] += os.pathsep + str(ROOT / "tests/fixtures")
+    env = environment(tmp_path, MASTER_PORT=str(free_port()))
     iterations, out = "train_cfg.max_iters=10", tmp_path / "two"
     command = ("tools/dist_train.sh", config, 2, "--work-dir", out, "--cfg-options", iterations)
-    shared.run(*command, env=env)
+    launch(*command, env=env)
     options = {"train_cfg.max_iters": 10, "train_dataloader.batch_size": 4}
     train(config, work_dir=tmp_path / "one", cfg_options=options)
     two = [read_checkpoint(out / f"rank{rank}.pth")["state_dict"] for rank in (0, 1)]
     one = read_checkpoint(tmp_path / "one/rank0.pth")["state_dict"]
-    assert shared.largest_difference(*two) == 0
-    assert shared.largest_difference(two[0], one) < 1e-5
+    assert largest_difference(*two) == 0
+    assert largest_difference(two[0], one) < 1e-5
     reports = [report_of(tmp_path / name) for name in ("one", "two")]
     assert [r["target_pseudo_labels_opened"] for r in reports] == [40, 40]
 

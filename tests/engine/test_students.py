@@ -1,6 +1,5 @@
 """A student of the study on two processes: what it is called follows from its teacher."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -10,15 +9,9 @@ import pytest
 from daseg.datasets.demo import make_world
 from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.train import train
+from processes import environment, free_port, launch
 
 ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location(
-    "test_distributed", Path(__file__).with_name("test_distributed.py")
-)
-assert SPEC is not None
-assert SPEC.loader is not None
-shared = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(shared)
 AAGC, SUPERVISED = "style_transfer/aagc_b2", "supervised/cityscapes_seg"
 STUDENT = ROOT / "configs/student/aagc_b2_student.py"
 QUICK = {"train_cfg.max_iters": 2, "train_dataloader.num_workers": 0}
@@ -62,8 +55,8 @@ def test_a_student_on_two_processes(world, tmp_path, teacher, words):
     options = QUICK | {"load_from": start[1], "train_dataloader.batch_size": 2}
     command = ["tools/dist_train.sh", STUDENT, 2, "--world", "demo", "--work-dir", tmp_path / "run"]
     pairs = [f"{key}={value}" for key, value in options.items()]
-    env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
-    shared.run(*command, "--cfg-options", *pairs, env=env)
+    env = environment(tmp_path, MASTER_PORT=str(free_port()))
+    launch(*command, "--cfg-options", *pairs, env=env)
     report = json.loads((tmp_path / "run/report.json").read_text())
     assert report["target_train_labels_opened"] == 0
     assert report["target_pseudo_labels_opened"] == 8  # 2 iterations of 2 images in 2 processes

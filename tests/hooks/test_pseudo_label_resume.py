@@ -1,15 +1,11 @@
 """Pseudo-labels made while training, over a stop and a resume, and by several processes."""
 
-import hashlib
-import importlib.util
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -18,7 +14,9 @@ from daseg.engine.pseudo_labels import write
 from daseg.engine.pseudo_labels.labelling import Labelling
 from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.train import train
-from daseg.utils.errors import CheckpointError
+from daseg.utils.errors import CheckpointError, ConfigError
+from processes import environment, free_port, largest_difference, launch
+from runs import digest, label_files, logs, manifest, report_of, rounds, same_run
 
 ROOT = Path(__file__).parents[2]
 BALANCED = "threshold=dict(kind='class-balanced', quantile=0.25)"
@@ -39,54 +37,16 @@ Labelling.write = write_and_die
 """
 
 
-def sibling(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"tests/engine/{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-shared, resumed = sibling("test_distributed"), sibling("test_resume")
-
-
-def digest(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-def pngs(folder):
-    found = {p.name: p.read_bytes() for p in sorted((folder / "labels").iterdir())}
-    assert len(found) == 12
-    return found
-
-
-def manifest(folder):
-    return json.loads((folder / "manifest.json").read_text())
-
-
-def folders(work_dir):
-    return sorted(p.name for p in (work_dir / "pseudo_labels").iterdir())
-
-
-def report_of(work_dir):
-    return json.loads((work_dir / "report.json").read_text())
-
-
-def logs(work_dir):
-    return "".join(path.read_text() for path in work_dir.glob("*/*.log"))
-
-
 def test_resumed_equals_uninterrupted(online, monkeypatch, tmp_path):
     hook, every = f"iterations=[2, 4], keep=-1, {BALANCED}", {}
     every["default_hooks.checkpoint.interval"] = 1
     train(online(hook), work_dir=tmp_path / "whole", cfg_options=every)
 
     def check(work_dir):
-        resumed.same_state(tmp_path / "whole/iter_6.pth", work_dir / "iter_6.pth")
+        same_run(tmp_path / "whole/iter_6.pth", work_dir / "iter_6.pth")
         for name in ("iter_2", "iter_4"):
             made = [tmp_path / run / "pseudo_labels" / name for run in ("whole", work_dir.name)]
-            assert pngs(made[0]) == pngs(made[1])
+            assert label_files(made[0]) == label_files(made[1])
         assert report_of(work_dir)["target_pseudo_labels_opened"] == 8
         assert "resuming with another" not in logs(work_dir)
 
@@ -128,10 +88,12 @@ def test_what_other_weights_left_is_made_again(online, tmp_path):
     stop = STOP.format(at=1) + "randomness.update(seed=8)\n"
     with pytest.raises(KeyboardInterrupt):
         train(online("at_start=True", stop, name="stop"), work_dir=tmp_path / "run")
-    before = pngs(tmp_path / "run/pseudo_labels/iter_0")
+    before = label_files(tmp_path / "run/pseudo_labels/iter_0")
     train(online("at_start=True"), work_dir=tmp_path / "run")
     train(online("at_start=True"), work_dir=tmp_path / "fresh")
-    after, fresh = (pngs(tmp_path / f"{run}/pseudo_labels/iter_0") for run in ("run", "fresh"))
+    after, fresh = (
+        label_files(tmp_path / f"{run}/pseudo_labels/iter_0") for run in ("run", "fresh")
+    )
     assert before != after == fresh
 
 
@@ -153,7 +115,29 @@ def test_pseudo_labels_of_the_resumed_checkpoint_have_to_be_there(online, tmp_pa
     (run / "iter_4.pth").unlink()
     train(config, work_dir=run, resume=True)
     train(config, work_dir=tmp_path / "whole")
-    resumed.same_state(tmp_path / "whole/iter_6.pth", run / "iter_6.pth")
+    same_run(tmp_path / "whole/iter_6.pth", run / "iter_6.pth")
+
+
+def test_labels_of_another_run_to_begin_with_are_no_round_of_this_one(online, tmp_path):
+    train(online("iterations=[1]"), work_dir=tmp_path / "first")
+    labels = tmp_path / "first/pseudo_labels/iter_1"
+    config = online("iterations=[3]", f"pair['pseudo_labels'] = {str(labels)!r}\n")
+    train(config, work_dir=tmp_path / "whole")
+    half = {"train_cfg.max_iters": 2, "param_scheduler.0.end": 7}
+    train(config, work_dir=tmp_path / "halves", cfg_options=half)
+    train(config, work_dir=tmp_path / "halves", resume=True)
+    same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
+    assert rounds(tmp_path / "halves") == ["iter_3"]
+
+
+def test_a_round_that_lies_behind_is_not_waited_for(online, tmp_path):
+    run, stop = tmp_path / "run", STOP.format(at=3)
+    with pytest.raises(KeyboardInterrupt):
+        train(online("iterations=[5]", stop), work_dir=run)
+    with pytest.raises(ConfigError, match=r"no round is between iteration 2, where this run beg"):
+        train(online("iterations=[1]"), work_dir=run, resume=True)
+    train(online("iterations=[1, 4]"), work_dir=run, resume=True)
+    assert rounds(run) == ["iter_4"]
 
 
 def test_another_schedule_of_rounds_is_another_run(online, tmp_path):
@@ -174,7 +158,7 @@ def test_old_rounds_are_removed_but_for_those_that_a_checkpoint_needs(online, tm
         assert sorted(p.name for p in run.glob("iter_*.pth")) == [
             f"iter_{n}.pth" for n in (5, 6, 7)
         ]
-        assert folders(run) == left
+        assert rounds(run) == left
 
 
 @pytest.mark.slow
@@ -183,7 +167,7 @@ def test_killed_in_the_midst_of_labelling(online, monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path) + os.pathsep + os.environ["PYTHONPATH"])
     config = online("iterations=[2, 4]", "custom_imports['imports'].append('killing')\n")
 
-    def run(name, *more, **env):
+    def status_of(name, *more, **env):
         command = [
             sys.executable,
             "tools/train.py",
@@ -194,15 +178,15 @@ def test_killed_in_the_midst_of_labelling(online, monkeypatch, tmp_path):
         done = subprocess.run([*command, *more], cwd=ROOT, env=os.environ | env, check=False)
         return done.returncode
 
-    assert run("whole") == 0
-    assert run("killed", KILL_AT="17") == -signal.SIGKILL
+    assert status_of("whole") == 0
+    assert status_of("killed", KILL_AT="17") == -signal.SIGKILL
     folder = tmp_path / "killed/pseudo_labels/iter_4"
     assert (folder / "manifest.jsonl").is_file()
     assert 0 < len(list((folder / "labels").glob("*.png"))) < 12
-    assert run("killed", "--resume") == 0
-    resumed.same_state(tmp_path / "whole/iter_6.pth", tmp_path / "killed/iter_6.pth")
+    assert status_of("killed", "--resume") == 0
+    same_run(tmp_path / "whole/iter_6.pth", tmp_path / "killed/iter_6.pth")
     made = [tmp_path / run / "pseudo_labels/iter_4" for run in ("whole", "killed")]
-    assert pngs(made[0]) == pngs(made[1])
+    assert label_files(made[0]) == label_files(made[1])
 
 
 def test_each_process_labels_its_own_images(trained, quickly, monkeypatch, tmp_path):
@@ -219,18 +203,17 @@ def test_two_processes_equal_one(online, tmp_path):
     extra = "model['segmentor']['head'].update(dropout=0.0)\n"
     extra += "optim_wrapper['segmentor']['optimizer'].update(lr=0.001)\n"
     config = online(f"interval=3, at_start=True, keep=-1, {BALANCED}", extra, norm="gn")
-    env = shared.environment(tmp_path, MASTER_PORT=str(shared.free_port()))
-    env["PYTHONPATH"] += os.pathsep + str(ROOT / "tests/fixtures")
+    env = environment(tmp_path, MASTER_PORT=str(free_port()))
     one, two = tmp_path / "one", tmp_path / "two"
-    shared.run("tools/dist_train.sh", config, 2, "--work-dir", two, env=env)
+    launch("tools/dist_train.sh", config, 2, "--work-dir", two, env=env)
     train(config, work_dir=one, cfg_options={"train_dataloader.batch_size": 4})
     states = [read_checkpoint(two / f"rank{rank}.pth")["state_dict"] for rank in (0, 1)]
     states.append(read_checkpoint(one / "rank0.pth")["state_dict"])
-    assert shared.largest_difference(*states[:2]) == 0
-    assert shared.largest_difference(*states[1:]) < 1e-5
-    assert folders(one) == folders(two) == ["iter_0", "iter_3"]
+    assert largest_difference(*states[:2]) == 0
+    assert largest_difference(*states[1:]) < 1e-5
+    assert rounds(one) == rounds(two) == ["iter_0", "iter_3"]
     first = [run / "pseudo_labels/iter_0" for run in (one, two)]  # of the same weights
-    assert pngs(first[0]) == pngs(first[1])
+    assert label_files(first[0]) == label_files(first[1])
     for key in ("images", "coverage", "checkpoints", "settings", "round"):
         assert manifest(first[0])[key] == manifest(first[1])[key], key
     for run in (one, two):

@@ -1,6 +1,5 @@
 """The report of a training: what it took, and whether it saw the target's labels."""
 
-import json
 import os
 import shutil
 import socket
@@ -18,6 +17,7 @@ from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.train import train
 from daseg.hooks import report as report_module
 from daseg.hooks.report import MIB, peak_memory
+from runs import report_of
 
 ROOT = Path(__file__).parents[2]
 # What a config of two domains has beyond the tiny one. The validation is on the target.
@@ -87,10 +87,6 @@ def pair_config(tiny_config: Writer, tiny_data: Path, tmp_path: Path) -> Writer:
         return tiny_config(PAIR.format(target=target, cheat=cheats, validated=validated) + extra)
 
     return write
-
-
-def report_of(work_dir: Path) -> dict[str, Any]:
-    return json.loads((work_dir / "report.json").read_text())
 
 
 def opened(config: Path, work_dir: Path, resume: bool = False, **options: Any) -> int | None:

@@ -1,21 +1,14 @@
 """Training steps of CycleGAN, beside those written from its publication in plain PyTorch."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 from mmengine.logging import MessageHub
 
+import reference_cyclegan as reference
 from daseg.engine.convert_cyclegan import NETWORKS, convert_network
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.translation import CycleGAN
 from daseg.utils.seed import derive_seed
-
-PATH = Path(__file__).parents[1] / "fixtures" / "reference_cyclegan.py"
-SPEC = importlib.util.spec_from_file_location("reference_cyclegan", PATH)
-reference = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(reference)
 
 STEPS, BATCH, POOL, SEED = 3, 2, 3, 5
 LR, CYCLE, IDENTITY = 2e-4, 10.0, 0.5

@@ -1,6 +1,5 @@
 """Pseudo-labels on disk: what they are, their record, going on after a stop, and the audit."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from daseg.engine.pseudo_labels import report
 from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.pseudo_labels.threshold import Threshold
 from daseg.utils.errors import ConfigError, DataError
+from runs import digest, manifest
 
 ROOT = Path(__file__).parents[3]
 NAMES = ["left", "right", "square"]
@@ -46,14 +46,6 @@ def probabilities(trained, tiny_data):
 
 def labels_in(out):
     return np.stack([np.asarray(Image.open(p)) for p in sorted((out / "labels").iterdir())])
-
-
-def manifest(out):
-    return json.loads((out / "manifest.json").read_text())
-
-
-def digest(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def state_of(folder):
@@ -135,6 +127,10 @@ def test_confidence_maps(teacher, probabilities, tmp_path):
     (out / "confidence/01.png").unlink()
     assert pseudo_label(*teacher, out=out, workers=0, limit=2, confidence_map=True).made == 1
     assert (out / "confidence/01.png").is_file()
+    whole = (out / "confidence/00.png").read_bytes()
+    (out / "confidence/00.png").write_bytes(whole[:50])
+    assert pseudo_label(*teacher, out=out, workers=0, limit=2, confidence_map=True).made == 1
+    assert (out / "confidence/00.png").read_bytes() == whole
 
 
 def test_what_is_missing_damaged_or_outdated_is_made_again(teacher, tiny_data, tmp_path):
@@ -153,6 +149,46 @@ def test_what_is_missing_damaged_or_outdated_is_made_again(teacher, tiny_data, t
     assert [n for n in first if after[n][1] != first[n][1]] == ["01.png", "02.png", "03.png"]
     assert after["02.png"][0] == first["02.png"][0]
     assert after["03.png"][0] == after["00.png"][0]
+
+
+@pytest.mark.parametrize("of_all", [BALANCED, Threshold("entropy", keep=0.5)])
+def test_thresholds_are_never_those_of_other_images(teacher, tiny_data, tmp_path, of_all):
+    """One image has changed, before all of them were counted and after it: all labels follow."""
+    data, out, fresh = tmp_path / "data", tmp_path / "out", tmp_path / "fresh"
+    shutil.copytree(tiny_data, data)
+    options = dict(data=data, workers=0, threshold=of_all)
+    pseudo_label(*teacher, out=out, **options)
+    before = manifest(out)["coverage"]
+    for number in range(4):
+        image = np.asarray(Image.open(data / f"images/0{number}.png"))
+        Image.fromarray(image // 3).save(data / f"images/0{number}.png")
+    assert pseudo_label(*teacher, out=out, **options).made == 12
+    pseudo_label(*teacher, out=fresh, **options)
+    assert manifest(out)["coverage"] == manifest(fresh)["coverage"] != before
+    assert np.array_equal(labels_in(out), labels_in(fresh))
+    # Another folder with images of the same names.
+    pseudo_label(*teacher, out=out, **options | dict(data=tiny_data))
+    assert manifest(out)["coverage"] == before
+    (out / "histogram.npz").unlink()
+    assert pseudo_label(*teacher, out=out, **options | dict(data=tiny_data)).made == 12
+
+
+def test_overwriting_goes_on_where_it_was_stopped(teacher, trained, tmp_path):
+    out, other = tmp_path / "out", trained["work_dir"] / "iter_4.pth"
+    pseudo_label(*teacher, out=out, workers=0, limit=4)
+    options = dict(out=out, workers=0, limit=4, overwrite=True)
+    assert pseudo_label(trained["config"], other, **options).made == 4
+    (out / "labels/02.png").unlink()  # as if it had not come so far
+    assert pseudo_label(trained["config"], other, **options).made == 1
+
+
+def test_classes_in_another_order_are_refused(teacher, trained, tmp_path):
+    checkpoint = torch.load(teacher[1], weights_only=True)
+    checkpoint["meta"]["dataset_meta"]["classes"] = ["square", "left", "right"]
+    torch.save(checkpoint, tmp_path / "other.pth")
+    with pytest.raises(ConfigError, match=r"other.pth was trained on the classes \['square', 'lef"):
+        pseudo_label(teacher[0], tmp_path / "other.pth", out=tmp_path / "out", workers=0)
+    assert not (tmp_path / "out").exists()
 
 
 def test_other_settings_are_refused_unless_all_is_to_be_made_again(teacher, trained, tmp_path):
@@ -235,6 +271,18 @@ def test_the_audit_compares_with_labels_of_validation_images(
     content = json.loads((tmp_path / "out/audit.json").read_text())
     assert content["overall"]["coverage"] == pytest.approx(expected[1], abs=1e-6)
     assert f"{100 * expected[0]:.2f}" in (tmp_path / "out/audit.txt").read_text()
+
+
+def test_an_audit_of_replaced_labels_is_gone(teacher, trained, tiny_data, tmp_path):
+    shutil.copytree(tiny_data, tmp_path / "val")
+    audited(teacher, tmp_path, tmp_path / "val", limit=3)
+    out, other = tmp_path / "out", trained["work_dir"] / "iter_4.pth"
+    (network,) = json.loads((out / "audit.json").read_text())["checkpoints"]
+    assert network["sha256"] == digest(teacher[1])
+    pseudo_label(*teacher, out=out, workers=0, limit=3)
+    assert (out / "audit.txt").is_file(), "nothing was made"
+    pseudo_label(trained["config"], other, out=out, workers=0, limit=3, overwrite=True)
+    assert not list(out.glob("audit.*"))
 
 
 def test_the_audit_does_not_look_at_labels_of_training_images(teacher, tiny_data, tmp_path):

@@ -26,8 +26,8 @@ def pooled(images):
 
 def counted(threshold, images, tmp_path):
     histogram = Histogram(tmp_path / "histogram.npz", 3, dict(a=1))
-    for prob in images:
-        histogram.add(prob.argmax(0), threshold.score(prob))
+    for number, prob in enumerate(images):
+        histogram.add(prob.argmax(0), threshold.score(prob), str(number))
     return histogram
 
 
@@ -87,11 +87,30 @@ def test_fixed_and_none(images):
     assert kept(Threshold(), images, [0.0] * 3).all()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(kind="class-balanced", quantile=0.95),
+        dict(kind="entropy", keep=0.05),
+    ],
+)
+def test_pixels_of_a_sure_network_are_told_apart(options, tmp_path):
+    """Half of the pixels are surer than 0.9999; of them, too, only the surest are kept."""
+    gaps = np.random.default_rng(3).uniform(5, 14, (2, 100, 100)).astype(np.float32)
+    logits = torch.from_numpy(np.stack([gaps, np.zeros_like(gaps)], 1))
+    images, threshold = list(logits.softmax(1)), Threshold(**options)
+    assert (pooled(images)[1] > 0.9999).mean() > 0.5
+    cuts = threshold.cuts(counted(threshold, images, tmp_path).counts)
+    found = kept(threshold, images, cuts)
+    assert found.mean() == pytest.approx(0.05, abs=1e-2)  # float32 is coarse up there
+    assert gaps[found].min() > 13
+
+
 def test_a_tie_at_the_threshold_is_kept_whole():
     """Half of the pixels are as sure as can be: their own bin is the threshold's."""
     counts = np.zeros((1, BINS), np.int64)
     counts[0, BINS - 1], counts[0, 100] = 5, 5
-    assert Threshold("class-balanced", value=1.0).cuts(counts) == [(BINS - 1) / BINS]
+    assert Threshold("class-balanced", value=1.0).cuts(counts) == [1.0]
     threshold, sure = Threshold("class-balanced", quantile=0.5), torch.ones(1, 2)
     assert threshold.kept(sure, torch.zeros(1, 2).long(), threshold.cuts(counts)).all()
 
@@ -102,13 +121,13 @@ def test_the_histogram_goes_on_where_it_was_saved(images, tmp_path):
     half = counted(threshold, images[:2], tmp_path)
     half.save()
     again = Histogram(path, 3, dict(a=1))
-    assert again.done == 2
+    assert again.sources == ["0", "1"]
     for prob in images[2:]:
-        again.add(prob.argmax(0), threshold.score(prob))
+        again.add(prob.argmax(0), threshold.score(prob), "more")
     assert np.array_equal(again.counts, whole.counts)
-    assert Histogram(path, 3, dict(a=2)).done == 0, "of other settings"
+    assert Histogram(path, 3, dict(a=2)).sources == [], "of other settings"
     path.write_bytes(path.read_bytes()[:50])
-    assert Histogram(path, 3, dict(a=1)).done == 0, "torn"
+    assert Histogram(path, 3, dict(a=1)).sources == [], "torn"
 
 
 @pytest.mark.parametrize(("options", "message"), [

@@ -1,7 +1,5 @@
 """A translated data set: its files, its record, and going on after a stop."""
 
-import hashlib
-import json
 import os
 import shutil
 import signal
@@ -21,6 +19,7 @@ from daseg.engine.translation.data import resizing_steps, target_of
 from daseg.engine.translation.translate import translate
 from daseg.generators import ResNetGenerator
 from daseg.utils.errors import ConfigError, DataError
+from runs import digest, manifest
 
 ROOT = Path(__file__).parents[3]
 IDENTITY = ["IdentityTranslator"]
@@ -33,18 +32,10 @@ def read(path):
     return found[..., ::-1] if found.ndim == 3 else found
 
 
-def digest(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
 def state_of(root):
     """Every file below a folder, its bytes and its time of change."""
     files = sorted(p for p in Path(root).rglob("*") if p.is_file())
     return {str(p): (digest(p), p.stat().st_mtime_ns) for p in files}
-
-
-def manifest(out):
-    return json.loads((out / "manifest.json").read_text())
 
 
 def write(path, index, size=(24, 32), high=11):
