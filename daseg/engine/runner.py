@@ -3,7 +3,6 @@
 import copy
 import itertools
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +28,10 @@ from daseg.engine.checkpoint import (
     write_checkpoint,
 )
 from daseg.engine.distributed import NetworkDDP, init_processes, synchronize_batch_norm
-from daseg.engine.pseudo_labels.teacher import lineage
+from daseg.engine.provenance import Provenance
 from daseg.evaluation.protocol import versions
 from daseg.segmentor import without_initial_weights
 from daseg.utils.errors import CheckpointError, ConfigError
-from daseg.utils.weights import sha256_file
 from daseg.utils.wrapping import unwrap
 
 _run_number = itertools.count()
@@ -47,8 +45,7 @@ class Runner(MMRunner):
     """
 
     _has_loaded: bool
-    _started_from: str | None = None  # the initial weights of the run that is resumed
-    _lineage: Sequence[dict[str, Any]] = ()  # the trainings that this one started from
+    _origin: Provenance | None = None
     train_loop: Any
     optim_wrapper: Any
     param_schedulers: Any
@@ -141,27 +138,15 @@ class Runner(MMRunner):
         meta: dict[str, Any] = dict(iter=self.train_loop.done, max_iters=self.max_iters, epoch=0)
         meta |= self._identity() | dict(settings=self._settings(), cfg=self.cfg.pretty_text)
         meta |= dict(config_path=str(self.cfg.filename), time=time.strftime("%Y-%m-%d %H:%M:%S"))
-        meta |= dict(initial_weights=self._initial_weights(), pseudo_labels=self._pseudo_labels())
-        meta |= dict(started_from=list(self._lineage))
-        return meta | {"versions": versions(), "dataset_meta": self._dataset_meta()}
+        segmentor = self.bare_segmentor if hasattr(self.bare_model, "segmentor") else None
+        return meta | self.origin.meta(segmentor) | dict(versions=versions())
 
-    def _initial_weights(self) -> str | None:
-        trained = self.bare_segmentor if hasattr(self.bare_model, "segmentor") else None
-        start = getattr(getattr(trained, "backbone", None), "initial_weights", None)
-        # Files without their folders: the same weights are the same on every machine.
-        if self._started_from is None and self._load_from is not None:
-            return f"{Path(self._load_from).name} sha256:{sha256_file(self._load_from)}"
-        own = start and " sha256:".join(filter(None, (Path(start.source).name, start.sha256)))
-        return self._started_from or own or "random weights"
-
-    def _pseudo_labels(self) -> dict[str, Any] | None:
-        """What is known of the pseudo-labels that are trained on, if any."""
-        used = getattr(self.train_dataloader.dataset, "pseudo_labels", None)
-        return None if used is None else used.facts
-
-    def _dataset_meta(self) -> dict[str, Any]:
-        metainfo = getattr(self.train_dataloader.dataset, "metainfo", {})
-        return {key: _plain(value) for key, value in metainfo.items()}
+    @property
+    def origin(self) -> Provenance:
+        """Where the weights come from, and what has been seen by those who made them."""
+        if self._origin is None:
+            self._origin = Provenance(self.train_dataloader.dataset)
+        return self._origin
 
     def load_or_resume(self) -> None:
         """Resume from the work dir's newest checkpoint, or load initial weights, or neither."""
@@ -186,7 +171,7 @@ class Runner(MMRunner):
             load_segmentor(self.bare_segmentor, path)
         else:
             load_groups(self.bare_model.trainable_networks(), path)
-        self._lineage = lineage(read_checkpoint(path))
+        self.origin.start_from(path)
         self.logger.info(f"weights loaded from {path}")
 
     @property
@@ -219,8 +204,7 @@ class Runner(MMRunner):
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         self._check_same_run(filename, meta)
         load_strictly(self.model, checkpoint["state_dict"], filename)
-        self._started_from = meta["initial_weights"]
-        self._lineage = meta.get("started_from", ())
+        self.origin.resume(meta)
         self.train_loop.start_at(meta["iter"])
         self.message_hub.load_state_dict(unpack_message_hub(checkpoint["message_hub"]))
         self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
@@ -258,7 +242,7 @@ class Runner(MMRunner):
         own = [h for h in self.cfg.get("custom_hooks") or [] if isinstance(h, dict)]
         settings["pseudo_label_hook"] = [h for h in own if h.get("type") == "PseudoLabelHook"]
         # Their folder may hold others by now.
-        settings["pseudo_labels"] = (self._pseudo_labels() or {}).get("manifest_sha256")
+        settings["pseudo_labels"] = (self.origin.pseudo_labels() or {}).get("manifest_sha256")
         return {key: repr(_sorted(value)) for key, value in settings.items()}
 
 
@@ -268,12 +252,6 @@ def _to_cpu(state: Any) -> Any:
     if isinstance(state, dict):
         return {key: _to_cpu(value) for key, value in state.items()}
     return [_to_cpu(value) for value in state] if isinstance(state, list) else state
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
 def _sorted(value: Any) -> Any:

@@ -84,7 +84,10 @@ class PseudoLabelHook(Hook):
         """Take over the pseudo-labels that a checkpoint was trained with."""
         facts = checkpoint["meta"].get("pseudo_labels") or {}
         dataset = runner.train_dataloader.dataset
-        if "iteration" in facts and isinstance(dataset, DomainPair):
+        if "iteration" not in facts or not isinstance(dataset, DomainPair):
+            return
+        given = dataset.pseudo_labels and dataset.pseudo_labels.facts
+        if not given or given.get("manifest_sha256") != facts["manifest_sha256"]:
             dataset.use_pseudo_labels(self._same(runner, facts))
 
     def _same(self, runner: Runner, facts: Mapping[str, Any]) -> Path:
@@ -154,15 +157,17 @@ class PseudoLabelHook(Hook):
     def _tell_objectives(self, runner: Runner, *, labelled: bool) -> None:
         """Let objectives on pseudo-labels begin with the first ones."""
         waiting = [o for o in runner.bare_model.objectives if isinstance(o, FromPseudoLabels)]
-        if waiting and not labelled and not self.rounds:
+        coming = [number for number in self.rounds if number >= runner.iter]
+        if waiting and not labelled and not coming:
             raise ConfigError(
                 f"{WHO}: the objective {type(waiting[0]).__name__} would never have pseudo-labels: "
-                f"no round is before train_cfg.max_iters, {runner.max_iters}: give a smaller "
-                "interval, at_start=True, or the first ones as train_dataloader.dataset."
+                f"no round is between iteration {runner.iter}, where this run begins, and "
+                f"train_cfg.max_iters, {runner.max_iters}: give a smaller interval, another of "
+                "iterations, at_start=True, or the first ones as train_dataloader.dataset."
                 "pseudo_labels"
             )
         for objective in waiting:
-            objective.begin = 0 if labelled else self.rounds[0]
+            objective.begin = 0 if labelled else coming[0]
 
     def before_train_batch(self, runner: Runner) -> None:
         """Make a round where one is due; train on it from here on."""

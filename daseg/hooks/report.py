@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from daseg.datasets.firewall import OPENED, count_opened, take_opened
 from daseg.registry import HOOKS
 from daseg.utils.files import atomic_write_text
-from daseg.utils.pseudo_labels import described
+from daseg.utils.pseudo_labels import described, saw
 
 MIB = 2**20
 CHEATED = (
@@ -110,6 +110,7 @@ class ReportHook(Hook):
         self._watch_pseudo_labels(runner)
 
     def _watch_pseudo_labels(self, runner: Runner) -> None:
+        self.facts, self.start_saw = runner.origin.pseudo_labels(), runner.origin.start_saw
         self.pseudo = getattr(runner.train_dataloader.dataset, "pseudo_labels", None)
         self.pseudo_files = self.pseudo.files() if self.pseudo else frozenset()
 
@@ -128,8 +129,8 @@ class ReportHook(Hook):
         pseudo: dict[str, Any] = {}
         if self.pseudo is not None:
             pseudo["target_pseudo_labels_opened"] = self.kept["pseudo_labels_opened"]
-            pseudo["training"] = described(self.pseudo.facts)
-            pseudo["pseudo_labels"] = self.pseudo.facts
+        if self.facts is not None:
+            pseudo |= dict(training=described(self.facts), pseudo_labels=self.facts)
         return dict(
             iterations=iterations,
             seconds=round(seconds, 3),
@@ -142,6 +143,7 @@ class ReportHook(Hook):
             target_train_labels_opened=(
                 None if self.watched is None else self.kept["labels_opened"]
             ),
+            **self.start_saw,
             **pseudo,
         )
 
@@ -161,8 +163,10 @@ class ReportHook(Hook):
             ("last validation mIoU", "none" if miou is None else f"{miou:.2f}"),
             ("target train labels opened", opened),
         ]
+        lines += [("initial weights", saw(number)) for number in self.start_saw.values()]
         if self.pseudo is not None:
             lines.append(("target pseudo-labels opened", report["target_pseudo_labels_opened"]))
+        if self.facts is not None:
             lines.append(("training", report["training"]))
         return [*lines, ("WARNING", CHEATED)] if report["target_train_labels_opened"] else lines
 

@@ -75,6 +75,7 @@ class ClassMix(Objective):
         self.look = dict(jitter=jitter, jitter_prob=jitter_prob, blur_prob=blur_prob)
         self.name = name
         self.num_classes = 0
+        self.sure = torch.tensor(0.0)  # the share of the mixture that was made last
 
     def prepare(self, segmentor: Segmentor) -> None:
         """Take over the number of classes."""
@@ -93,7 +94,8 @@ class ClassMix(Objective):
         pasted = self._pasted(label)
         image = torch.where(pasted[:, None], source.image, target.image)
         image = vary_look(image, **self.look).contiguous(memory_format=_layout(target.image))
-        weight = torch.where(pasted, 1.0, (sure >= self.confidence).float().mean())
+        self.sure = (sure >= self.confidence).float().mean()
+        weight = torch.where(pasted, 1.0, self.sure)
         return target.mixed(image, torch.where(pasted, label, pseudo), weight)
 
     def _pasted(self, label: Tensor) -> Tensor:
@@ -106,12 +108,11 @@ class ClassMix(Objective):
 
         Beside them ``mix_sure``, the share of target pixels of which the teacher is sure.
         """
-        assert mixed.weight is not None  # `mix` has made it
         end = suffix_of(self.name)
         losses = {"loss_mix" + end: self.weight * self._loss(mixed.logits, mixed)}
         if mixed.aux_logits is not None:
             losses["loss_mix_aux" + end] = self.aux_weight * self._loss(mixed.aux_logits, mixed)
-        return losses | {"mix_sure" + end: mixed.weight.min()}
+        return losses | {"mix_sure" + end: self.sure}
 
     def _loss(self, logits: Tensor, mixed: View) -> Tensor:
         return self.loss(logits, mixed.label, mixed.weight)

@@ -73,7 +73,7 @@ class Manifest:
                 f"{self.out} was {done} with other settings; choose another folder, or have all "
                 "of it made again with --overwrite:\n  " + "\n  ".join(lines)
             )
-        if overwrite:
+        if changed:
             self._remove(entries)
         else:
             self.entries = entries

@@ -10,6 +10,7 @@ from daseg.utils.errors import DataError
 from daseg.utils.manifest import FINAL, JOURNAL, Entry
 
 KIND = "pseudo-labels"
+START_SAW = "start_saw_target_labels"  # see `kind_of_training`
 Facts = dict[str, Any]
 
 
@@ -51,15 +52,30 @@ def read_facts(root: Path) -> tuple[Facts, dict[str, Entry]] | None:
 
 
 def kind_of_training(facts: Mapping[str, Any]) -> str:
-    """What a training on pseudo-labels is to be called, by what their maker had seen."""
+    """What a training on pseudo-labels is to be called, by what their maker had seen.
+
+    And by what the network had that the training started from, where the facts have `START_SAW`.
+    """
     if not facts.get("checkpoints"):
         return f"training on label files of unknown origin in {facts['root']}"
-    seen = facts["teacher_saw_target_labels"]
+    seen, start = facts["teacher_saw_target_labels"], facts.get(START_SAW, 0)
     if seen is None:
-        return "self-training; whether the teacher saw target labels is not known"
-    if seen == 0:
-        return "self-training, unsupervised"
-    return f"distillation from a teacher with {seen} target label{'' if seen == 1 else 's'}"
+        kind = "self-training; whether the teacher saw target labels is not known"
+    elif seen == 0:
+        kind = "self-training" if start else "self-training, unsupervised"
+    else:
+        kind = f"distillation from a teacher with {counted(seen)}"
+    return kind if start == 0 else f"{kind}; the initial weights {saw(start)}"
+
+
+def counted(labels: int) -> str:
+    """A number of labels of the target's training images, in words."""
+    return f"{labels} target label{'' if labels == 1 else 's'}"
+
+
+def saw(labels: int | None) -> str:
+    """What is said of a network by the number of those labels that it was trained with."""
+    return "saw an unknown number of target labels" if labels is None else f"saw {counted(labels)}"
 
 
 def described(facts: Mapping[str, Any]) -> str:

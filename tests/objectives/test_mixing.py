@@ -81,6 +81,15 @@ def test_who_counts_as_sure(confidence, share):
     assert objective.mixed_losses(mixed)["mix_sure"] == share
 
 
+def test_the_log_says_who_is_sure_also_where_all_is_pasted():
+    objective = ClassMix(confidence=0.5, **PLAIN)
+    one_class = torch.ones(2, *SIZE, dtype=torch.long)
+    views = make(objective, torch.zeros(2, K, *SIZE), random(0, 2, K, *SIZE), label=one_class)
+    mixed = objective.mix(*views)
+    assert mixed.weight.min() == 1
+    assert objective.mixed_losses(mixed)["mix_sure"] == 0
+
+
 @pytest.mark.parametrize("mask", ["classmix", "cutmix"])
 def test_the_loss_is_the_weighted_mean_of_the_mixed_labels(mask):
     label = torch.randint(0, K, (2, *SIZE), generator=torch.Generator().manual_seed(1))

@@ -12,6 +12,7 @@ from prettytable import PrettyTable
 from daseg.datasets import SegDataset
 from daseg.datasets.domain_pair import label_files
 from daseg.engine.pseudo_labels.job import Job
+from daseg.engine.pseudo_labels.labelling import AUDIT_FILES
 from daseg.engine.translation.data import in_order
 from daseg.evaluation import confusion
 from daseg.registry import DATASETS
@@ -117,6 +118,8 @@ def audit_job(job: Job, dataset: SegDataset, cuts: Sequence[float], workers: int
         both = label.masked_fill(pseudo == IGNORE, IGNORE)
         matrix += confusion.confusion_matrix(pseudo, both, count)
     audit = Audit(repr(dataset), job.classes, labelled, matrix)
-    atomic_write_text(job.set.out / "audit.json", json.dumps(audit.content(), indent=1) + "\n")
-    atomic_write_text(job.set.out / "audit.txt", audit.table() + "\n")
+    content = dict(checkpoints=job.networks) | audit.content()
+    text, data = (job.set.out / name for name in AUDIT_FILES)
+    atomic_write_text(data, json.dumps(content, indent=1) + "\n")
+    atomic_write_text(text, audit.table() + "\n")
     return audit

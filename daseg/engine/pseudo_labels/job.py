@@ -25,6 +25,9 @@ class Job(Labelling):
     """One making of pseudo-labels, from a config.
 
     Args: as of `pseudo_label`.
+
+    Raises:
+        ConfigError: The classes of a network and of the target are not the same.
     """
 
     def __init__(
@@ -59,6 +62,17 @@ class Job(Labelling):
             confidence_map=confidence_map,
             limit=limit,
         )
+        for path in self.paths:
+            self._check_classes(path)
+
+    def _check_classes(self, path: Path) -> None:
+        """Of as many classes under other names, or in another order, every label would be wrong."""
+        known = (read_checkpoint(path).get("meta") or {}).get("dataset_meta") or {}
+        if "classes" in known and tuple(known["classes"]) != self.classes:
+            raise ConfigError(
+                f"{path} was trained on the classes {list(known['classes'])}, the target "
+                f"{self.target} has {list(self.classes)}: the pseudo-labels would be of others"
+            )
 
     def target_labels_seen(self) -> int | None:
         """How many labels of the target the networks were trained with; None: not known."""

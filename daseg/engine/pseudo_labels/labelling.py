@@ -21,6 +21,7 @@ from daseg.utils.manifest import Entry
 
 CONFIDENCE = "confidence"  # folder of the confidence maps
 HISTOGRAM = "histogram.npz"
+AUDIT_FILES = ("audit.txt", "audit.json")
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Labelling:
         )
         if confidence is not None:
             below = Path(CONFIDENCE, f"{sample.name}.png")
-            entry |= dict(confidence=str(below))
-            write_picture(self.set.out / below, confidence)
+            sha256_of_map = write_picture(self.set.out / below, confidence)
+            entry |= dict(confidence=str(below), confidence_sha256=sha256_of_map)
         entry |= dict(file=str(path.relative_to(self.set.out)), sha256=write_picture(path, label))
         return sample.name, entry

@@ -50,7 +50,8 @@ def lineage(checkpoint: dict[str, Any]) -> list[dict[str, Any]]:
 def _images_with_labels(training: dict[str, Any], target: SegDataset) -> set[str] | None:
     try:
         config = ast.literal_eval(training["dataset"])
-        found = [_names(leaf, target) for leaf in _labelled(config)]
+        labelled = [leaf for leaf in _labelled(config) if not _has_pseudo_labels(leaf, training)]
+        found = [_names(leaf, target) for leaf in labelled]
     except (KeyError, TypeError, ValueError, SyntaxError, UserError):
         return None  # converted from elsewhere, or of data that are not here
     return None if None in found else set().union(*filter(None, found))
@@ -65,6 +66,12 @@ def _labelled(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from _labelled(part)
     elif config.get("labels") is not False:
         yield config
+
+
+def _has_pseudo_labels(config: dict[str, Any], training: dict[str, Any]) -> bool:
+    """Whether the labels of a data set are pseudo-labels, which `_inherited` is about."""
+    facts, root = training["pseudo_labels"], config.get("label_root")
+    return bool(facts and root and Path(root).expanduser() == Path(facts["root"]))
 
 
 def _names(config: dict[str, Any], target: SegDataset) -> set[str] | None:

@@ -15,7 +15,12 @@ from torch import Tensor
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write
 
-BINS = 10_000  # of a score between 0 and 1: a threshold is a multiple of 0.0001
+# Lower edges of the bins of a score between 0 and 1: in steps of 0.0001 up to 0.99, from there 2000
+# for each power of ten of the distance to 1, as far as float32 tells them apart, and 1 itself: half
+# of the pixels of a road may be surer than 0.9999.
+_NEAR_ONE = 1 - 10.0 ** -np.arange(2, 7.25, 0.0005)
+EDGES = np.concatenate([np.arange(9900) / 10_000, _NEAR_ONE, [1.0]]).astype(np.float32)
+BINS = len(EDGES)
 Kind = Literal["none", "fixed", "class-balanced", "entropy"]
 KINDS = ("none", "fixed", "class-balanced", "entropy")
 # Which thresholds an option is of.
@@ -113,16 +118,13 @@ class Threshold:
         if self.kind == "fixed":
             return score >= self.bound
         # Bins are compared with bins, as they were counted: rounding moves no pixel.
-        return bins(score) >= torch.tensor([_bin(c) for c in cuts], device=score.device)[classes]
-
-
-def _bin(cut: float) -> int:
-    return min(round(cut * BINS), BINS - 1)
+        return bins(score) >= bins(torch.tensor(cuts, device=score.device))[classes]
 
 
 def bins(score: Tensor) -> Tensor:
     """The bin of each score 0..1, long."""
-    return (score * BINS).long().clamp(0, BINS - 1)
+    edges = torch.from_numpy(EDGES).to(score.device)
+    return (torch.bucketize(score.float(), edges, right=True) - 1).clamp(min=0)
 
 
 def _quantile(counts: np.ndarray, share: float) -> float:
@@ -130,13 +132,13 @@ def _quantile(counts: np.ndarray, share: float) -> float:
     total = int(counts.sum())
     if not total:
         return 0.0
-    return int(np.searchsorted(np.cumsum(counts), int(share * total), side="right")) / BINS
+    return float(EDGES[np.searchsorted(np.cumsum(counts), int(share * total), side="right")])
 
 
 class Histogram:
     """Scores by predicted class, counted over the images one after the other.
 
-    It is a file of a few kilobytes, so that a run which is stopped goes on where it was.
+    It is a small file, so that a run which is stopped goes on where it was.
 
     Args:
         path: The file.
@@ -145,33 +147,33 @@ class Histogram:
 
     Attributes:
         counts: (K,BINS) numbers of pixels.
-        done: Number of images.
+        sources: SHA-256 of the file of each image, in their order.
     """
 
     def __init__(self, path: Path, num_classes: int, settings: dict[str, Any]) -> None:
         self.path, self.settings = path, json.dumps(settings, sort_keys=True)
         self.counts = np.zeros((num_classes, BINS), np.int64)
-        self.done = 0
+        self.sources: list[str] = []
         self._read()
 
     def _read(self) -> None:
         try:
             with np.load(self.path) as file:
                 if str(file["settings"]) == self.settings:
-                    self.counts, self.done = file["counts"], int(file["done"])
+                    self.counts, self.sources = file["counts"], file["sources"].tolist()
         except (OSError, ValueError, KeyError, BadZipFile):
             return  # not there, or of no use: it is counted again
 
-    def add(self, classes: Tensor, score: Tensor) -> None:
-        """Count an image: predicted classes (H,W), scores (H,W)."""
+    def add(self, classes: Tensor, score: Tensor, source: str) -> None:
+        """Count an image: predicted classes (H,W), scores (H,W), the SHA-256 of its file."""
         place = classes.long() * BINS + bins(score)
         counted = torch.bincount(place.flatten(), minlength=self.counts.size)
         self.counts += counted.view(self.counts.shape).cpu().numpy()
-        self.done += 1
+        self.sources.append(source)
 
     def save(self) -> None:
         """Write the file, whole or not at all."""
         with atomic_write(self.path) as temporary:
             np.savez_compressed(
-                temporary, counts=self.counts, done=self.done, settings=self.settings
+                temporary, counts=self.counts, sources=self.sources, settings=self.settings
             )

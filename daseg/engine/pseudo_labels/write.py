@@ -16,7 +16,7 @@ from mmengine.dist import (
     is_main_process,
 )
 
-from daseg.engine.pseudo_labels.labelling import CONFIDENCE, Labelling
+from daseg.engine.pseudo_labels.labelling import AUDIT_FILES, Labelling
 from daseg.engine.pseudo_labels.report import Coverage, write_sheet
 from daseg.engine.recorder import Recorder, complete_entries
 from daseg.engine.translation.data import Item, in_order
@@ -26,6 +26,7 @@ from daseg.utils.files import atomic_write_text
 from daseg.utils.manifest import Entry, Manifest
 from daseg.utils.progress import track
 from daseg.utils.pseudo_labels import KIND
+from daseg.utils.weights import sha256_file
 
 SAVE_SECONDS = 20  # between two savings of the histogram
 
@@ -116,20 +117,42 @@ def _begin(
         return Share(), received[0]
     manifest = Manifest(job.set.out, job.settings(), overwrite=overwrite, kind=KIND)
     manifest.start(_complete(job, manifest, workers))
+    if any(job.target.names[index] not in manifest.entries for index in job.indices):
+        for name in AUDIT_FILES:  # which was of what is replaced now
+            (job.set.out / name).unlink(missing_ok=True)
     broadcast_object_list([manifest.entries])
     return manifest, dict(manifest.entries)
 
 
 def _complete(job: Labelling, manifest: Manifest, workers: int) -> dict[str, Entry]:
+    """The images that need not be labelled again."""
     files = {
         name: (job.set.label_path(index), job.target.samples[index].image)
         for index, name in enumerate(job.target.names)
     }
     whole = complete_entries(manifest, files, workers)
-    if not job.confidence_map:
-        return whole
-    maps = {name: job.set.out / CONFIDENCE / f"{name}.png" for name in whole}
-    return {name: entry for name, entry in whole.items() if maps[name].is_file()}
+    if job.confidence_map:
+        whole = {name: entry for name, entry in whole.items() if _has_map(job, entry)}
+    if job.threshold.needs_histogram and not _is_counted(job, whole):
+        return {}  # the thresholds will be others
+    return whole
+
+
+def _has_map(job: Labelling, entry: Entry) -> bool:
+    path = job.set.out / entry["confidence"]
+    return path.is_file() and sha256_file(path) == entry.get("confidence_sha256")
+
+
+def _is_counted(job: Labelling, whole: Mapping[str, Entry]) -> bool:
+    """Whether the histogram is of all images as they are now; if of others, it is removed."""
+    histogram = job.histogram()
+    for index, counted in zip(job.indices, histogram.sources, strict=False):
+        sample = job.target.samples[index]
+        known = whole.get(sample.name)
+        if counted != (known["source_sha256"] if known else sha256_file(sample.image)):
+            histogram.path.unlink()
+            return False
+    return len(histogram.sources) == len(job.indices)
 
 
 def _cuts(job: Labelling, workers: int) -> list[float]:
@@ -137,17 +160,20 @@ def _cuts(job: Labelling, workers: int) -> list[float]:
     if not job.threshold.needs_histogram:
         return [job.threshold.bound if job.threshold.kind == "fixed" else 0.0] * len(job.classes)
     histogram = job.histogram()
-    before, saved = histogram.counts.copy(), time.monotonic()
-    todo = _share(job.indices[histogram.done :])
+    before, saved, done = histogram.counts.copy(), time.monotonic(), len(histogram.sources)
+    todo = _share(job.indices[done:])
     for item in _shown(in_order(job.images(todo), workers), len(todo), "measuring confidence"):
         prediction = job.predict(*_readable(item))
-        histogram.add(prediction.classes, prediction.score)
+        histogram.add(prediction.classes, prediction.score, item.sha256)
         if get_world_size() == 1 and time.monotonic() - saved > SAVE_SECONDS:
             histogram.save()
             saved = time.monotonic()
     counted = torch.from_numpy(histogram.counts - before)
     all_reduce(counted, "sum")
-    histogram.counts, histogram.done = before + counted.numpy(), len(job.indices)
+    histogram.counts = before + counted.numpy()
+    shares = all_gather_object(histogram.sources[done:])
+    places = range(len(job.indices) - done)  # dealt out as by `_share`
+    histogram.sources[done:] = [shares[k % len(shares)][k // len(shares)] for k in places]
     if is_main_process():
         histogram.save()
     return job.threshold.cuts(histogram.counts)

@@ -1,0 +1,108 @@
+"""What the networks of a training are made of, for its checkpoints and its report."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from daseg.datasets import SegDataset
+from daseg.engine.checkpoint import read_checkpoint
+from daseg.engine.pseudo_labels.teacher import lineage, target_labels_seen
+from daseg.utils.errors import ConfigError
+from daseg.utils.pseudo_labels import START_SAW, Facts, read_facts, saw
+from daseg.utils.weights import sha256_file
+
+
+class Provenance:
+    """Where the weights of a training come from, and what it and those before it have seen.
+
+    Args:
+        dataset: What is trained on.
+
+    Attributes:
+        initial_weights: The checkpoint that it started from: its name and hash, and what it has
+            seen of the target's labels, if any; None without one.
+        started_from: The trainings that this one started from; see `lineage`.
+        start_saw: How many labels of the target's training images those have seen, by the key
+            ``start_saw_target_labels``, None where that is not known; nothing where there is no
+            target, or no training before this one.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+        self.initial_weights: str | None = None
+        self.started_from: list[dict[str, Any]] = []
+        self.start_saw: dict[str, int | None] = {}
+        self._on_disk = _facts_of_labels(dataset)
+
+    def start_from(self, path: str | Path) -> None:
+        """Take over what a checkpoint says that the training starts from."""
+        checkpoint = read_checkpoint(path)
+        self.started_from = lineage(checkpoint)
+        found = [target_labels_seen([checkpoint], each) for each in self._targets()]
+        if found:
+            known = [number for number in found if number is not None]
+            self.start_saw = {START_SAW: sum(known) if len(known) == len(found) else None}
+        # A file without its folder: the same weights are the same on every machine.
+        self.initial_weights = f"{Path(path).name} sha256:{sha256_file(path)}" + "".join(
+            f" ({saw(number)})" for number in self.start_saw.values() if number != 0
+        )
+
+    def resume(self, meta: Mapping[str, Any]) -> None:
+        """Take over what a checkpoint of this very training says."""
+        self.initial_weights = meta["initial_weights"]
+        self.started_from = list(meta.get("started_from", ()))
+        self.start_saw = {START_SAW: meta[START_SAW]} if START_SAW in meta else {}
+
+    def _targets(self) -> list[SegDataset]:
+        if hasattr(self.dataset, "target"):
+            return list(_leaves(self.dataset.target))
+        return [part for part in _leaves(self.dataset) if self._on_disk and _has_own_labels(part)]
+
+    def pseudo_labels(self) -> Facts | None:
+        """What is known of the pseudo-labels that are trained on, if any; see `read_facts`."""
+        used = getattr(self.dataset, "pseudo_labels", None)
+        facts = self._on_disk if used is None else used.facts
+        return None if facts is None else facts | self.start_saw
+
+    def meta(self, segmentor: Any) -> dict[str, Any]:
+        """A checkpoint's share of it; ``segmentor`` is the network that is trained, or None."""
+        start = getattr(getattr(segmentor, "backbone", None), "initial_weights", None)
+        own = start and " sha256:".join(filter(None, (Path(start.source).name, start.sha256)))
+        weights = self.initial_weights or own or "random weights"
+        made = dict(initial_weights=weights, pseudo_labels=self.pseudo_labels())
+        metainfo = getattr(self.dataset, "metainfo", {})
+        described = {key: _plain(value) for key, value in metainfo.items()}
+        return made | self.start_saw | dict(started_from=self.started_from, dataset_meta=described)
+
+
+def _leaves(dataset: Any) -> Iterator[SegDataset]:
+    """The data sets of daseg's that a data set is made of."""
+    if isinstance(dataset, SegDataset):
+        yield dataset
+    for part in getattr(dataset, "datasets", ()):
+        yield from _leaves(part)
+
+
+def _has_own_labels(dataset: SegDataset) -> bool:
+    """Whether a data set's labels lie in a folder of their own, as pseudo-labels would."""
+    return dataset.labels and dataset.label_root != dataset.root
+
+
+def _facts_of_labels(dataset: Any) -> Facts | None:
+    """Of pseudo-labels that a data set reads as its labels: ``label_root`` names their folder."""
+    parts = _leaves(getattr(dataset, "source", dataset))
+    roots = sorted({part.label_root for part in parts if _has_own_labels(part)})
+    found = [facts for facts, _ in filter(None, map(read_facts, roots))]
+    if len(found) > 1:
+        named = " and ".join(facts["root"] for facts in found)
+        raise ConfigError(
+            f"a training has pseudo-labels of one folder, but label_root names {named}: make them "
+            "in one folder, so that its report can say where they are from"
+        )
+    return found[0] if found else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

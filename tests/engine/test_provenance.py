@@ -1,0 +1,67 @@
+"""What a training says of pseudo-labels that it reads as the labels of a data set."""
+
+import shutil
+
+import pytest
+
+from daseg.datasets import DomainPair, FolderDataset, MixedDataset
+from daseg.engine.checkpoint import read_checkpoint
+from daseg.engine.evaluate import evaluate
+from daseg.engine.provenance import Provenance
+from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
+from daseg.engine.pseudo_labels.teacher import target_labels_seen
+from daseg.engine.train import train
+from daseg.utils.errors import ConfigError, DataError
+from runs import digest, report_of
+
+NAMES = ["left", "right", "square"]
+
+
+@pytest.fixture
+def pseudo(trained, tiny_data, tmp_path):
+    """A folder of pseudo-labels for `tiny_data`; their maker has seen five of its labels."""
+    pseudo_label(trained["config"], trained["checkpoint"], out=tmp_path / "pseudo", workers=0)
+    return tmp_path / "pseudo"
+
+
+def own(tiny_data, pseudo, **more):
+    return FolderDataset(tiny_data, NAMES, label_root=pseudo, label_encoding="train_ids", **more)
+
+
+def test_a_supervised_training_on_them_is_named(tiny_config, tiny_data, pseudo, tmp_path):
+    part = dict(label_root=str(pseudo), label_encoding="train_ids")
+    hooks = "custom_hooks.append(dict(type='ReportHook'))\n"
+    config = tiny_config(hooks + f"train_dataloader['dataset'].update({part})\n")
+    train(config, work_dir=tmp_path / "run", cfg_options={"train_cfg.max_iters": 3})
+    words = "training: distillation from a teacher with 5 target labels (by iter_6.pth sha256:"
+    assert words in (tmp_path / "run/report.txt").read_text()
+    report, checkpoint = report_of(tmp_path / "run"), read_checkpoint(tmp_path / "run/iter_3.pth")
+    assert report["pseudo_labels"]["manifest_sha256"] == digest(pseudo / "manifest.json")
+    assert checkpoint["meta"]["pseudo_labels"] == report["pseudo_labels"]
+    evaluate(config, tmp_path / "run/iter_3.pth", out=tmp_path / "test")
+    assert "; distillation from" in (tmp_path / "test/protocol_card.txt").read_text()
+    # As a teacher it has seen what its own teacher had, and not the twelve that it had labels of.
+    assert target_labels_seen([checkpoint], FolderDataset(tiny_data, NAMES, labels=False)) == 5
+
+
+def test_they_are_found_in_what_a_data_set_is_made_of(tiny_data, pseudo, tmp_path):
+    plain, target = FolderDataset(tiny_data, NAMES), FolderDataset(tiny_data, NAMES, labels=False)
+    mixed = MixedDataset([plain, MixedDataset([own(tiny_data, pseudo)])])
+    for dataset in mixed, DomainPair(mixed, target):
+        facts = Provenance(dataset).pseudo_labels()
+        assert facts is not None
+        assert facts["teacher_saw_target_labels"] == 5
+    # Labels that nobody reads, and labels that are none of ours.
+    assert Provenance(own(tiny_data, pseudo, labels=False)).pseudo_labels() is None
+    shutil.copytree(tiny_data / "labels", tmp_path / "true/labels")
+    assert Provenance(own(tiny_data, tmp_path / "true")).pseudo_labels() is None
+
+
+def test_what_cannot_be_told_is_refused(tiny_data, pseudo, tmp_path):
+    shutil.copytree(pseudo, tmp_path / "second")
+    both = MixedDataset([own(tiny_data, pseudo), own(tiny_data, tmp_path / "second")])
+    with pytest.raises(ConfigError, match=r"label_root names .*pseudo and .*second: make them in"):
+        Provenance(both)
+    (pseudo / "manifest.jsonl").touch()
+    with pytest.raises(DataError, match=r"pseudo-labels in .*pseudo are not finished"):
+        Provenance(own(tiny_data, pseudo))
