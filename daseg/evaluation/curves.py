@@ -13,6 +13,7 @@ from daseg.evaluation.pictures import new_figure, save_figure
 from daseg.utils.errors import DataError
 
 Points = list[tuple[int, float]]  # (iteration, value)
+COMMON = {"step", "iter", "epoch", "time", "data_time", "memory"}  # in lines of every kind
 
 
 @dataclass
@@ -56,7 +57,8 @@ def read_records(run: str | Path) -> list[dict]:
     """Read all that a run has logged, each line a dict with its iteration as ``step``.
 
     Each start of a run, so each resume too, writes a log of its own. Where a later one begins
-    before an earlier one ended, as after a crash, the later one holds.
+    before an earlier one ended, as after a crash, the later one holds. At the iteration that it
+    begins with, it holds for what it logs again.
 
     Args:
         run: A work directory, or one ``scalars.json``.
@@ -71,8 +73,7 @@ def read_records(run: str | Path) -> list[dict]:
     records: list[dict] = []
     for log in logs:
         later = _read_log(log)
-        start = min((record["step"] for record in later), default=math.inf)
-        records = [record for record in records if record["step"] < start] + later
+        records = _left_by(later, records) + later
     return records
 
 
@@ -129,6 +130,16 @@ def moving_average(values: Sequence[float], width: int) -> np.ndarray:
     return (sums[high] - sums[low]) / (high - low)
 
 
+def _left_by(later: Sequence[dict], earlier: Sequence[dict]) -> list[dict]:
+    """The lines of earlier logs that a later one does not replace.
+
+    A resume may validate once more at the iteration of its checkpoint, but does not train it again.
+    """
+    start = min((record["step"] for record in later), default=math.inf)
+    again = {key for record in later if record["step"] == start for key in record} - COMMON
+    return [r for r in earlier if r["step"] < start or (r["step"] == start and not again & set(r))]
+
+
 def _read_log(path: Path) -> list[dict]:
     """The lines of a log that name an iteration."""
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -158,15 +169,15 @@ def _draw_miou(axes: Axes, curve: Curve, colour: str) -> None:
     axes.plot(steps, values, color=colour, marker="o", markersize=3.5, linewidth=1.8, label=label)
 
 
-def dress(axes: Axes, title: str, y_label: str) -> None:
-    """Give a plot over the iterations its title, axes, grid and legend."""
+def dress(axes: Axes, title: str, y_label: str, *, legend: bool = True) -> None:
+    """Give a plot over the iterations its title, axes, grid and, unless told not to, legend."""
     axes.set_title(title)
     axes.set_xlabel("iteration")
     axes.set_ylabel(y_label)
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False)
-    else:
+    if not axes.get_legend_handles_labels()[0]:
         axes.text(0.5, 0.5, "nothing logged", ha="center", va="center", transform=axes.transAxes)
+    elif legend:
+        axes.legend(frameon=False)

@@ -137,7 +137,8 @@ def draw_domains(
         maps = [None if each is None else colorize(each, palette) for each in (label, prediction)]
         _row(row, [image, *maps, entropy], "")
         for axes, what in zip(row, ("image", "label", "prediction", "entropy"), strict=True):
-            axes.set_title("" if what == "label" and label is None else f"{domain}: {what}")
+            heading = f"{domain}: {what}" if domain else what
+            axes.set_title("" if what == "label" and label is None else heading)
         present |= set(np.unique(prediction)) | set(() if label is None else np.unique(label))
     heat = grid[0, 3].images[0]
     figure.colorbar(heat, ax=grid[:, 3], shrink=0.6, label="0 sure, 1 undecided")

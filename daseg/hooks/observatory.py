@@ -164,6 +164,8 @@ class ObservatoryHook(Hook):
 
     def _draw(self, runner: Runner, views: Mapping[str, View], iteration: int) -> None:
         domains = [picture_of(view) for view in views.values() if view.has_run]
+        if "target" not in views:  # it need not be a source: a supervised training has one domain
+            domains = [each._replace(domain="") for each in domains]
         path = Path(runner.work_dir) / "pictures" / f"iter_{iteration}.png"
         draw_domains(
             domains, self.palette, path, classes=self.classes, title=f"iteration {iteration}"

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from daseg.evaluation import panel, plot_curves, read_curve
-from daseg.evaluation.curves import moving_average
+from daseg.evaluation.curves import moving_average, read_records
 from daseg.utils.errors import DataError
 
 PALETTE = [[255, 0, 0], [0, 0, 255]]
@@ -42,6 +42,24 @@ def test_resumed_run_takes_the_place_of_what_was_lost(tmp_path):
     curve = read_curve(tmp_path)
     assert curve.loss == [(10, 3.0), (20, 2.0), (30, 1.5), (40, 1.0)]
     assert curve.miou == [(20, 1.0)]
+
+
+def test_a_resume_that_validates_again_keeps_the_training_of_that_iteration(tmp_path):
+    watched = dict(source_entropy=0.4, step=20)
+    lost = [train(30, 9.0), dict(source_entropy=0.3, step=30), dict(mIoU=2.0, step=30)]
+    kept = [train(10, 3.0), train(20, 2.0), watched]
+    replaced = dict(mIoU=1.0, time=0.1, step=20)
+    write_log(tmp_path, "20250101_000000", [*kept, replaced, *lost])
+    again = dict(mIoU=1.0, labelfree_entropy=0.5, time=0.2, step=20)
+    write_log(tmp_path, "20250102_000000", [again])  # stopped once more
+    write_log(tmp_path, "20250103_000000", [again, train(30, 1.5)])
+    assert read_records(tmp_path) == [
+        train(10, 3.0),
+        train(20, 2.0),
+        watched,
+        again,
+        train(30, 1.5),
+    ]
 
 
 def test_moving_average_by_hand():

@@ -13,6 +13,7 @@ from mmengine.visualization import LocalVisBackend
 from PIL import Image
 
 from daseg.engine.train import train
+from daseg.evaluation import pictures
 from daseg.hooks import ObservatoryHook, observatory
 from daseg.objectives import View
 from daseg.segmentor import SegOutput
@@ -215,6 +216,16 @@ def test_the_last_iteration_is_drawn_without_a_target_too(runner, tmp_path):
         step(hook, runner, iteration, source=view(torch.zeros(1, 3, 2, 2)))
     assert picture(tmp_path / "pictures/iter_3.png").shape[1] > 1500
     assert list(runner.record.scalars) == [3]
+
+
+def test_a_domain_is_named_where_there_are_two(runner, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(pictures, "save_figure", lambda figure, _: drawn.append(figure))
+    monkeypatch.setattr(observatory, "show_picture", lambda *_: None)
+    hook, logits = started(runner, picture_interval=1), torch.zeros(1, 3, 2, 2)
+    step(hook, runner, 1, source=view(logits))
+    step(hook, runner, 2, source=view(logits), target=view(logits, "target"))
+    assert [figure.axes[0].get_title() for figure in drawn] == ["image", "source: image"]
 
 
 def test_other_processes_do_nothing(runner, tmp_path, monkeypatch):

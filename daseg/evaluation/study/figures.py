@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 
 from daseg.evaluation.curves import Points, dress, moving_average
@@ -18,6 +19,7 @@ from daseg.utils.files import atomic_write
 
 MEASURED, LOGGED = "#1f5fbf", "#c2571a"
 LOSS = "loss_seg"
+LEGEND_COLUMNS = 3  # names of rows are long
 SMOOTH = 0.05  # width of the moving average, as a share of the logged points
 PANEL = 1000  # width of a picture panel in pixels
 PANEL_BYTES = 1_000_000  # of all panels together
@@ -77,21 +79,19 @@ def draw_classes(study: Study, path: Path) -> bool:
 def draw_curves(rows: Sequence[Row], path: Path) -> bool:
     """Loss and validation mIoU of all runs of some rows; False where nothing is logged.
 
-    A row has one colour; its first seed stands in the legend.
+    A row has one colour. The legend is below, where it covers no line.
     """
     if not any(run.records for row in rows for run in row.runs):
         return False
-    figure = new_figure(11, 4)
+    figure = new_figure(11, 4.2 + 0.2 * math.ceil(len(rows) / LEGEND_COLUMNS))
     loss_axes, miou_axes = figure.subplots(1, 2)
     for number, row in enumerate(rows):
         colour = f"C{number}" if len(rows) <= 10 else colormaps["tab20"](number % 20)
         _draw(loss_axes, row, LOSS, colour, smooth=SMOOTH)
         _draw(miou_axes, row, "mIoU", colour, marker="o", markersize=3)
-    dress(loss_axes, "training loss (moving average)", LOSS)
-    dress(miou_axes, "validation", "mIoU (%)")
-    for axes in (loss_axes, miou_axes):
-        if axes.get_legend():
-            axes.legend(frameon=False, fontsize=8)
+    dress(loss_axes, "training loss (moving average)", LOSS, legend=False)
+    dress(miou_axes, "validation", "mIoU (%)", legend=False)
+    _legend_below(figure, (loss_axes, miou_axes))
     save_figure(figure, path)
     return True
 
@@ -159,6 +159,16 @@ def _draw(axes: Axes, row: Row, key: str, colour: Any, smooth: float = 0, **styl
             drawn = moving_average(values, max(1, round(smooth * len(values))))
             axes.plot(steps, drawn, color=colour, linewidth=1.2, alpha=0.8, label=label, **style)
             label = None
+
+
+def _legend_below(figure: Figure, plots: Sequence[Axes]) -> None:
+    """One legend for all plots, each name once."""
+    known: dict[str, Any] = {}
+    for axes in plots:
+        handles, labels = axes.get_legend_handles_labels()
+        known |= dict(zip(labels, handles, strict=True))
+    style: dict[str, Any] = dict(ncols=LEGEND_COLUMNS, frameon=False, fontsize=8)
+    figure.legend(known.values(), known.keys(), loc="outside lower center", **style)
 
 
 def _points(run: Run, key: str) -> Points:

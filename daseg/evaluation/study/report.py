@@ -5,7 +5,7 @@ from pathlib import Path
 from prettytable import PrettyTable
 
 from daseg.evaluation.study import figures, tables
-from daseg.evaluation.study.collect import Row, Study, read_study
+from daseg.evaluation.study.collect import Row, Run, Study, read_study
 from daseg.evaluation.study.document import Block, Document, Heading, Picture, Text
 from daseg.evaluation.study.html import to_html
 from daseg.evaluation.study.markdown import to_markdown
@@ -147,5 +147,11 @@ def _panels(study: Study) -> list[Block]:
     for number, run in enumerate(runs, start=1):
         path = study.root / PICTURES / f"panel_{number}.jpg"
         iteration = figures.save_panel(run, path, len(runs))
-        blocks.append(Picture(path, f"{run.name}, iteration {iteration}"))
+        blocks.append(Picture(path, f"{run.name}, iteration {iteration}{_only_domain(study, run)}"))
     return [Heading("Pictures"), *blocks] if blocks else []
+
+
+def _only_domain(study: Study, run: Run) -> str:
+    """What a picture of a run without a target shows, which the picture itself does not say."""
+    has_one = run.report.get("target_domain") is False
+    return f" ({tables.one_domain(study.rows[run.row])})" if has_one else ""

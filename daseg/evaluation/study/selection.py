@@ -28,17 +28,23 @@ class Selected:
 
     Attributes:
         run: It.
-        validations: How many checkpoints there were to choose from.
+        candidates: How many checkpoints there were to choose from: the validations with a score,
+            whether the checkpoint has been deleted since or not.
         correlations: Spearman's, of each score with the validation mIoU over all validations.
         chosen: Iteration by rule.
         miou: Test mIoU of the chosen, by rule, in percent; of those that have been tested.
     """
 
     run: Run
-    validations: int
+    candidates: int
     correlations: dict[str, float | None]
     chosen: dict[str, int]
     miou: dict[str, float]
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether there was more than one checkpoint to choose from."""
+        return self.candidates > 1
 
 
 def chosen_checkpoints(run_dir: str | Path, *, saved: bool = True) -> dict[str, int]:
@@ -86,11 +92,11 @@ def select(study: Study) -> list[Selected]:
     return [_selected(run) for run in study.runs if run.test is not None and _has_scores(run)]
 
 
-def median_correlation(selected: Sequence[Selected], score: str) -> float | None:
-    """Median over the runs in which the score has a correlation; None where there are none."""
+def median_correlation(selected: Sequence[Selected], score: str) -> tuple[float | None, int]:
+    """Median over the runs in which the score has a correlation, None of none; their number."""
     found = [each.correlations.get(score) for each in selected]
     numbers = [value for value in found if value is not None]
-    return statistics.median(numbers) if numbers else None
+    return statistics.median(numbers) if numbers else None, len(numbers)
 
 
 def between_runs(selected: Sequence[Selected], score: str) -> tuple[float | None, int]:
@@ -112,7 +118,7 @@ def _selected(run: Run) -> Selected:
     both = {score: [v for v in found.values() if {score, VALIDATION} <= set(v)] for score in SCORES}
     return Selected(
         run=run,
-        validations=len(set(found) & _saved(run.path)),
+        candidates=sum(map(_is_scored, found.values())),
         correlations={
             score: spearman([v[score] for v in values], [v[VALIDATION] for v in values])
             for score, values in both.items()
@@ -128,7 +134,12 @@ def _selected(run: Run) -> Selected:
 
 
 def _has_scores(run: Run) -> bool:
-    return any(set(SCORES) & set(scores) for scores in validations(run.records).values())
+    return any(map(_is_scored, validations(run.records).values()))
+
+
+def _is_scored(scores: Validation) -> bool:
+    """Whether there is a score without labels."""
+    return bool(SCORES.keys() & scores)
 
 
 def _choose(found: Validations, kept: set[int]) -> dict[str, int]:

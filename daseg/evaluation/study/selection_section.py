@@ -24,10 +24,10 @@ HOW_TO_READ = (
     "where it says nothing, -1 where it is the reverse."
 )
 OF_CHOICES = (
-    "Test mIoU of the checkpoint that each rule chooses, mean over the runs in which that "
-    "checkpoint was tested, beside what the last checkpoint, and the best on validation, give in "
-    "the same runs. The best on validation peeks: it needs the target's labels, and is what no "
-    "rule without them is expected to beat."
+    "Test mIoU of the checkpoint that each rule chooses, mean over the runs that had several to "
+    "choose from and in which the chosen one was tested, beside what the last checkpoint, and the "
+    "best on validation, give in the same runs. The best on validation peeks: it needs the "
+    "target's labels, and is what no rule without them is expected to beat."
 )
 
 
@@ -40,7 +40,7 @@ def selection_section(selected: Sequence[Selected]) -> list[Block]:
         Text(HOW_TO_READ),
         _correlations(selected),
         Text(OF_CHOICES),
-        _choices(selected),
+        *_choices(selected),
         Text("The same for each run, with the chosen iteration in brackets:"),
         _by_run(selected),
     ]
@@ -52,25 +52,35 @@ def _correlations(selected: Sequence[Selected]) -> Table:
         [each.run.name, *(number(each.correlations.get(score)) for score in scores)]
         for each in selected
     ]
-    medians = ["median over the runs"]
+    medians = ["median within a run"]
     between = ["between the runs: their last checkpoints, with test mIoU"]
     for score in scores:
-        medians.append(number(median_correlation(selected, score)))
-        value, count = between_runs(selected, score)
-        between.append(NONE if value is None else f"{value:.2f} ({count} runs)")
+        medians.append(_over_runs(*median_correlation(selected, score)))
+        between.append(_over_runs(*between_runs(selected, score)))
     return Table(
         ["run", *(score.replace("_", " ") for score in scores)], [*lines, medians, between]
     )
 
 
-def _choices(selected: Sequence[Selected]) -> Table:
-    lines = []
+def _over_runs(value: float | None, runs: int) -> str:
+    return NONE if value is None else f"{value:.2f} ({runs} run{'' if runs == 1 else 's'})"
+
+
+def _choices(selected: Sequence[Selected]) -> list[Block]:
+    """The means, and how many runs are not in them."""
+    lines, choosing = [], [each for each in selected if each.has_choice]
     for rule in RULES:
-        runs = [each for each in selected if rule in each.miou]
+        runs = [each for each in choosing if rule in each.miou]
         if runs:
             means = [_mean(runs, name) for name in (rule, LAST, VALIDATION)]
             lines.append([TITLES[rule], str(len(runs)), *means])
-    return Table(["rule", "runs", "test mIoU", "last", "best on validation (peeks)"], lines)
+    table = Table(["rule", "runs", "test mIoU", "last", "best on validation (peeks)"], lines)
+    without = [each.run.name for each in selected if not each.has_choice]
+    if not without:
+        return [table]
+    counted = f"{len(without)} run{'' if len(without) == 1 else 's'}"
+    told = f"Not in the means: {counted} with a single checkpoint, so without a choice"
+    return [table, Text(f"{told} ({'; '.join(without)}).")]
 
 
 def _mean(runs: Sequence[Selected], rule: str) -> str:
@@ -85,7 +95,7 @@ def _mean(runs: Sequence[Selected], rule: str) -> str:
 def _by_run(selected: Sequence[Selected]) -> Table:
     rules = [rule for rule in RULES if any(rule in each.chosen for each in selected)]
     lines = [
-        [each.run.name, str(each.validations), *(_choice(each, rule) for rule in rules)]
+        [each.run.name, str(each.candidates), *(_choice(each, rule) for rule in rules)]
         for each in selected
     ]
     return Table(["run", "checkpoints", *(TITLES[rule] for rule in rules)], lines)

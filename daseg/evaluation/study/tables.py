@@ -1,14 +1,16 @@
 """The tables of a report: results, what the rows are and took, IoU by class."""
 
+import re
 from collections.abc import Iterable
 
-from daseg.evaluation.study.collect import Row, Study
+from daseg.evaluation.study.collect import Row, Run, Study
 from daseg.evaluation.study.document import BAD, FAINT, Cell, Table
 from daseg.evaluation.study.measures import Spread, gap_closed, spread
 from daseg.evaluation.study.ranking import Ranking
-from daseg.utils.pseudo_labels import kind_of_training
+from daseg.utils.pseudo_labels import START_SAW, kind_of_training, saw
 
 NONE = "-"
+LISTED = re.compile(r"# (?P<name>\w+) at .*: (?P<count>\d+) of \d+ images")
 
 
 def results(study: Study, ranking: Ranking) -> Table:
@@ -99,17 +101,42 @@ def memory(row: Row) -> str:
 
 
 def labels_opened(row: Row) -> str | Cell:
-    """How many label files of the target's training images the trainings opened."""
+    """How many label files of the target's training images the trainings opened.
+
+    Where a row trains on one domain alone, what that is: its labels are opened.
+    """
     reports = [run.report for run in row.runs if run.report]
     if not reports:
         return NONE
     if not any(report.get("target_domain") for report in reports):
-        return Cell("no target domain in training", FAINT)
+        return Cell(one_domain(row), FAINT)
     counts = [report.get("target_train_labels_opened") for report in reports]
     known = [count for count in counts if count is not None]
-    if len(known) < len(counts):
-        return Cell("not known", BAD)
-    return Cell(str(max(known)), BAD) if any(known) else "0"
+    opened = str(max(known)) if len(known) == len(counts) else "not known"
+    starts = dict.fromkeys(report.get(START_SAW, 0) for report in reports)
+    said = [opened, *(f"initial weights {saw(number)}" for number in starts if number != 0)]
+    return Cell("; ".join(said), BAD) if said != ["0"] else "0"
+
+
+def one_domain(row: Row) -> str:
+    """What a row that has no target domain trained on: "one domain: 300 labels of Cityscapes".
+
+    By the lists of training images; without them as the study says.
+    """
+    told = ", or ".join(dict.fromkeys(filter(None, map(_labels_read, row.runs))))
+    told = told or (f"labels of {row.said('data')}" if row.said("data") else "")
+    if not told:
+        return "no target domain in training"
+    pseudo = any(run.report.get("pseudo_labels") for run in row.runs)
+    return f"one domain: {told}" + (", pseudo-labels among them" if pseudo else "")
+
+
+def _labels_read(run: Run) -> str:
+    """By the headings of its list of images: "# Cityscapes at FOLDER: 50 of 300 images"."""
+    path = run.path / "train_images.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    found = [match for line in lines if (match := LISTED.match(line))]
+    return " + ".join(f"{match['count']} labels of {match['name']}" for match in found)
 
 
 def pseudo_labels(row: Row) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from daseg.evaluation.study import figures, summary, write_report
+from daseg.evaluation.study import figures, read_study, summary, write_report
 from daseg.evaluation.study.document import Document, Folded, Table, Text
 from daseg.evaluation.study.html import to_html
 from daseg.evaluation.study.markdown import to_markdown
@@ -194,6 +194,30 @@ def test_newest_picture_is_scaled_and_kept_small(study, tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "PANEL_BYTES", 60_000)
     write_report(study.root)
     assert (study.root / "report/panel_1.jpg").stat().st_size < 60_000
+
+
+def test_a_picture_of_one_domain_says_which(study):
+    run = study.root / "runs/low/seed_1"
+    (run / "report.json").write_text(json.dumps(dict(target_domain=False)))
+    (run / "train_images.txt").write_text("# Cityscapes at city: 2 of 2 images\na\nb\n")
+    text = write_report(study.root)[1].read_text()
+    caption = "low, seed 1, iteration 10 (one domain: 2 labels of Cityscapes)"
+    assert f"![{caption}](report/panel_1.jpg)" in text
+
+
+def test_the_legend_of_the_curves_is_below_them_and_names_each_row_once(study, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figures, "save_figure", lambda figure, path: drawn.append(figure))
+    study.log(study.root / "runs/low/seed_2", [dict(loss_seg=2.5, step=1), dict(mIoU=4.0, step=2)])
+    study.log(study.root / "runs/high/seed_1", [dict(loss_seg=2.0, step=1)])  # never validated
+    figures.draw_curves(list(read_study(study.root).rows.values()), study.root / "curves.png")
+    (figure,) = drawn
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["low", "high"]
+    assert [axes.get_legend() for axes in figure.axes] == [None, None]
+    lowest = min(axes.get_tightbbox().y0 for axes in figure.axes)
+    assert 0 <= legend.get_window_extent().y0 < legend.get_window_extent().y1 <= lowest
 
 
 def test_overview_draws_seeds_and_log(study):

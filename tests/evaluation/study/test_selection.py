@@ -3,7 +3,7 @@
 import pytest
 
 from daseg.evaluation.study import chosen_checkpoints, read_study
-from daseg.evaluation.study.document import Table
+from daseg.evaluation.study.document import Table, Text
 from daseg.evaluation.study.selection import between_runs, median_correlation, select
 from daseg.evaluation.study.selection_section import selection_section
 
@@ -101,9 +101,36 @@ def test_choices_side_by_side(run, folder):
         ["best by flip agreement", "1", "31.00", "25.00", "31.00"],
         ["best on validation (peeks)", "2", "35.50", "32.50", "35.50"],
     ]
+    assert by_run.rows[0][1] == "4"
     assert list(by_run.rows[1]) == [
         "b, seed 1", "2", "40.00 (120)", "not tested (60)", "-", "-", "40.00 (120)",
     ]  # fmt: skip
+
+
+def test_checkpoints_that_were_deleted_were_to_choose_from(run, folder):
+    # All four validations have a score; 120 alone is left, since all rules chose it.
+    [found] = select(read_study(folder.root))
+    assert found.chosen == dict.fromkeys(found.chosen, 120)
+    assert found.candidates == 4
+
+
+def test_runs_without_a_choice_are_not_in_the_means(run, folder):
+    for name, miou in (("b", 45.0), ("c", 47.0)):
+        folder.row(name, {1: miou})
+        # Validated twice, of which one has a score.
+        records = [validation(60, 1.0), validation(120, 2.0, entropy=0.2)]
+        folder.log(folder.root / f"runs/{name}/seed_1", records)
+    _, choices, by_run = tables(folder)
+    assert [line[1:3] for line in choices.rows] == [["1", "25.00"]] * 5
+    assert [line[1] for line in by_run.rows] == ["4", "1", "1"]
+    texts = [b.text for b in selection_section(select(read_study(folder.root))) if type(b) is Text]
+    told = "2 runs with a single checkpoint, so without a choice (b, seed 1; c, seed 1)."
+    assert f"Not in the means: {told}" in texts
+
+
+def test_nothing_is_said_of_runs_without_a_choice_where_all_have_one(run, folder):
+    section = selection_section(select(read_study(folder.root)))
+    assert not any("Not in the means" in block.text for block in section if type(block) is Text)
 
 
 def test_medians_and_order_between_runs(folder):
@@ -117,7 +144,9 @@ def test_medians_and_order_between_runs(folder):
         folder.log(folder.root / f"runs/{name}/seed_1", records)
     found = select(read_study(folder.root))
     assert [each.correlations["entropy"] for each in found] == pytest.approx([1, -1, -1])
-    assert median_correlation(found, "entropy") == pytest.approx(-1)
-    assert median_correlation(found, "information") is None
+    assert median_correlation(found, "entropy") == (pytest.approx(-1), 3)
+    assert median_correlation(found, "information") == (None, 0)
+    correlations, *_ = tables(folder)
+    assert [line[1] for line in correlations.rows[-2:]] == ["-1.00 (3 runs)"] * 2
     # Entropies 0.1, 1.3, 2.3 at the last iteration: the better the run, the less sure.
     assert between_runs(found, "entropy") == (pytest.approx(-1), 3)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from daseg.evaluation.study import read_study
-from daseg.evaluation.study.document import BAD, Cell, text_of
+from daseg.evaluation.study.document import BAD, FAINT, Cell, text_of
 from daseg.evaluation.study.ranking import rank
 from daseg.evaluation.study.tables import class_ious, descriptions, duration, results, sizes
 
@@ -52,6 +52,10 @@ def test_row_without_anything(folder):
     [
         ([dict(target_train_labels_opened=0), dict(target_train_labels_opened=3)], Cell("3", BAD)),
         ([dict(), dict(target_train_labels_opened=None)], Cell("not known", BAD)),
+        (
+            [dict(start_saw_target_labels=0), dict(start_saw_target_labels=12)],
+            Cell("0; initial weights saw 12 target labels", BAD),
+        ),
     ],
 )
 def test_opened_labels_are_marked(folder, reports, shown):
@@ -61,12 +65,33 @@ def test_opened_labels_are_marked(folder, reports, shown):
     assert lines(folder)["a"]["target train labels opened"] == shown
 
 
-def test_training_without_target(folder):
-    folder.row("a", {1: 1.0})
-    report(folder, "a", 1, target_domain=False, target_train_labels_opened=None)
-    assert (
-        text_of(lines(folder)["a"]["target train labels opened"]) == "no target domain in training"
-    )
+CITY, GAME = "# Cityscapes at d/city: 50 of 300 images, subset_seed 0", "# GTA5 at g: 4 of 4 images"
+
+
+@pytest.mark.parametrize(
+    ("headings", "said", "shown"),
+    [
+        ([CITY], dict(data="other"), "one domain: 50 labels of Cityscapes"),
+        ([GAME, CITY], {}, "one domain: 4 labels of GTA5 + 50 labels of Cityscapes"),
+        ([], dict(data="GTA5"), "one domain: labels of GTA5"),
+        ([], {}, "no target domain in training"),
+    ],
+)
+def test_training_on_one_domain_says_which(folder, headings, said, shown):
+    folder.row("a", {1: 1.0, 2: 2.0}, **said)
+    for seed in (1, 2):
+        report(folder, "a", seed, target_domain=False, target_train_labels_opened=None)
+        if headings:
+            names = "".join(f"{heading}\nx/y\n" for heading in headings)
+            (folder.root / f"runs/a/seed_{seed}/train_images.txt").write_text(names)
+    assert lines(folder)["a"]["target train labels opened"] == Cell(shown, FAINT)
+
+
+def test_training_on_pseudo_labels_of_one_domain_is_not_said_to_have_labels_alone(folder):
+    folder.row("a", {1: 1.0}, data="Cityscapes")
+    report(folder, "a", 1, target_domain=False, pseudo_labels=dict(root="x"))
+    shown = text_of(lines(folder)["a"]["target train labels opened"])
+    assert shown == "one domain: labels of Cityscapes, pseudo-labels among them"
 
 
 @pytest.mark.parametrize(
