@@ -8,7 +8,7 @@ Self-Training", ECCV 2018, alternate between labelling the target and training o
 the network labels Cityscapes' training images at the start and after every 5000 of 20000
 iterations, and beside what aagc_b2 learns it learns those labels. It keeps the surer half of each
 class's pixels, and all that are surer than 0.9 (Li et al., "Bidirectional Learning", CVPR 2019, in
-its code). No label of Cityscapes is opened, by nobody: this is unsupervised.
+its code). No label of Cityscapes is opened by anybody: this is unsupervised.
 
 There is no published number for it. It starts from the last checkpoint of aagc_b2, as
 aagc_b2_student does, and has its length, schedule and weights, so that the two differ in whose
