@@ -4,7 +4,7 @@
     python tools/study.py configs/studies/paper.py --devices cuda:0 cuda:1 \\
         --given deeplabv3plus_r101=data/weights/segmentron.pth translated=data/gta5_as_cityscapes
 
-`logged` is what the study got, by iterations, one run each; the first is the row's own number. Five
+`logged` is what the study got, by iterations, one run each; the first is the row's own number. Seven
 rows are ours: two source-only networks and AdaptSegNet's supervised one, which the closed gap is
 counted from and to, and below each student its unsupervised twin. A student of the study learns from
 pseudo-labels of a network that was trained on Cityscapes' labels, which is distillation; the twin,

@@ -1,10 +1,11 @@
 """What can be known of a study before anything of it runs."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
-from daseg.engine.study.jobs import Job, Plan
+from daseg.engine.study.changes import changes
+from daseg.engine.study.jobs import Job, Key, Plan
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.places import remedy
 from daseg.utils.progress import track
@@ -24,10 +25,10 @@ def check_plan(plan: Plan) -> None:
         DataError: A folder or file is missing that nothing of the study makes.
     """
     missing: dict[str, str] = {}
-    changed: list[str] = []
+    changed: dict[Key, str] = {}
     made = {job.product() for job in plan.jobs.values() if job.given is None}
     for job in track(plan.jobs.values(), len(plan.jobs), "jobs checked"):
-        changed += _changed(job)
+        changed |= _changed(job, changed)
         if job.state != "done":
             _check_commands(job)
             for place, path in _places(job):
@@ -37,11 +38,12 @@ def check_plan(plan: Plan) -> None:
             missing |= _gone(job)
     if missing:
         raise DataError("\n".join(["before the study can run:", *missing.values()]))
-    if changed:
+    folders = [folder for folder in changed.values() if folder]
+    if folders:
         raise ConfigError(
-            "made with other settings before, by another state of the config or of the study: "
-            + "; ".join(changed)
-            + ". Delete these folders to make them again, or choose another --root"
+            "made with other settings before, by another state of the config or of the study, or "
+            f"of what was made otherwise: {'; '.join(folders)}. Delete these folders to make them "
+            "again, or choose another --root"
         )
 
 
@@ -93,13 +95,12 @@ def _gone(job: Job) -> dict[str, str]:
     }
 
 
-def _changed(job: Job) -> list[str]:
-    """Its folder, and in which settings the record of an earlier making differs; or nothing."""
-    record = job.record()
-    if "settings" not in record:
-        return []
-    before = record["settings"]
-    keys = [key for key, now in job.settings.items() if before.get(key) != now]
-    if record.get("given", job.given) != job.given:
-        keys.append("--given")
-    return [f"{job.folder} ({', '.join(keys)})"] if keys else []
+def _changed(job: Job, before: Container[Key]) -> dict[Key, str]:
+    """Its folder, and what is otherwise than in its record; "" for one that is still to be made.
+
+    What needs one of those that changed ``before`` it has changed, too.
+    """
+    needs = [job.plan.jobs[key].place for key in job.needs if key in before]
+    found = list(dict.fromkeys([*changes(job), *needs]))
+    folder = f"{job.folder} ({', '.join(found)})" if job.record() else ""
+    return {job.key: folder} if found else {}

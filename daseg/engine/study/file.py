@@ -1,7 +1,7 @@
 """A study's file: which rows it has, what has to be made for them, and what it claims."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -121,13 +121,16 @@ class Study:
     claims: tuple[dict[str, Any], ...] = ()
     sizes: Mapping[str, Any] = field(default_factory=dict)
 
-    def content(self, world: str | None, seeds: Iterable[int]) -> dict[str, Any]:
-        """What the report reads, as ``study.json``."""
+    def content(
+        self, world: str | None, seeds: Iterable[int], given: Container[str] = ()
+    ) -> dict[str, Any]:
+        """What the report reads, as ``study.json``; rows that were given have one run."""
         return dict(
             name=self.name,
             title=self.title,
             world=world or "real",
             seeds=list(seeds),
+            given=[row.name for row in self.rows if row.name in given],
             rows=[row.content() for row in self.rows],
             claims=list(self.claims),
             sizes=dict(self.sizes),

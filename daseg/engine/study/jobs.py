@@ -52,6 +52,15 @@ class Job:
         return f"{self.step.name}, seed {self.seed}"
 
     @property
+    def place(self) -> str:
+        """Its folder in that of the study."""
+        return str(self.folder.relative_to(self.plan.root))
+
+    def placed(self, text: str) -> str:
+        """A text in which it does not matter where the study lies."""
+        return text.replace(str(self.plan.root), "ROOT")
+
+    @property
     def given(self) -> str | None:
         """The checkpoint that is there in the place of its training, and is only tested."""
         return self.plan.given.get(self.step.name)
@@ -127,16 +136,24 @@ class Job:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What it depends on; not where it lies."""
-        step, text = self.step, self.cfg.pretty_text.replace(str(self.plan.root), "ROOT")
+        step, given = self.step, sorted(set(self.plan.given) & set(self.step.references()))
+        needs = [self.plan.jobs[key] for key in self.needs]
         return dict(
             tool=step.tool,
             config=step.config,
-            config_sha256=sha256(text.encode()).hexdigest(),
+            config_sha256=_hash(self.placed(self.cfg.pretty_text)),
             checkpoint=step.checkpoint,
             arguments=list(step.arguments),
             judge=list(step.judge or ()),
-            given=sorted(set(self.plan.given) & set(step.references())),
+            given=given,
+            given_paths={name: self.placed(self.plan.given[name]) for name in given},
+            needs={need.place: _hash(json.dumps(need.settings, sort_keys=True)) for need in needs},
         )
+
+    def made_of(self) -> dict[str, str | None]:
+        """By place of each job that it needs, when that was made; None where no record says it."""
+        needs = [self.plan.jobs[key] for key in self.needs]
+        return {need.place: need.record().get("made") for need in needs}
 
     def record(self) -> dict[str, Any]:
         """What is known of an earlier making of it; of none, nothing.
@@ -149,7 +166,7 @@ class Job:
             return dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return {}
-        except (ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise ConfigError(
                 f"{path} cannot be read ({error}): delete {self.folder}, and it is made again"
             ) from None
@@ -159,10 +176,20 @@ class Job:
         """As its record says: "to do", "running", "stopped", "failed" or "done"."""
         return self.record().get("state", "to do")
 
+    def begin(self) -> None:
+        """Record that it is being made, how, and of what."""
+        given = self.given and self.placed(self.given)
+        how = dict(settings=self.settings, given=given, made_of=self.made_of())
+        self.write(**how, state="running", commands=[], error=None)
+
     def write(self, **changes: Any) -> None:
         """Change its record."""
         record = self.record() | changes
         atomic_write_text(self.folder / RECORD, json.dumps(record, indent=2) + "\n")
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 def _option(key: str, value: Any) -> str:

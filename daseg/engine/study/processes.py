@@ -9,11 +9,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
 
 from daseg.engine.checkpoint import numbered_checkpoints
+from daseg.engine.study.changes import refuse_changes, refuse_edits
 from daseg.engine.study.jobs import Job
 from daseg.engine.study.queue import Elsewhere
 from daseg.evaluation.study import chosen_checkpoints
@@ -48,21 +50,23 @@ class Processes:
 
         Raises:
             Elsewhere: Another process is at it.
+            ConfigError: It is there, made in another way; or its config was edited since the check.
             StudyError: One of its commands failed.
         """
         job.folder.mkdir(parents=True, exist_ok=True)
         with _locked(job) as lock:
+            refuse_changes(job)
             if job.state == "done":
                 return f"is there already{_result(job)}", False
-            begun = dict(settings=job.settings, given=job.given)
-            job.write(**begun, state="running", commands=[], error=None)
+            refuse_edits(job)  # before the record says that anything of it was begun
+            job.begin()
             self.show(f"{job}: begins on {self.devices[slot]}, see {job.folder / LOG}")
             try:
                 self._make(job, lock, slot)
             except BaseException as error:
                 job.write(state="stopped" if self.stopping else "failed", error=str(error))
                 raise
-            job.write(state="done")
+            job.write(state="done", made=datetime.now(timezone.utc).isoformat())
         return f"done{_result(job)}", True
 
     def stop(self) -> None:
@@ -96,6 +100,7 @@ class Processes:
     def _call(self, job: Job, part: str, command: list[str], lock: int, slot: int) -> None:
         if self.stopping:
             raise StudyError("stopped")
+        refuse_edits(job)  # a training may have taken hours since the last command
         begin, record = time.monotonic(), job.record()
         shown = shlex.join(["python", f"tools/{Path(command[1]).name}", *command[2:]])
         job.write(commands=[*record["commands"], shown])

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -66,8 +67,9 @@ def run_study(
     if only_list:
         print(_listed(plan))
         return []
-    content = study.content(world, seeds)
-    atomic_write_text(root / "study.json", json.dumps(content, indent=2) + "\n")
+    content = study.content(world, seeds, plan.given)
+    with _writing(str(root / "study.json")):
+        atomic_write_text(root / "study.json", json.dumps(content, indent=2) + "\n")
     show = partial(print, flush=True)  # at once into a file, too
     processes = Processes(devices, show)
     queue = Queue(plan.jobs, processes.run, len(devices), stop=processes.stop, show=show)
@@ -87,15 +89,27 @@ def run_study(
 def _report(plan: Plan, failures: str) -> list[Path]:
     """Write and sum up the report; where that fails, say so behind the failures of jobs."""
     try:
-        for job in plan.jobs.values():
-            note_stopped(job)
-        files = write_report(plan.root)
+        with _writing(f"the report in {plan.root}"):
+            for job in plan.jobs.values():
+                note_stopped(job)
+            files = write_report(plan.root)
         print(summary(plan.root))
-    except (UserError, OSError) as error:
+    except UserError as error:
         if not failures:
             raise
-        raise StudyError(f"{failures}\nand the report cannot be written: {error}") from error
+        raise StudyError(f"{failures}\nand there is no new report: {error}") from error
     return files
+
+
+@contextmanager
+def _writing(what: str) -> Iterator[None]:
+    """Make an error of the disk one of the user's: it may be full, or not be theirs."""
+    try:
+        yield
+    except OSError as error:  # which does not always know its file
+        raise DataError(
+            f"{what} cannot be written: {error}. What was made is whole: the same command goes on"
+        ) from error
 
 
 def _listed(plan: Plan) -> str:

@@ -188,8 +188,8 @@ def check_study(study: Mapping[str, Any]) -> None:
         study: The content of a ``study.json``.
 
     Raises:
-        ConfigError: A key is missing, a row's name comes twice, or a baseline, an oracle, a size or
-            a claim names a row that there is not.
+        ConfigError: A key is missing, a row's name comes twice, or what was given, a baseline, an
+            oracle, a size or a claim names a row that there is not.
     """
     for key in ("name", "title", "world", "seeds", "rows"):
         if key not in study:
@@ -198,6 +198,9 @@ def check_study(study: Mapping[str, Any]) -> None:
     wrong = sorted({str(name) for name in names if not name or names.count(name) > 1})
     if wrong:
         raise ConfigError(f"each row of a study needs a name of its own: {', '.join(wrong)}")
+    for name in study.get("given") or ():
+        if name not in names:
+            raise ConfigError(f"given: {name!r} is no row")
     for row in study["rows"]:
         for key in ("baseline", "oracle"):
             if row.get(key) is not None and row[key] not in names:
@@ -226,13 +229,7 @@ def read_study(root: str | Path) -> Study:
         raise ConfigError(f"{root / NAME}: {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{root / NAME} cannot be read as a study: {error}") from error
-    rows = {
-        row["name"]: Row(
-            row["name"], row, [_read_run(root, row["name"], int(seed)) for seed in spec["seeds"]]
-        )
-        for row in spec["rows"]
-    }
-    return Study(root, spec, rows)
+    return Study(root, spec, {row["name"]: _read_row(root, spec, row) for row in spec["rows"]})
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -265,6 +262,12 @@ def read_test(folder: Path) -> Evaluation | None:
     if missing:
         raise DataError(f"{folder / 'results.json'} has no {' and no '.join(sorted(missing))}")
     return Evaluation(folder, results, load_card(folder))
+
+
+def _read_row(root: Path, spec: Mapping[str, Any], row: Mapping[str, Any]) -> Row:
+    name, given = row["name"], spec.get("given") or ()
+    seeds = spec["seeds"][:1] if name in given else spec["seeds"]  # one checkpoint has one result
+    return Row(name, row, [_read_run(root, name, int(seed)) for seed in seeds])
 
 
 def _read_run(root: Path, row: str, seed: int) -> Run:

@@ -19,6 +19,17 @@ rows = [
     dict(name='teacher', config={config!r}, group='all')]
 claims = [dict(title='Students learn', checks=['student > plain'])]
 """
+FAKE = {
+    "train": """
+import pathlib, sys
+folder = pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
+if 'optim_wrapper.segmentor.optimizer.lr=-1' in sys.argv:
+    sys.exit('no such rate')
+for iteration in (2, 3, 6):
+    (folder / f'iter_{iteration}.pth').touch()
+""",
+    "test": "import pathlib, sys; assert pathlib.Path(sys.argv[2]).is_file()",
+}
 
 
 @pytest.fixture
@@ -31,3 +42,11 @@ def study_file(tiny_config: Callable[..., Path], tmp_path: Path) -> Callable[...
         return path
 
     return write
+
+
+@pytest.fixture
+def fake_tools(tmp_path, monkeypatch):
+    """Tools that write checkpoints without training."""
+    monkeypatch.setattr("daseg.engine.study.jobs.TOOLS", tmp_path)
+    for tool, code in FAKE.items():
+        (tmp_path / f"{tool}.py").write_text(code)

@@ -110,3 +110,11 @@ def test_every_study_is_sound_and_its_configs_are_there(name):
     study = read_study(STUDIES / name)
     for step in (*study.rows, *study.steps):
         assert (STUDIES.parents[1] / step.config).is_file(), step.config
+
+
+def test_how_many_rows_the_study_says_are_ours():
+    rows = read_study(STUDIES / "paper.py").rows
+    said = (STUDIES / "paper.py").read_text().replace("\n", " ")
+    assert [sum(bool(row.logged) == theirs for row in rows) for theirs in (True, False)] == [19, 7]
+    assert ": 19 rows of GTA5" in said
+    assert "Seven rows are ours" in said

@@ -189,26 +189,7 @@ seeds = [1]
 """
 
 
-FAKE = {
-    "train": """
-import pathlib, sys
-folder = pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
-if 'optim_wrapper.segmentor.optimizer.lr=-1' in sys.argv:
-    sys.exit('no such rate')
-for iteration in (2, 3, 6):
-    (folder / f'iter_{iteration}.pth').touch()
-""",
-    "test": "import pathlib, sys; assert pathlib.Path(sys.argv[2]).is_file()",
-}
 BROKEN = "rows[1]['cfg_options']['optim_wrapper.segmentor.optimizer.lr'] = -1"
-
-
-@pytest.fixture
-def fake_tools(tmp_path, monkeypatch):
-    """Tools that write checkpoints without training."""
-    monkeypatch.setattr("daseg.engine.study.jobs.TOOLS", tmp_path)
-    for tool, code in FAKE.items():
-        (tmp_path / f"{tool}.py").write_text(code)
 
 
 def test_a_study_with_a_job_that_fails(study_file, tmp_path, fake_tools, capsys):

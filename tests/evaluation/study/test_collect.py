@@ -19,6 +19,16 @@ def test_reads_rows_and_runs(folder):
     assert [run.state for run in row.runs] == ["done", "not started", "done"]
 
 
+def test_a_row_that_was_given_is_tested_once(folder):
+    folder.row("a", {1: 20.0})
+    folder.row("b", {1: 20.0})
+    folder.spec["given"] = ["a"]
+    folder.save()
+    rows = read_study(folder.root).rows
+    assert [run.state for run in rows["a"].runs] == ["done"]
+    assert [run.state for run in rows["b"].runs] == ["done", "not started", "not started"]
+
+
 def test_states(folder):
     folder.row("a", {1: 20.0})
     runs = folder.root / "runs" / "a"
@@ -107,6 +117,7 @@ def good() -> dict:
         (dict(rows=[dict(config="x")]), "needs a name of its own: None"),
         (dict(rows=[dict(name="a", baseline="z")]), "row 'a': its baseline 'z' is no row"),
         (dict(rows=[dict(name="a", oracle="z")]), "row 'a': its oracle 'z' is no row"),
+        (dict(given=["z"]), "given: 'z' is no row"),
         (dict(sizes=dict(few=[[3, "z"]])), "sizes of 'few': 'z' is no row"),
         (dict(claims=[dict(title="c", checks=["a > z"])]), "claim 'c', check 'a > z'"),
     ],
