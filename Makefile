@@ -44,8 +44,10 @@ demo: setup
 $(DEMO)/%/iter_400.pth:
 	$(PY) tools/train.py configs/demo/$*.py --work-dir $(DEMO)/$* --resume
 
+# What `make demo` has made; what else lies there, such as other runs, stays.
 clean-demo:
-	rm -rf data/demo $(DEMO)
+	rm -rf $(addprefix data/demo/,gta5 cityscapes contact_sheet.png demo_world.json)
+	rm -rf $(addprefix $(DEMO)/,source_only supervised curves.png panel.png)
 
 test: setup
 	$(PYTEST) -m 'not slow'

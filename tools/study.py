@@ -35,8 +35,13 @@ def main() -> None:
         help="what is there already: the checkpoint of a row, which is then only tested, or the "
         "folder or checkpoint that a step would make",
     )
-    add("--devices", **several, metavar="DEVICE", help="cuda:0 cuda:1, or cpu (default: all GPUs)")
-    add("--jobs", type=int, metavar="N", help="jobs at a time (default: one on each device)")
+    add(
+        "--devices",
+        **several,
+        metavar="DEVICE",
+        help="cuda:0 cuda:1, or cpu (default: all GPUs; none: cpu)",
+    )
+    add("--jobs", type=int, metavar="N", help="jobs at a time (default: one a GPU, or a core)")
     add("--only-report", action="store_true", help="run nothing, report on what is there")
     add("--list", action="store_true", help="run nothing, check all, show the jobs")
     add_world(parser, real=True)

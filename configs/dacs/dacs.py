@@ -8,8 +8,9 @@ values of the public code: batches of 2 and 2 crops of 512x512, 250000 iteration
 AdaptSegNet's, of which two branches are summed, a teacher of momentum 0.01. Its README says of the
 published network that it "peaked at 53.66 mIoU and ended at 53.04 mIoU".
 
-Differences from it, beside those that `ClassMix` names: the initial weights are AdaptSegNet's,
-from ImageNet, and not from MSCOCO; what is tested is the teacher, at full-size labels.
+Differences from it, beside those that `ClassMix` names: the initial weights are AdaptSegNet's
+file (ImageNet and MSCOCO), and not the one that the public code loads; what is tested is the
+teacher, at full-size labels.
 
 Not yet run here on the real images, which need a GPU; the second command runs it in the
 embedded world, within minutes.

@@ -3,6 +3,9 @@
     python tools/train.py configs/style_transfer/source_only.py
     python tools/train.py configs/style_transfer/source_only.py --world demo
 
+Its work dir is work_dirs/source_only, where configs/cyclegan/gta2cityscapes_semantic.py looks for its
+last checkpoint. Other configs of this file name need a --work-dir of their own.
+
 Zheng and Yang, "Rectifying Pseudo Label Learning", IJCV 2021, report 37.2 for their network trained
 on the source alone. No image of Cityscapes is seen in training, so that batch norm's statistics are
 the source's. Length and batch are those of gc_b1.

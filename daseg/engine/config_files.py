@@ -70,6 +70,8 @@ class _NoConfigError(ConfigError):
 
 
 def _parse(path: Path) -> ast.Module:
+    if path.is_dir():
+        raise _NoConfigError(f"{path} is a folder: name a config in it")
     if not path.is_file():
         raise _NoConfigError(f"no config at {path}{_similar_files(path)}")
     if path.suffix != ".py":

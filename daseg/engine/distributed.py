@@ -29,7 +29,8 @@ def init_processes(launcher: str, timeout: int = 1800) -> None:
         timeout: Seconds after which a process that waits for the others gives up.
 
     Raises:
-        ConfigError: The launcher's environment variables are missing.
+        ConfigError: The launcher's environment variables are missing, or it has started more
+            processes on this machine than there are GPUs.
     """
     if is_distributed():
         return
@@ -47,9 +48,22 @@ def init_processes(launcher: str, timeout: int = 1800) -> None:
         )
     use_cuda = torch.cuda.is_available()
     if use_cuda:
+        _check_gpus(int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count())
+        # Under Slurm a process may see its own GPU alone.
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     dist.init_process_group("nccl" if use_cuda else "gloo", timeout=timedelta(seconds=timeout))
-    atexit.register(_leave)
+    if not use_cuda:  # NCCL would wait for the others, also where this process ends by an error
+        atexit.register(_leave)
+
+
+def _check_gpus(processes: int, gpus: int) -> None:
+    """Refuse what NCCL fails with, "Duplicate GPU detected"."""
+    if processes > gpus:
+        raise ConfigError(
+            f"{processes} processes were started on this machine, which has {gpus} GPU"
+            f"{'' if gpus == 1 else 's'}: start at most one for each, tools/dist_train.sh CONFIG "
+            f"{gpus}, or all of them on the CPU, with CUDA_VISIBLE_DEVICES=''"
+        )
 
 
 def _leave() -> None:

@@ -180,8 +180,13 @@ class AmpOptimWrapper(OptimWrapper):
             yield
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
-        """Back-propagate the loss, scaled where the precision needs it."""
-        super().backward(self.scaler.scale(loss), **kwargs)
+        """Back-propagate the loss, scaled where the precision needs it.
+
+        Each gradient has the precision of what it is of. Under autocast that of a gradient penalty,
+        which is computed in float32, would be convolved in 16 bits on CUDA.
+        """
+        with torch.autocast(self.device_type, enabled=False):
+            super().backward(self.scaler.scale(loss), **kwargs)
 
     def step(self, **kwargs: Any) -> None:
         """Clip and step; skip the step where a float16 gradient has overflowed."""
@@ -198,6 +203,7 @@ class AmpOptimWrapper(OptimWrapper):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         state_dict = dict(state_dict)
-        if "loss_scaler" in state_dict:
-            self.scaler.load_state_dict(state_dict.pop("loss_scaler"))
+        scale = state_dict.pop("loss_scaler", None)
+        if scale:  # of a bfloat16 run there is none
+            self.scaler.load_state_dict(scale)
         super().load_state_dict(state_dict)

@@ -92,12 +92,12 @@ class ReportHook(Hook):
     ) -> None:
         """Collect: a validation may look at the target's training images."""
         self._collect(data_batch)
+        self.kept["peak_memory"] = max(self.kept["peak_memory"], peak_memory())
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Take the validation's time; keep its result."""
         self._take_time("validation_seconds")
         self.miou = (metrics or {}).get("mIoU", self.miou)
-        self.kept["peak_memory"] = max(self.kept["peak_memory"], peak_memory())
         self._add_up(runner)  # the best checkpoint may be written now
 
     def before_pseudo_labels(self, runner: Runner) -> None:

@@ -101,7 +101,7 @@ class ClassMix(Objective):
     def _pasted(self, label: Tensor) -> Tensor:
         if self.mask == "classmix":
             return class_mask(label, self.num_classes)
-        return box_mask(len(label), size_of(label)).to(label.device)
+        return box_mask(len(label), size_of(label), label.device)
 
     def mixed_losses(self, mixed: View) -> dict[str, Tensor]:
         """``loss_mix``, and ``loss_mix_aux`` where there is an auxiliary head, weighted.

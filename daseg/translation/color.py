@@ -85,7 +85,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
 def _mix(image: Tensor, matrix: Tensor) -> Tensor:
     """Apply a matrix (3,3) to the channels of (N,3,H,W)."""
     # Not a convolution or a product of matrices, which a GPU may round to ten bits (TF32).
-    weights = matrix.to(image.device, image.dtype)[..., None, None]
+    weights = matrix.to(image.device, image.dtype, non_blocking=True)[..., None, None]
     return (weights * image[:, None]).sum(2)
 
 

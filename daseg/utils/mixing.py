@@ -30,20 +30,21 @@ def class_mask(label: Tensor, num_classes: int) -> Tensor:
     index = label.clamp(max=num_classes).flatten(1).long()
     present = torch.zeros(len(label), num_classes + 1, dtype=torch.bool, device=label.device)
     present = present.scatter_(1, index, True)[:, :num_classes]
-    lots = torch.rand(len(label), num_classes).to(label.device).masked_fill(~present, -1)
+    lots = torch.rand(len(label), num_classes).to(label.device, non_blocking=True)
+    lots = lots.masked_fill(~present, -1)
     place = lots.argsort(dim=1, descending=True).argsort(dim=1)
     chosen = place < (present.sum(1, keepdim=True) + 1) // 2
     return F.pad(chosen, (0, 1)).gather(1, index).view_as(label)
 
 
-def box_mask(count: int, size: Size) -> Tensor:
+def box_mask(count: int, size: Size, device: torch.device | str = "cpu") -> Tensor:
     """One box in each of ``count`` images, whose share of the area is uniform in 0..1.
 
     Yun et al., "CutMix", ICCV 2019, eq. (2), with Beta(1, 1); the box has the image's shape and
     lies inside of it, wherever there is room.
 
     Returns:
-        (N,H,W), bool, on the CPU.
+        (N,H,W), bool, on the device.
     """
     share, *place = torch.rand(3, count, 1)
     inside = []
@@ -51,7 +52,8 @@ def box_mask(count: int, size: Size) -> Tensor:
         side = (length * share.sqrt()).round()
         begin = (at * (length - side + 1)).floor()
         index = torch.arange(length)
-        inside.append((begin <= index) & (index < begin + side))
+        own = (begin <= index) & (index < begin + side)
+        inside.append(own.to(device, non_blocking=True))
     rows, columns = inside
     return rows[:, :, None] & columns[:, None, :]
 

@@ -61,7 +61,7 @@ PLACES = {
 
 
 def remedy(folder: str | Path) -> str:
-    """``"; do this"`` for a missing folder inside one of the worlds; else ``""``."""
+    """``"; do this"`` for a missing folder of a world, or inside of one; else ``""``."""
     for name, place in PLACES.items():
         if _inside(folder, place.translated):
             return (
@@ -73,7 +73,7 @@ def remedy(folder: str | Path) -> str:
                 f"; make those of the world {name!r} first: tools/pseudo_label.py CONFIG "
                 f"CHECKPOINT --world {name} --out {place.pseudo_labels}"
             )
-        if _inside(folder, place.root):
+        if _inside(folder, place.root) and not Path(place.root).is_dir():
             return f"; {place.remedy.format(root=place.root)}"
     return ""
 

@@ -42,6 +42,10 @@ def test_a_missing_config_names_near_files(config):
     refused(config.with_name("tinny.py"), r"no config at .*tinny.py; did you mean .*tiny.py\?")
 
 
+def test_a_folder_is_no_config(tmp_path):
+    refused(tmp_path, r" is a folder: name a config in it")
+
+
 def test_a_missing_config_below_a_missing_folder_does_not_search_the_disk(tmp_path):
     refused(tmp_path / "no/such/folder/x.py", r"no config at .*no/such/folder/x.py")
 

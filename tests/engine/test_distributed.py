@@ -105,6 +105,17 @@ def test_launcher_without_its_variables_says_how_to_start(monkeypatch):
         init_processes("pytorch")
 
 
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    message = r"2 processes .* which has 1 GPU: .*dist_train.sh CONFIG 1, .*CUDA_VISIBLE_DEVICES=''"
+    with pytest.raises(ConfigError, match=message):
+        init_processes("pytorch")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed in /proc")
 def test_a_finished_process_has_no_thread_of_its_group_left(tiny_config, tmp_path):

@@ -106,6 +106,32 @@ def test_mixed_precision_on_a_cpu_is_on_and_steps_alike():
     assert 0 < float((mixed - plain).norm()) < 0.03 * float(plain.norm())
 
 
+class Watch(torch.autograd.Function):
+    """Pass on what comes; remember whether mixed precision was on when the gradient came."""
+
+    @staticmethod
+    def forward(ctx, value):
+        Watch.forwards = torch.is_autocast_enabled("cpu")
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        Watch.backwards = torch.is_autocast_enabled("cpu")
+        return gradient
+
+
+def test_gradients_are_computed_outside_of_mixed_precision():
+    """Of a gradient penalty CUDA would else convolve them in 16 bits."""
+    network = nn.Linear(2, 1)
+    wrapper = build_optimizer(
+        network, dict(type="AmpOptimWrapper", optimizer=dict(type="SGD", lr=1.0))
+    )
+    with wrapper.optim_context(network):
+        wrapper.backward(Watch.apply(network(torch.ones(1, 2)).float()).sum())
+    assert Watch.forwards
+    assert not Watch.backwards
+
+
 @pytest.mark.parametrize("kind", ["OptimWrapper", "AmpOptimWrapper"])
 def test_gradients_are_clipped_to_the_norm(kind):
     free, _ = one_step(dict(type=kind))
@@ -154,4 +180,7 @@ def test_the_loss_scale_is_part_of_the_state():
     copy.load_state_dict(state)
     assert copy.scaler.get_scale() == 8.0
     assert "loss_scaler" in state  # loading takes nothing out of the state it was given
+    source.scaler = torch.amp.GradScaler("cpu", enabled=False)  # of a bfloat16 run
+    copy.load_state_dict(source.state_dict())
+    assert copy.scaler.get_scale() == 8.0
     OptimWrapper(copy.optimizer).load_state_dict({k: state[k] for k in ("state", "param_groups")})

@@ -14,7 +14,7 @@ from daseg.engine.train import train
 from daseg.engine.worlds import ASPP_RATES, NORMED_ASPP, WORLDS, changes, use_world
 from daseg.registry import DATASETS, HEADS
 from daseg.utils.errors import ConfigError, DataError
-from daseg.utils.places import PLACES
+from daseg.utils.places import PLACES, remedy
 
 # With round numbers of their own, so that tuning the worlds does not concern the tests.
 ROUND = dict(max_iters=600, least_interval=100)
@@ -272,15 +272,22 @@ def test_printing_shows_the_result_and_what_changed(capsys):
     assert "model.segmentor.backbone.type: ResNet -> EfficientNetLite0" in err
 
 
-@pytest.mark.parametrize(("world", "remedy"), [
+@pytest.mark.parametrize(("world", "advice"), [
     ("demo", "draw the embedded world first: python tools/make_demo.py --root gone/demo"),
     ("camvid", "environment variable DASEG_CAMVID"),
 ])  # fmt: skip
-def test_missing_images_say_how_to_get_them(world, remedy, monkeypatch):
+def test_missing_images_say_how_to_get_them(world, advice, monkeypatch):
     monkeypatch.setenv(f"DASEG_{world.upper()}", f"gone/{world}")
     dataset = in_world(world).train_dataloader.dataset.source
-    with pytest.raises(DataError, match=remedy):
+    with pytest.raises(DataError, match=advice):
         DATASETS.build(dataset)
+
+
+def test_a_wrong_path_inside_of_a_world_does_not_make_one_draw_it_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("DASEG_DEMO", str(tmp_path))
+    assert remedy(tmp_path / "nothere") == ""
+    monkeypatch.setenv("DASEG_DEMO", str(tmp_path / "gone"))
+    assert "make_demo.py" in remedy(tmp_path / "gone/gta5")
 
 
 def test_translated_images_are_the_worlds_own_with_the_labels_of_its_source(monkeypatch):

@@ -12,6 +12,7 @@ from daseg.evaluation.study import check_claims
 from daseg.registry import did_you_mean
 from daseg.utils.errors import ConfigError
 
+KEYS = ("title", "seeds", "rows", "steps", "claims", "sizes")  # of a study
 TOOLS = ("train", "translate", "pseudo_label")
 REFERENCE = re.compile(r"\{([^{}]*)\}")
 NAME = re.compile(r"\w[\w.-]*")  # the name of a folder, too: not ".."
@@ -162,6 +163,7 @@ def _texts(node: Any) -> Iterator[str]:
 
 
 def _study(name: str, cfg: dict[str, Any]) -> Study:
+    _check_keys(cfg)
     if not cfg.get("rows"):
         raise ConfigError("a study has rows=[dict(name=..., config=...), ...]")
     study = Study(
@@ -176,6 +178,14 @@ def _study(name: str, cfg: dict[str, Any]) -> Study:
     _check_names(study)
     check_claims(study.content(None, study.seeds))
     return study
+
+
+def _check_keys(cfg: dict[str, Any]) -> None:
+    """Refuse what is meant for a key of a study; other names are variables that its file uses."""
+    for name in cfg.keys() - set(KEYS):
+        hint = did_you_mean(name, [key for key in KEYS if key not in cfg])
+        if hint:
+            raise ConfigError(f"{name}: not a key that a study has{hint}")
 
 
 def _seeds(seeds: Any) -> tuple[int, ...]:

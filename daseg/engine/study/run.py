@@ -62,7 +62,7 @@ def run_study(
     plan = Plan(study, root, world=world, seeds=seeds, given=given, rows=rows)
     if not only_report:
         check_plan(plan)
-    elif not root.is_dir():
+    elif not (root / "study.json").is_file():
         raise DataError(f"--only-report: nothing of the study is in {root} (--root, --world)")
     if only_list:
         print(_listed(plan))

@@ -10,6 +10,7 @@ from mmengine import Config
 from torch import Tensor, nn
 
 from daseg.api import usable_device
+from daseg.engine.arguments import accepted_arguments
 from daseg.engine.checkpoint import load_strictly, read_checkpoint
 from daseg.registry import MODELS, TRANSLATORS, did_you_mean
 from daseg.translation import TiledTranslation
@@ -86,7 +87,10 @@ def load_translator(
 
 def _untrained(cfg: Config, words: list[str] | None, device: torch.device) -> LoadedTranslator:
     part = _parse(words) if words else _of_config(cfg)
-    translator = TRANSLATORS.build(dict(part)).eval().to(device)
+    try:
+        translator = TRANSLATORS.build(dict(part)).eval().to(device)
+    except (TypeError, ValueError) as error:  # text where a number belongs
+        raise ConfigError(f"the translator {part} cannot be built: {error}") from error
 
     def function(image: Tensor, target: Tensor | None) -> Tensor:
         return translator(image.to(device), target)
@@ -111,10 +115,13 @@ def _parse(words: list[str]) -> dict[str, Any]:
     if name not in known:
         hint = did_you_mean(name, known) or f"; known are {', '.join(known)}"
         raise ConfigError(f"--translator {name}: no translator is called so{hint}")
-    try:
-        return dict(type=name, **parse_cfg_options(pairs))
-    except ConfigError as error:
-        raise ConfigError(str(error).replace("--cfg-options", f"--translator {name}")) from None
+    options = parse_cfg_options(pairs, f"--translator {name}")
+    legal = accepted_arguments(TRANSLATORS.get(name))
+    for key in options:
+        if legal is not None and key not in legal:
+            hint = did_you_mean(key, legal) or f"; it has {', '.join(sorted(legal)) or 'none'}"
+            raise ConfigError(f"--translator {name}: there is no argument {key!r}{hint}")
+    return dict(type=name, **options)
 
 
 def _trained(

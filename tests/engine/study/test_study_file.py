@@ -35,6 +35,8 @@ def test_what_the_file_says(study_file):
         ("rows = []", r"small\.py: a study has rows="),
         ("seeds = [1, 1]", r"seeds is a list of different whole numbers, not \[1, 1\]"),
         ("seeds = 3", "seeds is a list of different whole numbers, not 3"),
+        ("seed = seeds\ndel seeds", r"seed: not a key that a study has.*did you mean 'seeds'"),
+        ("claim = claims\ndel claims", r"claim: not a key that a study has.*did you mean 'claims'"),
         ("rows[0]['confg'] = 'x'", r"rows, 'student': there is no 'confg'.*did you mean 'config'"),
         ("del rows[0]['config']", r"rows, 'student': needs dict\(name=\.\.\., config=\.\.\.\)"),
         ("rows[0]['name'] = 'a/b'", r"the name 'a/b' has more than letters"),

@@ -227,6 +227,12 @@ def test_a_list_of_the_jobs_and_a_report_alone(study_file, tmp_path, fake_tools,
     ]  # fmt: skip
     with pytest.raises(DataError, match=rf"--only-report: nothing of the study is in {root}"):
         run_study(file, root=root, only_report=True)
+    own = tmp_path / "mine/report.html"  # a folder of something else
+    own.parent.mkdir()
+    own.write_text("mine")
+    with pytest.raises(DataError, match=rf"--only-report: nothing of the study is in {own.parent}"):
+        run_study(file, root=own.parent, only_report=True)
+    assert own.read_text() == "mine"
     with pytest.raises(ConfigError, match=r"--seeds 9: a number from 1 to 1, of the seeds in .*sm"):
         run_study(file, root=root, num_seeds=9)
     run_study(file, root=root, rows=["plain"])

@@ -162,6 +162,10 @@ def test_options_that_do_not_go_together_are_refused(pair_config, pair_weights, 
         translate(pair_config(), out=out, translator=["Fourier"])
     with pytest.raises(ConfigError, match=r"--translator FourierTranslator beta: expected KEY="):
         translate(pair_config(), out=out, translator=["FourierTranslator", "beta"])
+    with pytest.raises(ConfigError, match=r"Translator: there is no argument 'bta'.*mean 'beta'"):
+        translate(pair_config(), out=out, translator=["FourierTranslator", "bta=0.1"])
+    with pytest.raises(ConfigError, match=r"'beta': 'wide'} cannot be built: .*'str'"):
+        translate(pair_config(), out=out, translator=["FourierTranslator", "beta=wide"])
     with pytest.raises(ConfigError, match="limit at least 1"):
         translate(pair_config(), out=out, translator=IDENTITY, limit=0)
     with pytest.raises(ConfigError, match="a tile of 40 pixels is too small"):
