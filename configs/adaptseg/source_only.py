@@ -4,8 +4,9 @@
 
 Other configs have this file name, too, hence the work dir. Every adaptation is measured against
 this. Tsai et al. (CVPR 2018) report 36.6 mIoU. No image of Cityscapes is seen in training, so that
-batch norm's statistics are the source's alone. The schedule ends at 250000, the training at 150000, as theirs. Their optimizer is given the backbone's
-weights about three times; here each weight is given once, at the stated rate. To do as theirs:
+batch norm's statistics are the source's alone. The schedule ends at 250000, the training at 150000,
+as theirs. Their optimizer is given the backbone's weights about three times; here each weight is
+given once, at the stated rate. To do as theirs:
 `--cfg-options optim_wrapper.segmentor.emulate_duplicate_groups=True`. Not yet run here: it needs
 GTA5, Cityscapes and a GPU.
 """

@@ -28,6 +28,10 @@ class Job(Labelling):
 
     Raises:
         ConfigError: The classes of a network and of the target are not the same.
+
+    Attributes:
+        target_labels_seen: How many labels of the target the networks were trained with; None: not
+            known.
     """
 
     def __init__(
@@ -62,21 +66,19 @@ class Job(Labelling):
             confidence_map=confidence_map,
             limit=limit,
         )
-        for path in self.paths:
-            self._check_classes(path)
+        contents = [read_checkpoint(path) for path in self.paths]
+        for path, checkpoint in zip(self.paths, contents, strict=True):
+            self._check_classes(path, checkpoint)
+        self.target_labels_seen = target_labels_seen(contents, self.target)
 
-    def _check_classes(self, path: Path) -> None:
+    def _check_classes(self, path: Path, checkpoint: dict[str, Any]) -> None:
         """Of as many classes under other names, or in another order, every label would be wrong."""
-        known = (read_checkpoint(path).get("meta") or {}).get("dataset_meta") or {}
+        known = (checkpoint.get("meta") or {}).get("dataset_meta") or {}
         if "classes" in known and tuple(known["classes"]) != self.classes:
             raise ConfigError(
                 f"{path} was trained on the classes {list(known['classes'])}, the target "
                 f"{self.target} has {list(self.classes)}: the pseudo-labels would be of others"
             )
-
-    def target_labels_seen(self) -> int | None:
-        """How many labels of the target the networks were trained with; None: not known."""
-        return target_labels_seen([read_checkpoint(path) for path in self.paths], self.target)
 
 
 def means_of(cfg: Config, tta: bool) -> Means:

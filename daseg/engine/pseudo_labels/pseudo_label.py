@@ -87,7 +87,7 @@ def pseudo_label(
         cfg_options=dict(cfg_options or {}),
     )
     validation = check_audit(job) if audit else None
-    seen = job.target_labels_seen()
+    seen = job.target_labels_seen
     name = str(config) if world is None else f"{config} --world {world}"
     about = dict(config=name, teacher_saw_target_labels=seen)
     written = write_labels(job, about, workers=workers, overwrite=overwrite)
