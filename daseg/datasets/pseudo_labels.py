@@ -64,6 +64,7 @@ class PseudoLabels:
         self.paths = self._find(target)
         self.reader = LabelReader({k: k for k in range(len(classes))}, (IGNORE,))
         self._refuse_true_labels(forbidden)
+        self._refuse_elsewhere()
 
     def _read(self, without_manifest: bool) -> tuple[Facts, dict[str, Entry]]:
         found = read_facts(self.root)
@@ -93,6 +94,16 @@ class PseudoLabels:
                 missing,
             )
         return {name: found[name] for name in target.names}
+
+    def _refuse_elsewhere(self) -> None:
+        """The manifest is of files in the folder, and links may lead anywhere."""
+        root = os.path.realpath(self.root)
+        for path in self.paths.values() if self._entries else ():
+            if os.path.commonpath([root, os.path.realpath(path)]) != root:
+                raise DataError(
+                    f"the pseudo-label {path} is a link that leads out of {self.root}, so that the "
+                    "manifest there does not say what it is: put the file itself there"
+                )
 
     def _refuse_true_labels(self, forbidden: frozenset[str]) -> None:
         for path in self.paths.values():

@@ -24,6 +24,7 @@ from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.norm import is_norm
 from daseg.utils.progress import track
+from daseg.utils.workers import workers_of
 
 
 def adapt_batch_norm(segmentor: nn.Module, loader: Any) -> int:
@@ -97,8 +98,10 @@ def _estimating(network: nn.Module, layers: Sequence[_BatchNorm]) -> Iterator[No
             layer.momentum = momentum
 
 
-def _shown(loader: Any) -> Any:
-    return track(loader, len(loader), "adapting batch norm") if is_main_process() else loader
+def _shown(loader: Any) -> Iterator[Any]:
+    shown = track(loader, len(loader), "adapting batch norm") if is_main_process() else loader
+    with workers_of("the images for AdaBN", "--cfg-options test_dataloader.num_workers"):
+        yield from shown
 
 
 def _run(segmentor: nn.Module, image: Tensor) -> None:

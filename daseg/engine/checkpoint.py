@@ -10,7 +10,6 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import get_state_dict
 from torch import nn
 
-from daseg.utils.files import atomic_write
 from daseg.utils.strict import (
     TEACHER,
     load_groups,
@@ -19,6 +18,7 @@ from daseg.utils.strict import (
     read_checkpoint,
     segmentor_weights,
 )
+from daseg.utils.weights import write_torch_file
 
 __all__ = [
     "has_teacher",
@@ -38,8 +38,7 @@ __all__ = [
 
 def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
     """Write a checkpoint under its final name only when all of it is on the disk."""
-    with atomic_write(path) as temporary:
-        torch.save(checkpoint, temporary)
+    write_torch_file(checkpoint, path)
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:

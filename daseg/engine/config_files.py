@@ -3,6 +3,7 @@
 import ast
 import difflib
 import re
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 
@@ -15,13 +16,18 @@ from daseg.utils.log import quiet
 ENVIRONMENT = re.compile(r"\{\{\s*\$[^}]*\}\}")  # {{$NAME:default}}, which is not Python
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: Path, keys: Collection[str] = RUNNER_KEYS) -> Config:
     """Read a config file with its bases, and import its ``custom_imports``.
+
+    Args:
+        path: The file.
+        keys: The variables that are read from such a file, which it may set again where a base has
+            set them; the others are helpers.
 
     Raises:
         ConfigError: A file is missing or broken, or sets a base's helper variable again.
     """
-    check_files(path)
+    check_files(path, keys)
     try:
         with quiet():  # it says which environment variables it has replaced, at every reading
             cfg = Config.fromfile(path, import_custom_modules=False)
@@ -39,7 +45,7 @@ def base_files(path: Path) -> list[Path]:
     return [file for base in direct for file in (base, *base_files(base))]
 
 
-def check_files(path: Path) -> set[str]:
+def check_files(path: Path, keys: Collection[str] = RUNNER_KEYS) -> set[str]:
     """Check a config file and its bases; return the names of all variables that they set.
 
     A helper variable of a base that is set again has no effect, since the base has computed with
@@ -49,14 +55,14 @@ def check_files(path: Path) -> set[str]:
     inherited: set[str] = set()
     for base in _bases(tree):
         try:
-            inherited |= check_files(path.parent / base)
+            inherited |= check_files(path.parent / base, keys)
         except _NoConfigError as error:
             raise ConfigError(f"{path}: its _base_ is missing: {error}") from None
     own = _assigned(tree)
     loaded = {
         n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
     }
-    for name in sorted(own & inherited - RUNNER_KEYS - loaded):
+    for name in sorted(own & inherited - set(keys) - loaded):
         if not name.startswith("_"):
             raise ConfigError(
                 f"{path} sets {name!r} again, which a base has computed with already, so that the "

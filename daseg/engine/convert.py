@@ -14,14 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from daseg.backbones.weights import TRACKED, check_fit, read_state_dict
 from daseg.registry import did_you_mean
 from daseg.utils.errors import CheckpointError, ConfigError
-from daseg.utils.files import atomic_write
-from daseg.utils.weights import sha256_file
+from daseg.utils.weights import sha256_file, write_torch_file
 
 State = Mapping[str, Tensor]
 Rule = tuple[str, str]  # regular expression for the start of a key, what to put in its place
@@ -51,6 +49,12 @@ SEPARABLE = {
 ONE_HEAD: list[Rule] = [(RESNET, "backbone."), (r"layer5\.", "head.")]
 VGG: list[Rule] = [(r"(?=features\.)", "backbone."), (r"classifier\.", "head.")]
 TWO_HEADS: list[Rule] = [(RESNET, "backbone."), (r"layer5\.", "aux_head."), (r"layer6\.", "head.")]
+# The keys of AdaptSegNet's discriminator, which no segmentor has.
+DISCRIMINATOR = {
+    f"{layer}.{part}"
+    for layer in ("conv1", "conv2", "conv3", "conv4", "classifier")
+    for part in ("weight", "bias")
+}
 SOURCES = ("segmentron", "adaptsegnet", "seg-uncertainty", "torchvision")
 
 IMAGENET = {"to_bgr": False, "mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
@@ -128,12 +132,20 @@ def convert_state_dict(
 
     Raises:
         ConfigError: ``source`` is unknown.
-        CheckpointError: Nothing fits, or a key is missing, has no known use or the wrong shape.
+        CheckpointError: It is a discriminator, nothing fits, or a key is missing, has no known use
+            or the wrong shape.
     """
     if source not in SOURCES:
         hint = did_you_mean(source, SOURCES)
         raise ConfigError(f"no source is called {source!r}{hint} ({', '.join(SOURCES)})")
     names = {key: strip(key) for key in published}
+    if set(names.values()) == DISCRIMINATOR:
+        raise CheckpointError(
+            "it is one of AdaptSegNet's discriminators, and segmentors are converted: theirs mean "
+            "the source by 0 and the target by 1, daseg's the other way round, so that a training "
+            "that went on with it would push the domains apart (docs/weights.md says how it is "
+            "turned round)"
+        )
     initial = source == "torchvision" or any(key.startswith("Scale.") for key in published)
     two_heads = any(name.startswith("layer6.") for name in names.values())
     report, state = Report(), {}
@@ -252,5 +264,4 @@ def refuse_existing(out: str | Path, force: bool) -> None:
 def write_converted(state: State, source: str, path: str | Path, out: str | Path) -> None:
     """Write converted weights, and in ``meta`` what they were converted from."""
     meta = {"source": source, "source_file": Path(path).name, "source_sha256": sha256_file(path)}
-    with atomic_write(out) as temporary:
-        torch.save({"state_dict": dict(state), "meta": meta}, temporary)
+    write_torch_file({"state_dict": dict(state), "meta": meta}, out)

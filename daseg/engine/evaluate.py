@@ -15,6 +15,7 @@ from daseg.evaluation import IoUMetric, IoUResult
 from daseg.evaluation.protocol import BATCH_NORM, write_card
 from daseg.segmentor import segmentor_config, without_initial_weights
 from daseg.utils.errors import ConfigError
+from daseg.utils.writable import check_file, check_folder
 
 
 def evaluate(
@@ -54,12 +55,16 @@ def evaluate(
         ConfigError: The config is wrong, or says nothing about testing.
         CheckpointError: The checkpoint cannot be read or does not fit.
     """
+    if out is not None:
+        check_folder(out, "--out")
+    if seed_log is not None:
+        check_file(seed_log, "--seed-log")
     cfg = load_config(config, cfg_options, world=world)
     config_text = cfg.pretty_text  # as the user wrote it: the hash names config and overrides
     paths = checkpoint_paths(checkpoint)
     # A wrong path is an error before anything is built.
     teachers = [has_teacher(read_checkpoint(path)) for path in paths]
-    out = Path(out) if out else _default_out(paths, bool(adabn))
+    out = check_folder(_default_out(paths, bool(adabn)) if out is None else out, "--out")
     images = target_images(cfg, None if adabn is True else adabn) if adabn else None
     inference = segmentor_config(cfg).get("inference") or dict(type="WholeInference")
     prepare(cfg, out, tta=tta, seed_log=seed_log, launcher=launcher)

@@ -12,6 +12,7 @@ from daseg.engine.distributed import follow_first_process
 from daseg.registry import LOOPS
 from daseg.utils.errors import ConfigError
 from daseg.utils.seed import seed_everything
+from daseg.utils.workers import workers_of
 
 
 @LOOPS.register_module()
@@ -93,19 +94,21 @@ class IterTrainLoop(BaseLoop):
         self.dataloader._iterator = None  # where persistent workers are kept
 
     def _next_batch(self) -> dict[str, Any]:
-        if self._batches is None:
-            world_batch = self.dataloader.batch_size * self.runner.world_size
-            self.dataloader.sampler.start_at(self._iter * world_batch)
-            with torch.random.fork_rng(devices=[]):  # the workers' seed is drawn
-                self._batches = iter(self.dataloader)
-        return next(self._batches)
+        with workers_of("train_dataloader"):
+            if self._batches is None:
+                world_batch = self.dataloader.batch_size * self.runner.world_size
+                self.dataloader.sampler.start_at(self._iter * world_batch)
+                with torch.random.fork_rng(devices=[]):  # the workers' seed is drawn
+                    self._batches = iter(self.dataloader)
+            return next(self._batches)
 
     def _validate(self) -> None:
         """Validate where it is due: at the interval, and at the end."""
         due = self._iter == self.max_iters or self._iter % self.val_interval == 0
         if self.runner.val_loop is not None and self._iter > 0 and due:
             follow_first_process(self.runner.model)
-            self.runner.val_loop.run()
+            with workers_of("val_dataloader"):
+                self.runner.val_loop.run()
 
     def run_iter(self, data_batch: dict[str, Any]) -> None:
         """Make one train step, with the hooks around it."""

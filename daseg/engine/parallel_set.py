@@ -3,29 +3,17 @@
 import os
 import shutil
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from daseg.datasets import SegDataset
 from daseg.datasets.scan import read_list
 from daseg.utils.errors import DataError
-from daseg.utils.files import atomic_write, atomic_write_text, temporary_name
+from daseg.utils.files import Staged, atomic_write, atomic_write_text
+from daseg.utils.pictures import JPEG, stage_picture
 from daseg.utils.progress import track
-
-JPEG = frozenset((".jpg", ".jpeg"))
-# A second compression on top of the source's own: all of the quality that there is, and colours at
-# full resolution.
-JPEG_OPTIONS = [
-    cv2.IMWRITE_JPEG_QUALITY,
-    100,
-    cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-    cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-]
-# Larger files by a tenth, written in a fraction of the time.
-PNG_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+from daseg.utils.writable import writing
 
 
 class ParallelSet:
@@ -93,17 +81,17 @@ class ParallelSet:
         for index in track(indices, len(indices), "placing labels"):
             label = self.original_label(index)
             if label.is_file():
-                (_copy if copy else _link)(label, self.label_path(index))
+                (_copy if copy else _link)(label, self.label_path(index), self.out)
                 count += 1
         return count
 
-    def write_image(self, index: int, pixels: np.ndarray) -> str:
-        """Write RGB (H,W,3) uint8; return the SHA-256 of the file.
+    def stage_image(self, index: int, pixels: np.ndarray) -> tuple[Staged, str]:
+        """Write RGB (H,W,3) uint8 beside its place; return it and the SHA-256 of the file.
 
         Raises:
             DataError: The file cannot be written; there is none under its name then.
         """
-        return write_picture(self.image_path(index), pixels)
+        return stage_picture(self.image_path(index), pixels, root=self.out)
 
     def write_lists(self, indices: Sequence[int]) -> list[Path]:
         """Write the list files that lie below the source's root, as far as their images are here.
@@ -117,11 +105,12 @@ class ParallelSet:
         if used is None or root not in used.resolve().parents:
             return []
         written = [self.out / used.resolve().relative_to(root)]
-        atomic_write_text(written[0], "\n".join(names) + "\n")
+        atomic_write_text(written[0], "\n".join(names) + "\n", root=self.out)
         for other in sorted(used.parent.glob(f"*{used.suffix}")):
             if other != used and set(read_list(other, self._suffixes())) <= set(names):
                 written.append(self.out / other.resolve().relative_to(root))
-                atomic_write_text(written[-1], other.read_text(encoding="utf-8"))
+                text = other.read_text(encoding="utf-8")
+                atomic_write_text(written[-1], text, root=self.out)
         return written
 
     def aside(self, name: str) -> Path:
@@ -131,44 +120,25 @@ class ParallelSet:
         return self.out / (f".{name}" if hidden else name)
 
 
-def write_picture(path: Path, pixels: np.ndarray) -> str:
-    """Write RGB (H,W,3) or one channel (H,W), uint8; return the SHA-256 of the file.
-
-    Raises:
-        DataError: The file cannot be written; there is none under its name then.
-    """
-    options = JPEG_OPTIONS if path.suffix.lower() in JPEG else PNG_OPTIONS
-    bgr = pixels[..., ::-1] if pixels.ndim == 3 else pixels
-    done, data = cv2.imencode(path.suffix, np.ascontiguousarray(bgr), options)
-    if not done:
-        raise DataError(f"{path}: the picture cannot be encoded")
-    try:
-        with atomic_write(path) as temporary:
-            temporary.write_bytes(data.tobytes())
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be written: {error.strerror}. What was written before is whole: "
-            "the same command goes on from there"
-        ) from error
-    return sha256(data.tobytes()).hexdigest()
-
-
-def _link(label: Path, path: Path) -> None:
+def _link(label: Path, path: Path, root: Path) -> None:
     """Make a relative link: it holds where both folders are moved or mounted together."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = Staged(path, root=root)
     target = os.path.relpath(label.resolve(), path.parent.resolve())
     if path.is_symlink() and os.readlink(path) == target:
         return
-    temporary = temporary_name(path)
-    temporary.symlink_to(target)
-    os.replace(temporary, path)
+    try:
+        with writing(path):
+            staged.temporary.symlink_to(target)
+        staged.place()
+    finally:
+        staged.discard()
 
 
-def _copy(label: Path, path: Path) -> None:
+def _copy(label: Path, path: Path, root: Path) -> None:
     was = label.stat()
     if path.is_file() and not path.is_symlink():
         now = path.stat()
         if (now.st_size, now.st_mtime_ns) == (was.st_size, was.st_mtime_ns):
             return
-    with atomic_write(path) as temporary:
+    with atomic_write(path, root=root) as temporary:
         shutil.copy2(label, temporary)  # with its time, by which it is known to be the same

@@ -12,8 +12,8 @@ from daseg.api import predict, read_rgb
 from daseg.segmentor import Segmentor
 from daseg.utils.colors import Palette, colorize, overlay
 from daseg.utils.errors import DataError
-from daseg.utils.files import atomic_write
 from daseg.utils.labels import CITYSCAPES_CLASSES, train_ids_to_label_ids
+from daseg.utils.pictures import write_picture
 from daseg.utils.progress import track
 
 IMAGES = frozenset(".png .jpg .jpeg .bmp .webp .tif .tiff .ppm".split())
@@ -88,8 +88,8 @@ class Writer:
 
     def image(self, pixels: np.ndarray, pred: np.ndarray, name: Path) -> None:
         """Write the pictures of one image: RGB (H,W,3) and its class map (H,W)."""
-        self._write("color", name, colorize(pred, self.palette)[..., ::-1])
-        self._write("overlay", name, overlay(pixels, pred, self.palette)[..., ::-1])
+        self._write("color", name, colorize(pred, self.palette))
+        self._write("overlay", name, overlay(pixels, pred, self.palette))
         if self.train_ids:
             self._write("train_ids", name, pred)
         if self.label_ids:
@@ -97,8 +97,7 @@ class Writer:
 
     def _write(self, folder: str, name: Path, pixels: np.ndarray) -> None:
         path = self.out / folder / name.with_name(f"{name.name}.png")
-        with atomic_write(path) as temporary:
-            cv2.imwrite(str(temporary), np.ascontiguousarray(pixels))
+        write_picture(path, pixels, root=self.out)
 
 
 def predict_files(segmentor: Segmentor, files: list[tuple[Path, Path]], writer: Writer) -> int:

@@ -1,14 +1,32 @@
 """Writing the files of a made data set in threads, and going on where an earlier run ended."""
 
-from collections import deque
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from daseg.utils.errors import WorkerError, WriteError
+from daseg.utils.files import Staged
 from daseg.utils.manifest import Entry, Manifest, is_complete
 from daseg.utils.progress import track
+
+
+@contextmanager
+def going_on() -> Iterator[None]:
+    """Add to what stops a making of files that what was written stays.
+
+    Raises:
+        WriteError, WorkerError: As the body.
+    """
+    try:
+        yield
+    except (WriteError, WorkerError) as error:
+        raise type(error)(
+            f"{error}. What was written before is whole: the same command goes on from there"
+        ) from error
 
 
 class Record(Protocol):
@@ -18,8 +36,25 @@ class Record(Protocol):
         """Record it."""
 
 
+class Made(NamedTuple):
+    """Files of an image that are written, and are still to be placed.
+
+    Attributes:
+        name: The image's name.
+        entry: What is recorded of it.
+        files: The files.
+    """
+
+    name: str
+    entry: Entry
+    files: Sequence[Staged]
+
+
 class Recorder:
-    """Writes files in threads; records each one that is on the disk.
+    """Writes files in threads; places and records each image in the order in which they are done.
+
+    One image at a time gets its files placed and is recorded: of what is in its place a run that is
+    killed has not recorded one image at most.
 
     Use it as a context: what was given to it is written at its end, also after an error.
 
@@ -31,33 +66,48 @@ class Recorder:
     def __init__(self, record: Record, workers: int) -> None:
         self.record = record
         self._pool = ThreadPoolExecutor(max(workers, 1))
-        self._waiting: deque[Future[tuple[str, Entry]]] = deque()
+        self._waiting: set[Future[None]] = set()
         self._most = 4 * max(workers, 1)  # so that images do not pile up in memory
+        self._placing = Lock()
 
     def __enter__(self) -> Any:
         return self
 
-    def submit(self, write: Callable[..., tuple[str, Entry]], *args: Any) -> None:
-        """Call ``write(*args)`` soon; it returns the name and the entry of what it has written."""
-        self._waiting.append(self._pool.submit(write, *args))
-        while len(self._waiting) > self._most:
-            self._record()
+    def submit(self, write: Callable[..., Made], *args: Any) -> None:
+        """Call ``write(*args)`` soon; place and record what it has written.
 
-    def _record(self) -> None:
-        self.record.add(*self._waiting.popleft().result())
+        Raises:
+            Exception: What an earlier writing has raised.
+        """
+        self._waiting.add(self._pool.submit(self._make, write, *args))
+        while len(self._waiting) > self._most:
+            wait(self._waiting, return_when=FIRST_COMPLETED)
+            self._forget_done()
+
+    def _forget_done(self) -> None:
+        for future in [each for each in self._waiting if each.done()]:
+            self._waiting.remove(future)
+            future.result()
+
+    def _make(self, write: Callable[..., Made], *args: Any) -> None:
+        made = write(*args)
+        try:
+            with self._placing:
+                for file in made.files:
+                    file.place()
+                self.record.add(made.name, made.entry)
+            for file in made.files:
+                file.settle()
+        finally:
+            for file in made.files:
+                file.discard()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        problem: Exception | None = None
-        while self._waiting:
-            try:
-                self._record()
-            except Exception as failed:  # the others are written all the same
-                problem = problem or failed
-        self._pool.shutdown()
-        if problem is not None and error is None:
-            raise problem
+        self._pool.shutdown()  # all are written, whatever became of one
+        if error is None:
+            self._forget_done()
 
 
 def complete_entries(
@@ -73,7 +123,7 @@ def complete_entries(
     known = [name for name in manifest.entries if name in files]
 
     def check(name: str) -> bool:
-        return is_complete(manifest.entries[name], *files[name])
+        return is_complete(manifest.entries[name], *files[name], manifest.out)
 
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         whole = list(track(pool.map(check, known), len(known), "checking what is there"))

@@ -32,6 +32,7 @@ from daseg.engine.provenance import Provenance
 from daseg.evaluation.protocol import versions
 from daseg.segmentor import without_initial_weights
 from daseg.utils.errors import CheckpointError, ConfigError
+from daseg.utils.workers import workers_of
 from daseg.utils.wrapping import unwrap
 
 _run_number = itertools.count()
@@ -100,6 +101,11 @@ class Runner(MMRunner):
     def get_hooks_info(self) -> str:
         """The hooks in the order in which they run: one line, where mmengine logs eighty."""
         return ", ".join(type(hook).__name__ for hook in self.hooks)
+
+    def test(self) -> dict[str, float]:
+        """Test, as mmengine's; raises `WorkerError` where a process that reads has died."""
+        with workers_of("test_dataloader"):
+            return super().test()
 
     @property
     def bare_model(self) -> Any:

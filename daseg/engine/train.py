@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ from daseg.engine.checkpoint import latest_checkpoint
 from daseg.engine.config import load_config
 from daseg.engine.runner import Runner
 from daseg.engine.work_dirs import default_work_dir
-from daseg.utils.errors import CheckpointError, ConfigError
+from daseg.utils.errors import CheckpointError, ConfigError, WorkerError, WriteError
 from daseg.utils.files import remove_leftovers
+from daseg.utils.writable import CAUSES, MIB, cause, check_folder
 
 
 def train(
@@ -48,27 +51,62 @@ def train(
     for key in ("train_dataloader", "train_cfg", "optim_wrapper"):
         if not cfg.get(key):
             raise ConfigError(f"{config} cannot be trained: it has no {key}")
-    cfg.work_dir = str(work_dir or cfg.get("work_dir") or default_work_dir(config, world))
+    given = cfg.get("work_dir") if work_dir is None else work_dir
+    cfg.work_dir = str(default_work_dir(config, world) if given is None else given)
     cfg.resume = resume
     cfg.launcher = launcher
     if print_config:
         print(cfg.pretty_text)
         return None
+    if is_first:
+        check_folder(cfg.work_dir, "--work-dir")
     _protect(cfg)
     _find_start(cfg)
     if is_first:
         remove_leftovers(cfg.work_dir)  # half a checkpoint of a run that was killed
-    runner = Runner.from_cfg(cfg)
-    try:
-        runner.train()
-    except KeyboardInterrupt:
-        newest = latest_checkpoint(cfg.work_dir)
-        print(
-            f"\nstopped; --resume goes on from {newest.name if newest else 'the beginning'}",
-            file=sys.stderr,
-        )
-        raise
+    with _saying_what_is_whole(cfg.work_dir):
+        runner = Runner.from_cfg(cfg)
+        try:
+            runner.train()
+        except KeyboardInterrupt:
+            newest = latest_checkpoint(cfg.work_dir)
+            print(
+                f"\nstopped; --resume goes on from {newest.name if newest else 'the beginning'}",
+                file=sys.stderr,
+            )
+            raise
     return runner
+
+
+@contextmanager
+def _saying_what_is_whole(work_dir: str) -> Iterator[None]:
+    """Add to what stops a training from outside what is left of it, and how to go on.
+
+    Raises:
+        WriteError: The disk is full, or a file cannot be written for another reason.
+        WorkerError: A process that reads has died.
+    """
+    try:
+        yield
+    except (WriteError, WorkerError) as error:
+        raise type(error)(f"{error}. {_left(work_dir, error)}") from error
+    except OSError as error:
+        if error.errno not in CAUSES:
+            raise
+        path = Path(os.fsdecode(error.filename)) if error.filename else Path(work_dir, "its log")
+        text = f"{path} cannot be written: {cause(error, path)}"
+        raise WriteError(f"{text}. {_left(work_dir, WriteError())}") from error
+
+
+def _left(work_dir: str, error: Exception) -> str:
+    newest = latest_checkpoint(work_dir)
+    if newest is None:
+        return f"No checkpoint is in {work_dir} yet: the training has to begin again"
+    size = newest.stat().st_size / MIB
+    space = f"make room for {size:.0f} MiB (a checkpoint takes that), then " * (
+        isinstance(error, WriteError)
+    )
+    return f"{newest} is whole: {space}go on from it with --resume"
 
 
 def _protect(cfg: Config) -> None:

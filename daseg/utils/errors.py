@@ -13,6 +13,14 @@ class DataError(UserError):
     """A file of a data set is missing, unreadable or not what it should be."""
 
 
+class WriteError(DataError, OSError):
+    """A file cannot be written: the disk is full, or the place is none that files go to."""
+
+
+class WorkerError(UserError, RuntimeError):
+    """A process that reads data has died, or cannot hand over what it has read."""
+
+
 class CheckpointError(UserError):
     """A checkpoint cannot be read or does not fit the model."""
 

@@ -1,50 +1,142 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and read only where they are files."""
 
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from daseg.utils.writable import NAME_MAX, refuse_links, writing
 
 # What `temporary_name` makes, with the number of the process; numbers have at most 7 digits.
 TEMPORARY = re.compile(r"\..+\.([1-9]\d{0,6})\.[0-9a-f]{8}(\.[^.]+)?")
 
 
+class Staged:
+    """A file that is written, beside its place and under a temporary name.
+
+    `place` puts it there; where it is not placed it is to be discarded.
+
+    Args:
+        path: Its place; the folder is made if missing.
+        root: A folder above it: below that no folder may be a link.
+
+    Raises:
+        WriteError: No file can be there.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None
+    ) -> None:
+        self.path = Path(path)
+        with writing(self.path):
+            if root is not None:
+                refuse_links(self.path.parent, root)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.temporary = temporary_name(self.path)
+
+    def place(self) -> None:
+        """Give it its name, in one step. A link of that name is replaced, not what it leads to.
+
+        Raises:
+            WriteError: It cannot be given it.
+        """
+        with writing(self.path):
+            os.replace(self.temporary, self.path)
+
+    def settle(self) -> None:
+        """Make the disk know the new name, where it is to outlast a power failure."""
+        with writing(self.path):
+            sync(self.path.parent)
+
+    def discard(self) -> None:
+        """Remove it where it was not placed."""
+        with suppress(OSError):  # what cannot be removed now, `remove_leftovers` finds
+            self.temporary.unlink(missing_ok=True)
+
+
 @contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(
+    path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None
+) -> Iterator[Path]:
     """Give a temporary path to write to; put it in the place of ``path`` when all went well.
 
     The temporary file lies in the same folder (made if missing) and ends in the same suffix, which
     libraries read the format from. A reader, or a run after a crash, sees the old file or the new
     one and never a part. Where the body raises, ``path`` stays as it was.
 
+    Args:
+        path: The file. Where it is a link, the link is replaced, not what it leads to.
+        root: A folder above it: below that no folder may be a link.
+
+    Raises:
+        WriteError: It cannot be written.
+
     Example:
         >>> with atomic_write("out/results.json") as temporary:
         ...     temporary.write_text("{}")
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
+    staged = Staged(path, root=root)
     try:
-        yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        with writing(staged.path):
+            yield staged.temporary
+            sync(staged.temporary)
+        staged.place()
+        staged.settle()
     finally:
-        temporary.unlink(missing_ok=True)
+        staged.discard()
 
 
-def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write ``text`` as UTF-8, whole or not at all."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+def stage(
+    path: str | os.PathLike[str], data: bytes, *, root: str | os.PathLike[str] | None = None
+) -> Staged:
+    """Write bytes beside their place, as `Staged`: the disk has them, under a temporary name."""
+    staged = Staged(path, root=root)
+    try:
+        with writing(staged.path):
+            staged.temporary.write_bytes(data)
+            sync(staged.temporary)
+    except BaseException:
+        staged.discard()
+        raise
+    return staged
+
+
+def atomic_write_text(
+    path: str | os.PathLike[str], text: str, *, root: str | os.PathLike[str] | None = None
+) -> None:
+    """Write ``text`` as UTF-8, whole or not at all; arguments as of `atomic_write`.
+
+    Characters that stand for bytes which are no UTF-8, in names of files, are written as these.
+    """
+    with atomic_write(path, root=root) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def temporary_name(path: Path) -> Path:
     """A path beside ``path`` that is to be renamed to it, with its suffix; new at each call."""
     # Not tempfile: its files are the owner's alone, and would stay so after the rename.
-    return path.with_name(f".{path.stem}.{os.getpid()}.{secrets.token_hex(4)}{path.suffix}")
+    end = f".{os.getpid()}.{secrets.token_hex(4)}{path.suffix}"
+    stem = path.stem
+    while len(os.fsencode(f".{stem}{end}")) > NAME_MAX and len(stem) > 1:
+        stem = stem[:-1]  # the name of a file may be as long as any name may be
+    return path.with_name(f".{stem}{end}")
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a regular file; a pipe or a device is not waited for.
+
+    Raises:
+        OSError: It is none, or cannot be read.
+    """
+    # Opened without waiting, and looked at before it is read: what the name means may change.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("it is no regular file")
+        return file.read()
 
 
 def remove_leftovers(folder: str | os.PathLike[str], *, below: bool = False) -> int:
@@ -83,7 +175,7 @@ def _is_another_alive(process: int) -> bool:
     return True
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Make the disk hold what was written, or the folder know the new name."""
     if path.is_dir() and os.name != "posix":  # only POSIX opens folders
         return

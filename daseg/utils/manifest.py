@@ -2,20 +2,38 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from pathlib import Path
+import os
+from collections.abc import Mapping, Sequence
+from io import FileIO
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from daseg.utils.errors import DataError
-from daseg.utils.files import atomic_write_text, remove_leftovers
+from daseg.utils.files import atomic_write_text, read_bytes, remove_leftovers
+from daseg.utils.json_files import check_shape, parse_json, unreadable
+from daseg.utils.writable import refuse_links, writing
 
 FORMAT = 1
 FINAL, JOURNAL = "manifest.json", "manifest.jsonl"
+OTHERS = "manifest.[0-9]*.jsonl"  # journals of processes beside the first
+FILES = ("file", "confidence")  # the keys of an entry that name files
 Entry = dict[str, Any]
 # Of each kind of made data set: what it is, and what was done to it.
 WORDS = {
     "translation": ("a translation", "translated"),
     "pseudo-labels": ("pseudo-labels", "labelled"),
+}
+ENTRY: dict[str, Any] = {
+    "file": str,
+    "sha256?": str,
+    "source?": str,
+    "source_sha256?": str,
+    "size?": tuple[int, int],
+    "target?": str,
+    "confidence?": str,
+    "confidence_sha256?": str,
+    "predicted?": list[int],
+    "kept?": list[int],
 }
 
 
@@ -51,11 +69,17 @@ class Manifest:
         self.out, self.kind = out, kind
         self.settings: dict[str, Any] = json.loads(json.dumps(settings))
         self.entries: dict[str, Entry] = {}
-        self._journal: Any = None
+        self._journal: Journal | None = None
         self._read(overwrite)
 
     def _read(self, overwrite: bool) -> None:
-        found = read_manifest(self.out)
+        for name in (FINAL, JOURNAL):
+            if (self.out / name).is_symlink():
+                raise DataError(
+                    f"{self.out / name} is a link, so that it may be of another folder: remove it, "
+                    "or choose another folder"
+                )
+        found = read_manifest(self.out, self.kind)
         noun, done = WORDS[self.kind]
         if found is None:
             remove_leftovers(self.out)  # of a run that was killed before it had begun
@@ -83,10 +107,12 @@ class Manifest:
 
     def _remove(self, entries: Mapping[str, Entry]) -> None:
         """Remove the images of other settings, so that none is left among the new ones."""
-        for entry in entries.values():
-            for key in ("file", "confidence"):
-                if key in entry:
-                    (self.out / entry[key]).unlink(missing_ok=True)
+        files = [self.out / e[key] for e in entries.values() for key in FILES if key in e]
+        for path in files:  # of all before the first is removed
+            refuse_links(path.parent, self.out)
+        for path in files:
+            with writing(path):
+                path.unlink(missing_ok=True)
 
     def start(self, entries: Mapping[str, Entry]) -> None:
         """Begin to write, with what stays of the entries; tidy up after a run that was killed."""
@@ -96,13 +122,18 @@ class Manifest:
         head = json.dumps(dict(format=FORMAT, kind=self.kind, settings=self.settings))
         lines = [head, *(_line(name, entry) for name, entry in self.entries.items())]
         atomic_write_text(path, "\n".join(lines) + "\n")
-        self._journal = path.open("a", encoding="utf-8")
+        for other in self._others():  # what they say is in this one now
+            other.unlink()
+        self._journal = Journal(path)
+
+    def _others(self) -> list[Path]:
+        return sorted(self.out.glob(OTHERS))
 
     def add(self, name: str, entry: Entry) -> None:
         """Record an image whose file is on the disk."""
+        assert self._journal is not None
+        self._journal.add(name, entry)
         self.entries[name] = entry
-        self._journal.write(_line(name, entry) + "\n")
-        self._journal.flush()
 
     def finish(self, about: Mapping[str, Any]) -> Path:
         """Write ``manifest.json``: what the run was, and all images; return its path."""
@@ -110,7 +141,8 @@ class Manifest:
         content = dict(format=FORMAT, kind=self.kind, **about, settings=self.settings)
         content["images"] = dict(sorted(self.entries.items()))
         atomic_write_text(self.out / FINAL, json.dumps(content, indent=1) + "\n")
-        (self.out / JOURNAL).unlink(missing_ok=True)
+        for path in (*self._others(), self.out / JOURNAL):
+            path.unlink(missing_ok=True)
         return self.out / FINAL
 
     def close(self) -> None:
@@ -119,45 +151,141 @@ class Manifest:
             self._journal.close()
 
 
+class Journal:
+    """Lines at the end of a file, each there whole or not at all when `add` returns.
+
+    Args:
+        path: The file; it is begun where it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with writing(path):
+            self._file = FileIO(path, "a")  # no buffer, which would write later
+
+    def add(self, name: str, entry: Entry) -> None:
+        """Write the line of an image.
+
+        Raises:
+            WriteError: It cannot be written.
+        """
+        line = (_line(name, entry) + "\n").encode()
+        with writing(self.path):
+            begin = self._file.seek(0, os.SEEK_END)
+            try:
+                while line:
+                    line = line[self._file.write(line) :]
+            except OSError:
+                self._file.truncate(begin)  # half a line would stand before the next one
+                raise
+
+    def close(self) -> None:
+        """Write no more."""
+        self._file.close()
+
+
 def _line(name: str, entry: Entry) -> str:
     return json.dumps(dict(name=name, **entry))
 
 
-def read_manifest(out: Path) -> tuple[dict[str, Any], dict[str, Entry]] | None:
+def read_manifest(
+    out: Path, kind: str | None = None
+) -> tuple[dict[str, Any], dict[str, Entry]] | None:
     """The settings and the images of a made data set, finished or not; None without one.
 
+    Args:
+        out: Its folder.
+        kind: What it has to be, a key of `WORDS`; None: either.
+
     Raises:
-        DataError: The manifest cannot be read.
+        DataError: The manifest cannot be read, is of another kind, or names a file outside ``out``.
     """
     journal, final = out / JOURNAL, out / FINAL
+    # Where there is a journal the run after the one that wrote manifest.json did not end.
+    path = next((path for path in (journal, final) if os.path.lexists(path)), None)
+    if path is None:
+        return None
     try:
-        if journal.is_file():  # the run after the one that wrote manifest.json did not end
-            return _from_journal(journal.read_text(encoding="utf-8"))
-        if final.is_file():
-            content = json.loads(final.read_text(encoding="utf-8"))
-            return content["settings"], content["images"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        path = journal if journal.is_file() else final
-        raise DataError(f"{path} cannot be read as the manifest of a data set: {error}") from error
-    return None
+        data = read_bytes(path)
+        content = _from_journal(data) if path == journal else parse_json(data)
+        check_shape(content, {"settings": dict[str, Any], "images": dict[str, dict[str, Any]]})
+        for other in sorted(out.glob(OTHERS)) if path == journal else ():
+            content["images"] |= _lines(read_bytes(other).split(b"\n"))
+        check_entries(content["images"])
+    except (OSError, ValueError) as error:
+        hint = f"to have all of it made again, delete {out}"
+        raise unreadable(path, "the manifest of a data set", error, hint) from error
+    found = content.get("kind", "translation")
+    if kind is not None and found != kind:
+        raise DataError(
+            f"{out} holds {WORDS[found][0] if found in WORDS else repr(found)}, "
+            f"not {WORDS[kind][0]}: choose another folder"
+        )
+    return content["settings"], content["images"]
 
 
-def _from_journal(text: str) -> tuple[dict[str, Any], dict[str, Entry]]:
-    head, *lines = text.split("\n")
-    entries = {}
-    for line in lines[:-1]:  # behind the last newline is nothing, or a line that was cut off
-        entry = json.loads(line)
-        entries[entry.pop("name")] = entry
-    return json.loads(head)["settings"], entries
+def _from_journal(data: bytes) -> dict[str, Any]:
+    head, *lines = data.split(b"\n")
+    content = check_shape(parse_json(head), dict[str, Any])
+    return content | dict(images=_lines(lines))
 
 
-def is_complete(entry: Entry, image: Path, source: Path) -> bool:
-    """Whether an image is on the disk as it was written, of a source as it is now."""
+def _lines(lines: Sequence[bytes]) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for number, line in enumerate(lines[:-1], 2):  # behind the last newline is nothing, or a line
+        entry = parse_json(line)  # that was cut off
+        name = check_shape(entry, {"name": str}, f"line {number}").pop("name")
+        entries[name] = entry
+    return entries
+
+
+def check_entries(entries: Mapping[str, Entry], shape: Mapping[str, Any] | None = None) -> None:
+    """Check what a manifest says of images; all files have to lie in its folder.
+
+    Args:
+        entries: By name of the image.
+        shape: What is needed of an entry beside `ENTRY`.
+
+    Raises:
+        ValueError: It is not so; it names the image.
+    """
+    for name, entry in entries.items():
+        check_shape(entry, {**ENTRY, **(shape or {})}, f"image {name!r}")
+        for key in FILES:
+            if key in entry and not lies_below(entry[key]):
+                raise ValueError(
+                    f"image {name!r}: its {key} {entry[key]!r} does not lie in the folder, and "
+                    "files elsewhere are neither read nor removed"
+                )
+
+
+def lies_below(text: str) -> bool:
+    """Whether a relative path leads nowhere but below the folder it is relative to, by its text."""
     try:
-        return _digest(image) == entry["sha256"] and _digest(source) == entry["source_sha256"]
+        os.fsencode(text)
+    except ValueError:  # no name of a file is written so
+        return False
+    windows, path = PureWindowsPath(text), Path(text)
+    outside = path.is_absolute() or windows.is_absolute() or text.startswith(("\\", "/"))
+    return bool(path.parts) and "\0" not in text and not outside and ".." not in windows.parts
+
+
+def is_complete(entry: Entry, image: Path, source: Path, out: Path) -> bool:
+    """Whether an image is on the disk as it was written, of a source as it is now.
+
+    Args:
+        entry: What the manifest of the folder ``out`` says of it.
+        image: Where it has to be, in ``out``, not behind a link.
+        source: The file that it was made of.
+        out: The folder.
+    """
+    try:
+        refuse_links(image, out)
+        here = Path(entry["file"]) == image.relative_to(out)
+        return here and _is(image, entry["sha256"]) and _is(source, entry["source_sha256"])
     except (OSError, KeyError):
         return False
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _is(path: Path, sha256: str) -> bool:
+    return hashlib.sha256(read_bytes(path)).hexdigest() == sha256

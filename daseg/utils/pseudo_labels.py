@@ -1,17 +1,28 @@
 """What is known of a folder of pseudo-labels: who made them, and what their maker had seen."""
 
 import hashlib
-import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from daseg.utils.errors import DataError
-from daseg.utils.manifest import FINAL, JOURNAL, Entry
+from daseg.utils.files import read_bytes
+from daseg.utils.json_files import check_shape, parse_json, unreadable
+from daseg.utils.manifest import FINAL, JOURNAL, Entry, check_entries
 
 KIND = "pseudo-labels"
 START_SAW = "start_saw_target_labels"  # see `kind_of_training`
 Facts = dict[str, Any]
+MANIFEST: dict[str, Any] = {
+    "settings": {"threshold": Any},
+    "images": dict[str, dict[str, Any]],
+    "checkpoints": [{"name": str, "sha256": str}],
+    "teacher_saw_target_labels": int | None,
+    "classes": list[str],
+    "round?": int,
+    "iteration?": int,
+}
 
 
 def read_facts(root: Path) -> tuple[Facts, dict[str, Entry]] | None:
@@ -29,26 +40,29 @@ def read_facts(root: Path) -> tuple[Facts, dict[str, Entry]] | None:
         DataError: The manifest cannot be read, or the pseudo-labels are not finished.
     """
     path = root / FINAL
-    if (root / JOURNAL).is_file():
+    if os.path.lexists(root / JOURNAL):
         raise DataError(
             f"the pseudo-labels in {root} are not finished: run the command of "
             "tools/pseudo_label.py that makes them once more, it goes on where it was"
         )
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
     try:
-        data = path.read_bytes()
-        content = json.loads(data)
+        data = read_bytes(path)
+        content = check_shape(parse_json(data), dict[str, Any])
         if content.get("kind") != KIND:
             return None
-        facts: Facts = dict(root=str(root), manifest_sha256=hashlib.sha256(data).hexdigest())
-        for key in ("checkpoints", "teacher_saw_target_labels", "classes"):
-            facts[key] = content[key]
-        facts |= dict(threshold=content["settings"]["threshold"], images=len(content["images"]))
-        facts |= {key: content[key] for key in ("round", "iteration") if key in content}
-        return facts, content["images"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} cannot be read as a manifest of pseudo-labels: {error}") from error
+        check_shape(content, MANIFEST)
+        check_entries(content["images"], {"sha256": str})
+    except (OSError, ValueError) as error:
+        hint = "make the pseudo-labels again, with tools/pseudo_label.py and another --out"
+        raise unreadable(path, "a manifest of pseudo-labels", error, hint) from error
+    facts: Facts = dict(root=str(root), manifest_sha256=hashlib.sha256(data).hexdigest())
+    for key in ("checkpoints", "teacher_saw_target_labels", "classes"):
+        facts[key] = content[key]
+    facts |= dict(threshold=content["settings"]["threshold"], images=len(content["images"]))
+    facts |= {key: content[key] for key in ("round", "iteration") if key in content}
+    return facts, content["images"]
 
 
 def kind_of_training(facts: Mapping[str, Any]) -> str:

@@ -3,12 +3,14 @@
 import hashlib
 import os
 import pickle
+from io import BufferedWriter, FileIO
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from daseg.utils.errors import CheckpointError
+from daseg.utils.files import atomic_write
 
 
 def read_torch_file(path: str | Path) -> dict[str, Any]:
@@ -58,3 +60,34 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
     except OSError as error:
         raise CheckpointError(f"{os.fspath(path)} cannot be read: {error.strerror}") from error
     return digest.hexdigest()
+
+
+def write_torch_file(content: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write a dict as ``torch.save`` does, whole or not at all.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    with atomic_write(path) as temporary:
+        raw = _Noting(temporary, "w")
+        try:
+            with BufferedWriter(raw, 1 << 20) as file:
+                torch.save(content, file)
+        except Exception:
+            if raw.error is not None:  # torch says something else in its place
+                raise raw.error from None
+            raise
+
+
+class _Noting(FileIO):
+    """A file that remembers why it could not be written."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write bytes; return how many."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.error = self.error or error
+            raise

@@ -26,7 +26,7 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
     write_checkpoint({"state_dict": {"a": torch.ones(1)}}, path)
 
     def crash(content, file):
-        file.write_bytes(b"half a checkpoint")
+        file.write(b"half a checkpoint")
         raise OSError("disk full")
 
     monkeypatch.setattr(module.torch, "save", crash)

@@ -173,3 +173,26 @@ def test_tool(tmp_path: Path) -> None:
     assert "120 tensors mapped, 16 left out" in done.stdout
     assert f"model.segmentor.backbone.weights={out}" in done.stdout
     assert ResNet(18, weights=str(out)).initial_weights is not None
+
+
+def test_a_discriminator_is_refused_and_what_it_means_is_said():
+    from daseg.discriminators import FCDiscriminator
+    from daseg.losses.gan import BCEGANLoss, LSGANLoss
+
+    torch.manual_seed(0)
+    theirs = FCDiscriminator(2, channels=4)
+    published = {f"module.{k}": v for k, v in theirs.state_dict().items()}
+    with pytest.raises(CheckpointError, match=r"AdaptSegNet's discriminators.* source by 0 "):
+        convert_state_dict(published, "adaptsegnet", {})
+    # What the page says: turned round, it is as wrong about the source as it was with label 0.
+    maps = torch.randn(1, 2, 64, 64)
+    for loss, shift, measure in (
+        (BCEGANLoss(), 0, lambda x: torch.nn.functional.binary_cross_entropy_with_logits(x, 0 * x)),
+        (LSGANLoss(), 1, lambda x: x.square().mean()),
+    ):
+        ours = FCDiscriminator(2, channels=4)
+        ours.load_state_dict(theirs.state_dict())
+        with torch.no_grad():
+            ours.classifier.weight.neg_()
+            ours.classifier.bias.neg_().add_(shift)
+            torch.testing.assert_close(loss(ours(maps), True), measure(theirs(maps)))

@@ -11,13 +11,16 @@ import torch
 from torch import Tensor
 
 from daseg.datasets import SegDataset
-from daseg.engine.parallel_set import ParallelSet, write_picture
+from daseg.engine.parallel_set import ParallelSet
 from daseg.engine.pseudo_labels.threshold import Histogram, Threshold
+from daseg.engine.recorder import Made
 from daseg.engine.translation.data import Item, TranslationImages
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
+from daseg.utils.files import Staged
 from daseg.utils.labels import IGNORE
 from daseg.utils.manifest import Entry
+from daseg.utils.pictures import stage_picture
 
 CONFIDENCE = "confidence"  # folder of the confidence maps
 HISTOGRAM = "histogram.npz"
@@ -129,10 +132,14 @@ class Labelling:
         kept = self.threshold.kept(prediction.score, prediction.classes, cuts)
         return torch.where(kept, prediction.classes, IGNORE)
 
+    def confidence_path(self, name: str) -> Path:
+        """Where the confidence map of an image goes."""
+        return self.set.out / CONFIDENCE / f"{name}.png"
+
     def write(
         self, item: Item, classes: np.ndarray, label: np.ndarray, confidence: np.ndarray | None
-    ) -> tuple[str, Entry]:
-        """Write the files of an image, (H,W) uint8 each; return its name and its entry."""
+    ) -> Made:
+        """Write the files of an image, (H,W) uint8 each, beside their places."""
         sample, path = self.target.samples[item.index], self.set.label_path(item.index)
         entry: Entry = dict(
             source=str(sample.image.relative_to(self.target.root)),
@@ -141,9 +148,19 @@ class Labelling:
             predicted=np.bincount(classes.ravel(), minlength=len(self.classes)).tolist(),
             kept=np.bincount(label.ravel(), minlength=256)[: len(self.classes)].tolist(),
         )
-        if confidence is not None:
-            below = Path(CONFIDENCE, f"{sample.name}.png")
-            sha256_of_map = write_picture(self.set.out / below, confidence)
-            entry |= dict(confidence=str(below), confidence_sha256=sha256_of_map)
-        entry |= dict(file=str(path.relative_to(self.set.out)), sha256=write_picture(path, label))
-        return sample.name, entry
+        files: list[Staged] = []
+        try:
+            if confidence is not None:
+                shown = self.confidence_path(sample.name)
+                staged, digest = stage_picture(shown, confidence, root=self.set.out)
+                files.append(staged)
+                below = str(shown.relative_to(self.set.out))
+                entry |= dict(confidence=below, confidence_sha256=digest)
+            staged, digest = stage_picture(path, label, root=self.set.out)
+            files.append(staged)
+        except BaseException:  # one of two is not placed
+            for staged in files:
+                staged.discard()
+            raise
+        entry |= dict(file=str(path.relative_to(self.set.out)), sha256=digest)
+        return Made(sample.name, entry, files)

@@ -11,6 +11,8 @@ from daseg.engine.pseudo_labels.job import Job
 from daseg.engine.pseudo_labels.report import Coverage
 from daseg.engine.pseudo_labels.threshold import Threshold
 from daseg.engine.pseudo_labels.write import write_labels
+from daseg.engine.recorder import going_on
+from daseg.utils.writable import check_folder
 
 
 @dataclass
@@ -73,6 +75,7 @@ def pseudo_label(
         ConfigError, CheckpointError, DataError: Before anything is written where it can be known;
             else what was written stays, whole, for the next run.
     """
+    check_folder(out, "--out")
     job = Job(
         config,
         checkpoints,
@@ -90,6 +93,7 @@ def pseudo_label(
     seen = job.target_labels_seen
     name = str(config) if world is None else f"{config} --world {world}"
     about = dict(config=name, teacher_saw_target_labels=seen)
-    written = write_labels(job, about, workers=workers, overwrite=overwrite)
-    found = None if validation is None else audit_job(job, validation, written.cuts, workers)
+    with going_on():
+        written = write_labels(job, about, workers=workers, overwrite=overwrite)
+        found = None if validation is None else audit_job(job, validation, written.cuts, workers)
     return Made(job.set.out, written.images, written.made, written.coverage, seen, found)

@@ -9,7 +9,7 @@ import numpy as np
 from prettytable import PrettyTable
 
 from daseg.datasets.label_reader import LabelReader
-from daseg.engine.pseudo_labels.labelling import CONFIDENCE, Labelling
+from daseg.engine.pseudo_labels.labelling import Labelling
 from daseg.engine.translation.sheet import read_rgb
 from daseg.evaluation.pictures import picture_grid
 from daseg.utils.colors import colorize
@@ -93,7 +93,7 @@ def write_sheet(job: Labelling, indices: Sequence[int]) -> Path | None:
         "pseudo-label": [colorize(label, palette) for label in labels],
     }
     if job.confidence_map:
-        maps = [job.set.out / CONFIDENCE / f"{samples[i].name}.png" for i in chosen]
+        maps = [job.confidence_path(samples[i].name) for i in chosen]
         columns["probability"] = [read_rgb(path) for path in maps]
     path = job.set.out / "contact_sheet.png"
     picture_grid(

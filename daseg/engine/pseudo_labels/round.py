@@ -22,6 +22,7 @@ from daseg.engine.pseudo_labels.threshold import Threshold
 from daseg.engine.pseudo_labels.write import Written, write_labels
 from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
 from daseg.utils.manifest import read_manifest
+from daseg.utils.pseudo_labels import KIND
 from daseg.utils.weights import sha256_file
 
 Network = Literal["current", "best", "ema"]
@@ -111,5 +112,5 @@ def weights_digest(network: nn.Module) -> str:
 
 def _is_other(out: Path, settings: Mapping[str, Any]) -> bool:
     """Whether a folder holds pseudo-labels of another network or other settings."""
-    found = read_manifest(out)
+    found = read_manifest(out, KIND)
     return found is not None and found[0] != json.loads(json.dumps(settings))

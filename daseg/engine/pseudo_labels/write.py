@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from daseg.engine.translation.data import Item, in_order
 from daseg.evaluation.protocol import versions
 from daseg.utils.errors import DataError
 from daseg.utils.files import atomic_write_text
-from daseg.utils.manifest import Entry, Manifest
+from daseg.utils.manifest import Entry, Journal, Manifest
 from daseg.utils.progress import track
 from daseg.utils.pseudo_labels import KIND
 from daseg.utils.weights import sha256_file
@@ -49,17 +50,26 @@ class Written:
 
 
 class Share:
-    """What a process beside the first has made; the first one records it."""
+    """What a process beside the first has made; the first one takes it over at the end.
 
-    def __init__(self) -> None:
+    Until then it is in a journal of its own, from which a later run goes on.
+
+    Args:
+        out: Folder of the pseudo-labels.
+    """
+
+    def __init__(self, out: Path) -> None:
         self.entries: dict[str, Entry] = {}
+        self._journal = Journal(out / f"manifest.{get_rank()}.jsonl")
 
     def add(self, name: str, entry: Entry) -> None:
-        """Remember an image whose file is on the disk."""
+        """Record an image whose file is on the disk."""
+        self._journal.add(name, entry)
         self.entries[name] = entry
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Write no more."""
+        self._journal.close()
 
 
 def write_labels(
@@ -114,7 +124,7 @@ def _begin(
     if not is_main_process():
         received: list[Any] = [None]
         broadcast_object_list(received)
-        return Share(), received[0]
+        return Share(job.set.out), received[0]
     manifest = Manifest(job.set.out, job.settings(), overwrite=overwrite, kind=KIND)
     manifest.start(_complete(job, manifest, workers))
     if any(job.target.names[index] not in manifest.entries for index in job.indices):
@@ -132,15 +142,24 @@ def _complete(job: Labelling, manifest: Manifest, workers: int) -> dict[str, Ent
     }
     whole = complete_entries(manifest, files, workers)
     if job.confidence_map:
-        whole = {name: entry for name, entry in whole.items() if _has_map(job, entry)}
+        whole = {name: entry for name, entry in whole.items() if _has_map(job, name, entry)}
+    count = len(job.classes)
+    whole = {name: entry for name, entry in whole.items() if _has_counts(entry, count)}
     if job.threshold.needs_histogram and not _is_counted(job, whole):
         return {}  # the thresholds will be others
     return whole
 
 
-def _has_map(job: Labelling, entry: Entry) -> bool:
-    path = job.set.out / entry["confidence"]
-    return path.is_file() and sha256_file(path) == entry.get("confidence_sha256")
+def _has_map(job: Labelling, name: str, entry: Entry) -> bool:
+    path = job.confidence_path(name)
+    named = entry.get("confidence") == str(path.relative_to(job.set.out))
+    there = named and path.is_file() and not path.is_symlink()
+    return there and sha256_file(path) == entry.get("confidence_sha256")
+
+
+def _has_counts(entry: Entry, classes: int) -> bool:
+    counts = [entry.get(key, ()) for key in ("predicted", "kept")]
+    return all(len(each) == classes and min(each) >= 0 for each in counts)
 
 
 def _is_counted(job: Labelling, whole: Mapping[str, Entry]) -> bool:

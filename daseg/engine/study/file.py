@@ -144,7 +144,7 @@ def read_study(path: str | Path) -> Study:
     Raises:
         ConfigError: It is missing or broken, or names a row, step, or argument that there is not.
     """
-    cfg = read_config(Path(path))._cfg_dict.to_dict()
+    cfg = read_config(Path(path), KEYS)._cfg_dict.to_dict()
     try:
         return _study(Path(path).stem, cfg)
     except ConfigError as error:

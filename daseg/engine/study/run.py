@@ -15,7 +15,7 @@ from daseg.engine.study.jobs import Plan
 from daseg.engine.study.processes import Processes, StudyError, note_stopped, state_of
 from daseg.engine.study.queue import Queue
 from daseg.evaluation.study import summary, write_report
-from daseg.utils.errors import ConfigError, DataError, UserError
+from daseg.utils.errors import ConfigError, DataError, UserError, WriteError
 from daseg.utils.files import atomic_write_text
 
 
@@ -103,13 +103,14 @@ def _report(plan: Plan, failures: str) -> list[Path]:
 
 @contextmanager
 def _writing(what: str) -> Iterator[None]:
-    """Make an error of the disk one of the user's: it may be full, or not be theirs."""
+    """Say of an error of the disk what is left of the study."""
+    left = "What was made is whole: the same command goes on"
     try:
         yield
+    except WriteError as error:
+        raise WriteError(f"{error}. {left}") from error
     except OSError as error:  # which does not always know its file
-        raise DataError(
-            f"{what} cannot be written: {error}. What was made is whole: the same command goes on"
-        ) from error
+        raise WriteError(f"{what} cannot be written: {error}. {left}") from error
 
 
 def _listed(plan: Plan) -> str:

@@ -1,6 +1,6 @@
 """What a translation reads: the images of a config's source, and targets that give their look."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.seed import derive_seed
 from daseg.utils.weights import sha256_file
+from daseg.utils.workers import workers_of
 
 
 @dataclass(frozen=True)
@@ -187,10 +188,18 @@ def _tensor(bgr: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(bgr[..., ::-1].transpose(2, 0, 1)))
 
 
-def in_order(images: Dataset[Any], workers: int) -> DataLoader[Any]:
-    """The items one by one, read ahead by worker processes."""
+def in_order(images: Dataset[Any], workers: int) -> Iterator[Any]:
+    """The items one by one, read ahead by worker processes.
+
+    Raises:
+        WorkerError: One of them has died.
+    """
     options: dict[str, Any] = dict(prefetch_factor=4) if workers else {}
-    return DataLoader(images, batch_size=None, num_workers=workers, collate_fn=_as_it_is, **options)
+    loader = DataLoader(
+        images, batch_size=None, num_workers=workers, collate_fn=_as_it_is, **options
+    )
+    with workers_of("the images", "--workers"):
+        yield from loader
 
 
 def _as_it_is(item: Any) -> Any:

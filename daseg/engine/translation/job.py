@@ -11,7 +11,7 @@ from torch import Tensor
 
 from daseg.datasets import SegDataset
 from daseg.engine.parallel_set import ParallelSet
-from daseg.engine.recorder import Recorder
+from daseg.engine.recorder import Made, Recorder
 from daseg.engine.translation.data import (
     Item,
     TranslationImages,
@@ -136,15 +136,16 @@ class Writer(Recorder):
         """Write an image soon."""
         self.submit(self._write, item, pixels)
 
-    def _write(self, item: Item, pixels: np.ndarray) -> tuple[str, Entry]:
+    def _write(self, item: Item, pixels: np.ndarray) -> Made:
         job, sample = self.job, self.job.source.samples[item.index]
+        staged, sha256 = job.set.stage_image(item.index, pixels)
         entry: Entry = dict(
             source=str(sample.image.relative_to(job.source.root)),
             source_sha256=item.sha256,
             file=str(job.set.image_path(item.index).relative_to(job.set.out)),
-            sha256=job.set.write_image(item.index, pixels),
+            sha256=sha256,
             size=[pixels.shape[1], pixels.shape[0]],
         )
         if item.target_name is not None:
             entry["target"] = item.target_name
-        return sample.name, entry
+        return Made(sample.name, entry, [staged])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from daseg.engine.config import load_config
-from daseg.engine.recorder import complete_entries
+from daseg.engine.recorder import complete_entries, going_on
 from daseg.engine.translation.data import in_order
 from daseg.engine.translation.gate import Gate
 from daseg.engine.translation.job import Job, Size, Writer
@@ -16,6 +16,7 @@ from daseg.evaluation.protocol import versions
 from daseg.utils.errors import DataError
 from daseg.utils.manifest import Entry, Manifest
 from daseg.utils.progress import track
+from daseg.utils.writable import check_folder
 
 
 @dataclass
@@ -82,26 +83,28 @@ def translate(
         ConfigError, CheckpointError, DataError: Before anything is written where it can be known;
             else what was written stays, whole, for the next run.
     """
+    check_folder(out, "--out")
     cfg = load_config(config, dict(cfg_options or {}), world=world)
     options: dict[str, Any] = dict(translator=translator, device=device, tile=tile)
     job = Job(cfg, checkpoint, Path(out), source=source, size=size, limit=limit, **options)
     gate = None
     if segmentor is not None:
         gate = Gate(job.source, *segmentor, device=device, world=segmentor_world)
-    manifest = Manifest(job.set.out, job.settings(), overwrite=overwrite)
-    done = _complete(job, manifest, workers)
-    try:
-        manifest.start(done)
-        labels = job.set.place_labels(job.indices, copy=copy_labels)
-        made, skipped = _translate_all(job, manifest, workers, on_error)
-        here = [i for i in job.indices if job.source.names[i] in manifest.entries]
-        job.set.write_lists(here)
-    finally:
-        manifest.close()
-    manifest.finish(_about(job, config, world, skipped))
-    write_contact_sheet(job.set, here, job.target, job.seed)
-    if gate is not None:
-        gate.judge(job.set, here, workers)
+    with going_on():
+        manifest = Manifest(job.set.out, job.settings(), overwrite=overwrite)
+        done = _complete(job, manifest, workers)
+        try:
+            manifest.start(done)
+            labels = job.set.place_labels(job.indices, copy=copy_labels)
+            made, skipped = _translate_all(job, manifest, workers, on_error)
+            here = [i for i in job.indices if job.source.names[i] in manifest.entries]
+            job.set.write_lists(here)
+        finally:
+            manifest.close()
+        manifest.finish(_about(job, config, world, skipped))
+        write_contact_sheet(job.set, here, job.target, job.seed)
+        if gate is not None:
+            gate.judge(job.set, here, workers)
     return Translated(job.set.out, len(here), made, labels, skipped)
 
 

@@ -67,6 +67,32 @@ def test_a_mistake_is_named(study_file, extra, message):
         read_study(study_file(extra))
 
 
+def test_a_study_on_another_one_may_set_all_keys_of_a_study(study_file, tmp_path):
+    base = study_file("common = 'a helper'\n")
+    path = tmp_path / "larger.py"
+    path.write_text(
+        f"_base_ = [{base.name!r}]\n"
+        "title = 'A larger study'\nseeds = [1, 2, 3]\n"
+        "rows = [*_base_.rows, dict(_base_.rows[1], name='other')]\n"
+        "claims = [dict(title='Others learn', checks=['other > plain'])]\n"
+        "steps = list(_base_.steps)\nsizes = dict(plain=[(3, 'plain')])\n"
+    )
+    study = read_study(path)
+    assert (study.name, study.title, study.seeds) == ("larger", "A larger study", (1, 2, 3))
+    assert [row.name for row in study.rows] == ["student", "plain", "teacher", "other"]
+    assert [step.name for step in study.steps] == ["labels", "first"]
+    assert [claim["title"] for claim in study.claims] == ["Others learn"]
+    assert list(study.sizes) == ["plain"]
+    path.write_text(f"_base_ = [{base.name!r}]\ncommon = 'another'\n")
+    with pytest.raises(ConfigError, match=r"larger\.py sets 'common' again, which a base has"):
+        read_study(path)
+    # What is read from a config is a helper here.
+    base.write_text(base.read_text() + "model = 'x'\n")
+    path.write_text(f"_base_ = [{base.name!r}]\nmodel = 'y'\n")
+    with pytest.raises(ConfigError, match=r"larger\.py sets 'model' again"):
+        read_study(path)
+
+
 def test_a_missing_file():
     with pytest.raises(ConfigError, match=r"configs/studies/papre\.py"):
         read_study("configs/studies/papre.py")

@@ -33,7 +33,7 @@ def test_a_step_that_was_given_is_no_row(study_file):
 def test_a_file_that_cannot_be_written_is_named(study_file, tmp_path, fake_tools, name):
     root = tmp_path / "out"
     (root / name).mkdir(parents=True)
-    with pytest.raises(DataError, match=rf"{root}.* cannot be written: .*{name}'\. What was made"):
+    with pytest.raises(DataError, match=rf"{root}/{name} cannot be written: .*\. What was made"):
         run_study(study_file(ALONE), root=root)
 
 

@@ -62,7 +62,7 @@ def test_a_full_disk_leaves_nothing_half_written(number, least, pair_config, tmp
 
     monkeypatch.setattr(Path, "write_bytes", full)
     message = (
-        rf"{out}/images/{number}.png cannot be written: No space left on device\..* goes on from"
+        rf"{out}/images/{number}.png cannot be written: No space left on device .* goes on from"
     )
     with pytest.raises(DataError, match=message):
         translate(pair_config(), **options)

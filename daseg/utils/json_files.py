@@ -1,0 +1,167 @@
+"""Reading files that programs write, whatever is in them: JSON, lines of JSON, numpy's arrays."""
+
+import io
+import json
+import math
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+import numpy as np
+
+from daseg.utils.errors import DataError
+from daseg.utils.files import read_bytes
+
+LARGEST = 2**63 - 1  # numpy and torch count no further
+
+
+def parse_json(text: str | bytes, *, nan: bool = False) -> Any:
+    """What a JSON text says.
+
+    Args:
+        text: The text; bytes are UTF-8.
+        nan: Whether numbers may be infinite, or none at all, as Python writes them.
+
+    Raises:
+        ValueError: It is no JSON, or says something twice, or has a number of no use.
+    """
+    try:
+        return json.loads(
+            text.decode("utf-8") if isinstance(text, bytes) else text,
+            object_pairs_hook=_once,
+            parse_constant=float if nan else _refuse,
+            parse_float=float if nan else _finite,
+            parse_int=_whole,
+        )
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} comes twice")
+    return found
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is too large")
+    return number
+
+
+def _whole(text: str) -> int:
+    number = int(text) if len(text) < 30 else LARGEST + 1
+    if abs(number) > LARGEST:
+        raise ValueError(f"{text[:40]} is too large")
+    return number
+
+
+def read_json(
+    path: Path, what: str, shape: Any = dict[str, Any], *, hint: str = "", nan: bool = False
+) -> Any:
+    """What a JSON file says, of this shape.
+
+    Args:
+        path: The file.
+        what: What it should be, for the message: "a protocol card".
+        shape: See `check_shape`.
+        hint: What to do where it is not, for the message.
+        nan: See `parse_json`.
+
+    Raises:
+        DataError: The file cannot be read, or holds something else.
+    """
+    try:
+        return check_shape(parse_json(read_bytes(path), nan=nan), shape)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, what, error, hint) from error
+
+
+def unreadable(path: Path, what: str, error: Exception, hint: str = "") -> DataError:
+    """The error that says that a file is not what it should be."""
+    reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:300]
+    return DataError(f"{path} cannot be read as {what}: {reason}{hint and f'; {hint}'}")
+
+
+def check_shape(value: Any, shape: Any, place: str = "") -> Any:
+    """Check what a value is made of; return it.
+
+    Args:
+        value: From JSON.
+        shape: A type, or one of types, as annotations say it: ``list[str]``, ``float | None``,
+            ``dict[str, int]``, ``tuple[int, int]`` (a list of two). A whole number is a float too;
+            a truth value is no number. Or a dict: the keys that are needed, each with its shape;
+            a key that ends in ``?`` may be missing, and other keys may be there. Or a list of one
+            shape, which all items have.
+        place: Where it stands, for the message.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if isinstance(shape, Mapping):
+        _check_keys(value, shape, place)
+    elif isinstance(shape, list):
+        for number, item in enumerate(check_shape(value, list[Any], place)):
+            check_shape(item, shape[0], f"{place}[{number}]")
+    elif not _is_a(value, shape):
+        name = getattr(shape, "__name__", str(shape)) if get_origin(shape) is None else str(shape)
+        shown = repr(value)[:60]
+        raise ValueError(f"{place or 'it'} is {shown}, not {name.replace('typing.', '')}")
+    return value
+
+
+def _check_keys(value: Any, shape: Mapping[str, Any], place: str) -> None:
+    check_shape(value, dict[str, Any], place)
+    for key, kind in shape.items():
+        name = key.removesuffix("?")
+        if name in value:
+            check_shape(value[name], kind, f"{place}.{name}".lstrip("."))
+        elif name == key:
+            raise ValueError(f"{place or 'it'} has no {name!r}")
+
+
+def _is_a(value: Any, shape: Any) -> bool:
+    origin, inner = get_origin(shape), get_args(shape)
+    if shape is Any:
+        return True
+    if origin in (Union, types.UnionType):
+        return any(_is_a(value, each) for each in inner)
+    if origin is Literal:
+        return any(type(value) is type(each) and value == each for each in inner)
+    if origin is tuple:
+        fits = isinstance(value, (list, tuple)) and len(value) == len(inner)
+        return fits and all(map(_is_a, value, inner))
+    if origin in (list, Sequence):
+        return isinstance(value, (list, tuple)) and all(_is_a(each, inner[0]) for each in value)
+    if origin in (dict, Mapping):
+        pairs = value.items() if isinstance(value, Mapping) else ()
+        fits = all(_is_a(k, inner[0]) and _is_a(v, inner[1]) for k, v in pairs)
+        return isinstance(value, Mapping) and fits
+    if shape in (None, type(None)):
+        return value is None
+    if shape is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
+
+
+def read_arrays(path: Path, what: str, names: Sequence[str], *, hint: str = "") -> list[np.ndarray]:
+    """Arrays of a file of ``numpy.savez``, by their names.
+
+    Raises:
+        DataError: The file cannot be read, or lacks one.
+    """
+    try:
+        data = read_bytes(path)
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            return [stored[name] for name in names]
+    except Exception as error:  # numpy and zipfile have many ways to say that a file is broken
+        raise unreadable(path, what, error, hint) from error

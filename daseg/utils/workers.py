@@ -1,0 +1,72 @@
+"""What became of the processes that read data, in words that help."""
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from daseg.utils.errors import UserError, WorkerError
+
+DIED = re.compile(r"DataLoader worker \(pid\(?s?\)? ([\d, ]+)\) (.*)|Pin memory thread exited")
+SHARED = re.compile(
+    r"bus error|insufficient shared memory|unable to (open|mmap|resize|allocate) .*|torch_shm|"
+    r"No space left on device.*/torch_|received 0 items of ancdata",
+    re.IGNORECASE,
+)
+FILES = re.compile(r"Too many open files", re.IGNORECASE)
+MEMORY = re.compile(
+    r"Cannot allocate memory|can't start new thread|can't allocate memory|MemoryError"
+)
+SHM = "a container has 64 MiB of /dev/shm where it is not told otherwise (docker run --shm-size=8g)"
+
+
+@contextmanager
+def workers_of(loader: str, option: str | None = None) -> Iterator[None]:
+    """Say of errors in the body which loader's processes have died, mostly why, and what helps.
+
+    Args:
+        loader: What reads, for the message: "train_dataloader".
+        option: What says how many processes it has; None: its ``num_workers``.
+
+    Raises:
+        WorkerError: One has died, was killed, or could not be started.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (RuntimeError, OSError) as error:
+        option = option or f"--cfg-options {loader}.num_workers"
+        fewer = f"read with fewer processes ({option}=N; 0 reads in the process itself)"
+        found = _what(error, fewer)
+        if found is None:
+            raise
+        raise WorkerError(f"{loader}: {found}") from error
+
+
+def _what(error: Exception, fewer: str) -> str | None:
+    """What has happened, and what helps; None where it is something else."""
+    text, number = str(error), getattr(error, "errno", None)
+    last = (text.strip().splitlines() or [""])[-1][:120]
+    if FILES.search(text) or number in (errno.EMFILE, errno.ENFILE):
+        return (
+            "too many files are open for the processes that read: allow more (ulimit -n 65536), or "
+            f"{fewer}"
+        )
+    died, shared = DIED.search(text), SHARED.search(text)
+    if died is not None and shared is None:
+        how = f"process {died[1]} {died[2].split('.')[0]}" if died[1] else died[0]
+        return (
+            f"a process that reads has died ({how}). Mostly the memory was used up, and the "
+            f"system has killed it (dmesg says so), or /dev/shm was full: {fewer}, take smaller "
+            f"batches, leave out persistent_workers; {SHM}"
+        )
+    if shared is not None:
+        return (
+            "the processes that read have no shared memory left to hand batches over "
+            f"({shared[0][:120]}): {fewer}, or allow more; {SHM}"
+        )
+    in_worker = text.startswith("Caught ")
+    if number in (errno.ENOMEM, errno.EAGAIN) or (in_worker and MEMORY.search(text)):
+        return f"the memory is used up ({last}): {fewer}, or take smaller batches"
+    return None
