@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 # Before torch and numpy are imported, and for the processes that tests start: several threads make
-# tiny networks slower, sums depend on their number, and tests run beside each other.
-os.environ["OMP_NUM_THREADS"] = "1"
+# tiny networks slower, and tests run beside each other. OMP_NUM_THREADS=4 make test runs with four.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The tests are those of the CPU, where a run repeats itself bit for bit, also on a machine with a
+# GPU. Those of a GPU are marked `cuda`: `make test-gpu` runs them and no others.
+os.environ.update({} if os.environ.get("DASEG_TEST_GPU") else {"CUDA_VISIBLE_DEVICES": ""})
 
 import cv2
 import numpy as np
@@ -17,6 +20,16 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CLASSES = ("left", "right", "square")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests of a GPU where there is none, or where it is hidden."""
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("cuda"):
+                item.add_marker(pytest.mark.skip(reason="needs a GPU, and make test-gpu"))
 
 
 @pytest.fixture(scope="session")

@@ -120,11 +120,13 @@ def test_the_step_is_that_of_the_whole_batch(whole, kind, micro_batch, sizes):
 
 
 @pytest.mark.parametrize("micro_batch", [1, 2, 3])
-def test_in_single_precision_weights_agree_to_a_millionth(whole, micro_batch):
-    _, expected, _, _ = whole("BCEGANLoss", torch.float32)
+def test_in_single_precision_the_step_differs_by_rounding_alone(whole, micro_batch):
+    """Rounding depends on the CPU's instructions: it is small beside the step, not beside 1."""
+    start, expected, _, _ = whole("BCEGANLoss", torch.float32)
     _, found, _, _ = train("BCEGANLoss", micro_batch, torch.float32)
     for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, atol=1e-6, rtol=1e-6, msg=name)
+        step = (value - start[name]).abs().max()
+        assert (found[name] - value).abs().max() <= 1e-3 * step + 1e-8, name
 
 
 def test_a_part_knows_the_whole_batch_of_its_own_label_alone():

@@ -1,6 +1,5 @@
 """A package of somebody else, installed, is trained from a config."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from daseg import plugins
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.utils.errors import ConfigError
+from processes import environment
 
 ROOT = Path(__file__).parents[1]
 PARTS = '''
@@ -86,8 +86,7 @@ del loader, steps
 
 
 def run(*arguments, path: Path) -> subprocess.CompletedProcess:
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(path), str(ROOT)])}
-    env["OMP_NUM_THREADS"] = "1"
+    env = environment(path)
     return subprocess.run(
         [sys.executable, *map(str, arguments)], cwd=ROOT, env=env, capture_output=True, text=True
     )

@@ -11,10 +11,11 @@ import pytest
 
 from daseg.utils.cli import door
 from daseg.utils.errors import DataError
+from processes import environment
 
 ROOT = Path(__file__).parents[1]
 TOOLS = sorted((ROOT / "tools").glob("*.py"))
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+ENVIRONMENT = environment()
 HEAVY = {"torch", "mmengine", "mmcv", "cv2", "matplotlib"}
 HELP = """
 import runpy, sys

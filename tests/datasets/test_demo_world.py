@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL import Image
 from daseg.datasets.demo import draw_scene, make_world, write_contact_sheet
 from daseg.datasets.demo.world import remove_world
 from daseg.utils.errors import ConfigError, DataError
+from processes import environment
 
 ROOT = Path(__file__).parents[2]
 # Cityscapes' own table: label id and colour of each of the 19 classes.
@@ -199,8 +199,7 @@ def test_contact_sheet(world: Path, tmp_path: Path) -> None:
 
 def run_tool(*args: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(ROOT / "tools/make_demo.py"), *args]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
 
 
 def test_command_line(tmp_path: Path) -> None:

@@ -1,9 +1,7 @@
 """AdaBN: batch norm statistics against hand-made ones; its evaluation; its hook."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +22,7 @@ from daseg.engine.train import train
 from daseg.evaluation.protocol import RANKING_FIELDS
 from daseg.hooks import AdaBNHook
 from daseg.utils.errors import ConfigError, DataError, LabelFirewallError
-from processes import free_port
+from processes import environment, free_port
 
 ROOT = Path(__file__).parents[2]
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
@@ -329,7 +327,7 @@ def test_what_cannot_be_done_afterwards_is_said_before_the_training(run, trained
 @pytest.mark.slow
 def test_two_processes_measure_what_one_does(run, tmp_path):
     port = str(free_port())
-    env = os.environ | {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "MASTER_PORT": port}
+    env = environment(MASTER_PORT=port)
     command = ["tools/dist_test.sh", run.config, run.dir / "iter_6.pth", "2", "--adabn"]
     command += ["--out", tmp_path / "two"]
     subprocess.run([*map(str, command)], cwd=ROOT, env=env, check=True)

@@ -1,7 +1,6 @@
 """A CycleGAN's training through the runner: resumed, on two processes, and what it leaves."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -171,7 +170,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(config, tmp_path, option
     launch(*two, *length, "train_dataloader.batch_size=2", env=env)
     one = (sys.executable, "tools/train.py", path, "--work-dir", tmp_path / "one", "--cfg-options")
     alone = [*length, "train_dataloader.batch_size=4"]
-    launch(*one, *alone, env=env | {"OMP_NUM_THREADS": "1"})
+    launch(*one, *alone, env=env)
     ranks, (whole,) = states(tmp_path / "two", 2), states(tmp_path / "one", 1)
     early = read_checkpoint(tmp_path / "one/iter_3.pth")["state_dict"]
     for name in ("source_to_target", "target_to_source", "disc_source", "disc_target"):
@@ -203,12 +202,10 @@ def test_two_processes_resume_from_the_first_ones_checkpoint(config, tmp_path):
 @pytest.mark.slow
 def test_a_killed_run_goes_on(config, tmp_path):
     """As of ``kill -9``."""
-    fixtures = ROOT / "tests/fixtures"
     dies = "custom_imports = dict(imports=['gan_parts'])\n"
     path = config(dies + "custom_hooks += [dict(type='Die', iteration=5)]\n")
     command = [sys.executable, "tools/train.py", str(path), "--work-dir", str(tmp_path / "killed")]
-    env = os.environ | dict(OMP_NUM_THREADS="1", PYTHONPATH=f"{fixtures}{os.pathsep}{ROOT}")
-    died = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    died = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert died.returncode == -9, died.stderr[-3000:]
     whole = config()
     train(whole, work_dir=tmp_path / "killed", resume=True)

@@ -41,7 +41,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(tiny_config, tmp_path):
         "--cfg-options",
         no_dropout,
         "train_dataloader.batch_size=4",
-        env=env | {"OMP_NUM_THREADS": "1"},
+        env=env,
     )
     ranks = [read_checkpoint(tmp_path / f"two/rank{r}.pth")["state_dict"] for r in (0, 1)]
     one = read_checkpoint(tmp_path / "one/rank0.pth")["state_dict"]
@@ -79,7 +79,7 @@ def test_the_metric_of_two_processes_equals_that_of_one(tiny_config, tmp_path):
     config = tiny_config()
     train(config, work_dir=tmp_path / "run", cfg_options={"train_cfg.max_iters": 3})
     checkpoint = tmp_path / "run/iter_3.pth"
-    env = environment(tmp_path, MASTER_PORT=str(free_port()), OMP_NUM_THREADS="1")
+    env = environment(tmp_path, MASTER_PORT=str(free_port()))
     options = ("--cfg-options", "test_dataloader.dataset.num_samples=11")
     launch(
         "tools/dist_test.sh", config, checkpoint, 2, "--out", tmp_path / "two", *options, env=env

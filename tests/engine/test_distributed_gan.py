@@ -32,7 +32,7 @@ def states(folder: Path, ranks: int) -> list[dict]:
 def train_alone(config: Path, out: Path, env: dict[str, str], *options: str) -> dict:
     options = (ITERATIONS, "train_dataloader.batch_size=4", *options)
     command = (sys.executable, "tools/train.py", config, "--work-dir", out, "--cfg-options")
-    launch(*command, *options, env=env | {"OMP_NUM_THREADS": "1"})
+    launch(*command, *options, env=env)
     return states(out, 1)[0]
 
 
@@ -65,7 +65,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(
 def test_two_nodes_of_one_process_each(two_domain_config, tmp_path):
     config = two_domain_config(CALM + KEEP_RANKS)
     env = environment(tmp_path, MASTER_PORT=str(free_port()))
-    env |= dict(NNODES="2", MASTER_ADDR="127.0.0.1", OMP_NUM_THREADS="1")
+    env |= dict(NNODES="2", MASTER_ADDR="127.0.0.1")
     command = ["tools/dist_train.sh", str(config), "1", "--work-dir", str(tmp_path / "two")]
     agents = [
         subprocess.Popen(

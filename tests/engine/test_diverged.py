@@ -27,7 +27,7 @@ def test_all_processes_stop_where_one_loss_is_not_finite(gan_config, tmp_path):
                 *("--launcher", "pytorch"),
             ],
             cwd=ROOT,
-            env=env | dict(RANK=str(rank), LOCAL_RANK=str(rank), OMP_NUM_THREADS="1"),
+            env=env | dict(RANK=str(rank), LOCAL_RANK=str(rank)),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,6 +1,5 @@
 """A run that is interrupted and resumed is the run that was not interrupted, bit for bit."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import torch
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.train import train
 from daseg.utils.errors import CheckpointError, ConfigError
+from processes import environment
 from runs import same_run
 
 ROOT = Path(__file__).parents[2]
@@ -64,8 +64,8 @@ def test_killed_and_resumed_equals_uninterrupted(tiny_config, tmp_path):
     dying = tiny_config("custom_imports = dict(imports=['dies'])\n", name="dying")
     command = [sys.executable, "tools/train.py", str(dying), "--work-dir", str(out)]
     command += ["--cfg-options", "train_dataloader.num_workers=2"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
-    died = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    env = environment(tmp_path)
+    died = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert died.returncode == -signal.SIGKILL, died.stderr[-3000:]
     assert [path.name for path in out.glob("iter_*.pth")] == ["iter_3.pth"]
     assert len(list(out.glob(".iter_6.*.pth"))) == 1

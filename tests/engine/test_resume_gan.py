@@ -1,6 +1,5 @@
 """An adversarial run that is stopped and resumed is the run that was not, bit for bit."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -70,7 +69,6 @@ def test_killed_and_resumed_equals_uninterrupted(gan_config, tmp_path, workers):
     died = subprocess.run(
         [*command, *options_of_tool, *dies],
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )

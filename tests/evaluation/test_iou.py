@@ -224,7 +224,7 @@ def test_subset_of_unknown_class_is_named_at_the_first_image():
         metric.process(None, [sample([[0]], [[0]])])
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 @pytest.mark.parametrize(("pred_device", "label_device"), [("cuda", "cuda"), ("cuda", "cpu")])
 def test_cuda_equals_cpu(pred_device, label_device):
     random = np.random.RandomState(0)

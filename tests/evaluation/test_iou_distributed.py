@@ -1,7 +1,6 @@
 """Two processes find what one does, though their sampler repeats images."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,8 +60,7 @@ def worker(rank: int, collect_device: str, out_dir: str) -> None:
 
 def start(rank: int, collect_device: str, out_dir: Path) -> subprocess.Popen:
     arguments = [__file__, str(rank), collect_device, str(out_dir)]
-    env = dict(os.environ, OMP_NUM_THREADS="1")
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], cwd=out_dir, env=env)
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], cwd=out_dir)
 
 
 @pytest.mark.parametrize("collect_device", ["gpu", "cpu"])

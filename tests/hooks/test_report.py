@@ -1,6 +1,5 @@
 """The report of a training: what it took, and whether it saw the target's labels."""
 
-import os
 import shutil
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.train import train
 from daseg.hooks import report as report_module
 from daseg.hooks.report import MIB, peak_memory
+from processes import environment
 from runs import report_of
 
 ROOT = Path(__file__).parents[2]
@@ -171,15 +171,14 @@ def test_processes_are_added_up(pair_config, tmp_path):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    more = dict(PYTHON=sys.executable, PYTHONPATH=path, MASTER_PORT=str(port))
+    env = environment(tmp_path, MASTER_PORT=str(port))
     command = ["tools/dist_train.sh", config, "2", "--work-dir", tmp_path / "run"]
 
     def run(*options: str) -> int:
         done = subprocess.run(
             [*map(str, command), *options],
             cwd=ROOT,
-            env=os.environ | more,
+            env=env,
             capture_output=True,
             text=True,
         )

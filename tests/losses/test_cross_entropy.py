@@ -150,7 +150,7 @@ def test_losses_are_registered_and_leave_no_trace_in_checkpoints():
     assert not CrossEntropyLoss(class_weights=[1.0, 2.0]).state_dict()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 @pytest.mark.parametrize("kind", ALL)
 def test_cuda_equals_cpu_without_waiting_for_the_device(kind):
     logits, target, weight = example(dtype=torch.float32)

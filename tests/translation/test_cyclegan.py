@@ -196,17 +196,6 @@ def test_in_bfloat16_it_learns_the_same_roughly():
         assert moved or key.endswith("bias"), key
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="float16 needs CUDA")
-def test_in_float16_on_a_gpu():
-    model = make().cuda()
-    start = copy.deepcopy(model.state_dict())
-    logs = steps(model, optimizers(model, type="AmpOptimWrapper", dtype="float16"), 6)
-    assert all(torch.isfinite(value) for log in logs for value in log.values())
-    for name in NETWORKS:
-        keys = [key for key in start if key.startswith(name) and key.endswith("weight")]
-        assert any(not torch.equal(start[k], model.state_dict()[k]) for k in keys), name
-
-
 @pytest.mark.parametrize("count", [1, 2])
 def test_layouts_in_memory_make_no_difference(count):
     models = [make(channels_last=last).double() for last in (True, False)]
