@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from daseg.datasets.label_reader import LabelReader
-from daseg.datasets.pipeline import Pipeline
+from daseg.datasets.pipeline import Pipeline, note_moved
 from daseg.datasets.rng import isolated_rng
 from daseg.datasets.scan import Layout, Sample, ScanError, find_files, read_list
 from daseg.utils.errors import ConfigError, DataError
@@ -32,13 +32,20 @@ class SampleIndex(NamedTuple):
     position: int
 
 
+class WholeIndex(SampleIndex):
+    """Which sample, by its plain number: of it is asked, too, whether it is the whole image.
+
+    Samplers of a training give places in a stream, whose crops and flips are as they should be.
+    """
+
+
 def sample_index(index: int | SampleIndex, length: int) -> SampleIndex:
     """A plain index, counted from the end if negative, is its own place in the stream."""
     if isinstance(index, SampleIndex):
         return index
     if not -length <= index < length:
         raise IndexError(f"sample {index} of {length}")
-    return SampleIndex(index % length, index % length)
+    return WholeIndex(index % length, index % length)
 
 
 class SegDataset(Dataset[dict[str, Any]]):
@@ -134,14 +141,18 @@ class SegDataset(Dataset[dict[str, Any]]):
 
         Returns:
             What the pipeline makes; with `PackSample` last: ``image`` (3, H, W) uint8 RGB,
-            ``label`` (H, W) int64, ``meta``.
+            ``label`` (H, W) int64, ``meta``. Where a plain number asks for it, and the pipeline
+            has done more than stretch the image, ``meta`` says so as ``moved``: testing refuses it.
 
         Raises:
             DataError: A file cannot be read, or its label does not fit.
         """
-        at, position = sample_index(index, len(self))
-        with isolated_rng(self.seed or 0, position):
-            return self.pipeline(self.describe(at))
+        place = sample_index(index, len(self))
+        with isolated_rng(self.seed or 0, place.position):
+            described = self.describe(place.index)
+            if not isinstance(place, WholeIndex):
+                return self.pipeline(described)
+            return note_moved(*self.pipeline.whole(described))
 
     def describe(self, index: int) -> dict[str, Any]:
         """What the pipeline starts from: paths, name, and how to read the label."""

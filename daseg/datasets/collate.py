@@ -8,6 +8,7 @@ from mmengine import registry as mm
 from torch.utils.data import get_worker_info
 
 from daseg.datasets.firewall import OPENED, TargetBatch, TargetSample, take_opened
+from daseg.datasets.pipeline import require_whole
 from daseg.registry import FUNCTIONS
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.resize import Size, size_of
@@ -76,8 +77,9 @@ def common_size(batch: dict[str, Any]) -> Size:
     """The (height, width) of a test batch's labels, or of its image files where it has none.
 
     Raises:
-        ConfigError: The files differ in size.
+        ConfigError: The files differ in size, or are not all in the batch as a whole.
     """
+    require_whole(batch["meta"])
     if "label" in batch:
         return size_of(batch["label"])
     sizes = {tuple(meta["ori_shape"]) for meta in batch["meta"]}

@@ -7,6 +7,8 @@ import torch
 from mmcv.transforms import BaseTransform
 from PIL import Image
 
+from daseg.datasets.io import read_image
+from daseg.datasets.pixels import TO_ONE, PixelError, complaint, rounded
 from daseg.registry import TRANSFORMS
 from daseg.utils.errors import ConfigError, DataError
 
@@ -81,10 +83,17 @@ class PackSample(BaseTransform):
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Pack ``img`` (H, W, 3) BGR and ``gt_seg_map`` (H, W). A float image is rounded."""
+        """Pack ``img`` (H, W, 3) BGR 0..255 and ``gt_seg_map`` (H, W); float numbers are rounded.
+
+        Raises:
+            PixelError: The image has other numbers, or not three channels. Nothing is cut off.
+        """
         image, label = results["img"], results.get("gt_seg_map")
+        problem = complaint(image)
+        if problem and not (TO_ONE in problem and _is_black(results["img_path"])):
+            raise PixelError(f"PackSample: the image of {results['img_path']} {problem}")
         if image.dtype != np.uint8:
-            image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+            image = rounded(image)
         rgb = np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1))
         packed: dict[str, Any] = dict(image=torch.from_numpy(rgb))
         pseudo = results.get("pseudo_label_path")
@@ -98,3 +107,8 @@ class PackSample(BaseTransform):
             label_shape=None if label is None or pseudo else tuple(label.shape),
         )
         return packed
+
+
+def _is_black(path: str) -> bool:
+    """Whether a file itself has no number above 1, so that 0..1 is what it holds."""
+    return int(read_image(path).max()) <= 1

@@ -72,9 +72,9 @@ class MixedDataset(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int | SampleIndex) -> dict[str, Any]:
         """The sample of that place in the joint list; see `SegDataset.__getitem__`."""
-        at, position = sample_index(index, len(self))
-        part = bisect_right(self._starts, at) - 1
-        return self.datasets[part][SampleIndex(at - self._starts[part], position)]
+        place = sample_index(index, len(self))
+        part = bisect_right(self._starts, place.index) - 1
+        return self.datasets[part][place._replace(index=place.index - self._starts[part])]
 
     def inherit_seed(self, seed: int) -> None:
         """Give the sampler's seed to every data set that has none."""

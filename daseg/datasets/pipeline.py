@@ -1,13 +1,18 @@
 """A list of transforms, run one after the other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine.registry import DefaultScope
 
+from daseg.datasets.pixels import PixelError, complaint
+from daseg.datasets.whole import Draws, Watch, name_of
 from daseg.registry import TRANSFORMS
-from daseg.utils.errors import DataError, UserError
+from daseg.utils.errors import ConfigError, DataError, UserError
+
+MOVED = "moved"  # the key of a sample's meta
 
 
 class Pipeline:
@@ -22,18 +27,83 @@ class Pipeline:
         # The scope lets mmcv's own containers find daseg's transforms.
         with DefaultScope.overwrite_default_scope("daseg"):
             self.transforms = [TRANSFORMS.build(t) for t in transforms]
+        self._known: dict[Any, str | None] = {}
+        self._has_run = False
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Run all transforms on a sample's description.
 
         Raises:
-            DataError: The image cannot be read.
+            DataError: The image cannot be read, or its numbers are not 0..255 in the end.
             RuntimeError: A transform failed; the cause is chained.
         """
+        watch = None if self._has_run else Watch()
+        return self._run(results, watch)
+
+    def whole(self, results: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+        """Run all transforms, and look whether they have kept the whole image and label.
+
+        What they do to places is measured once for each size of image, where they draw no random
+        numbers, else each time. No label file is opened for it, and no random number lost.
+
+        Returns:
+            What they give, and what keeps a prediction from being stretched back to the label, as
+            testing does; None where nothing does.
+
+        Raises: as a call.
+        """
+        watch = Watch()
+        results = self._run(results, watch)
+        return results, watch.problem(self.transforms, self._known)
+
+    def _run(self, results: dict[str, Any], watch: Watch | None) -> dict[str, Any]:
         path = results.get("img_path")
-        for transform in self.transforms:
-            results = self._apply(transform, results, path)
+        begin, draws = dict(results), Draws.now()
+        if watch is not None:
+            watch.look(-1, results)
+        for number, transform in enumerate(self.transforms):
+            try:
+                results = self._apply(transform, results, path)
+            except PixelError as error:
+                draws.again()
+                raise self._blame(begin, self.transforms[:number], path) or error from error
+            if watch is not None:
+                watch.look(number, results)
+        if watch is not None and not self._has_run:
+            self._check_values(watch, path)
+            self._has_run = True
         return results
+
+    def _check_values(self, watch: Watch, path: str | None) -> None:
+        """Refuse what would make wrong numbers of an image that has all from 0 to 255."""
+        if watch.image is None or watch.image.dtype == np.uint8:
+            return
+        after = Draws.now()
+        results, steps = watch.replay(self.transforms)
+        try:
+            error = self._blame(results, steps, path)
+        finally:
+            after.again()
+        if error is not None:
+            raise error
+
+    def _blame(
+        self, results: dict[str, Any], steps: Sequence[Any], path: str | None
+    ) -> PixelError | None:
+        """Which of these transforms has made the image what it may not be in the end."""
+        culprit, problem = None, None
+        for transform in steps:
+            results = self._apply(transform, results, path)
+            found = complaint(results.get("img"))
+            culprit = name_of(transform) if found and not problem else culprit
+            problem = found
+        if culprit is None or problem is None:
+            return None
+        return PixelError(
+            f"after the transform {culprit} an image (of {path}) {problem}. The segmentor takes "
+            "RGB 0..255 and normalises it itself, by its own mean and std: leave out what "
+            f"normalises, scales or makes grey; where {culprit} has to stay, let it give 0..255"
+        )
 
     def _apply(self, transform: Any, results: dict[str, Any], path: str | None) -> dict[str, Any]:
         name = type(transform).__name__
@@ -52,3 +122,24 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"Pipeline({self.transforms})"
+
+
+def note_moved(sample: dict[str, Any], moved: str | None) -> dict[str, Any]:
+    """The sample; its ``meta`` says what `Pipeline.whole` has found, where it has."""
+    if moved and isinstance(sample.get("meta"), dict):
+        return {**sample, "meta": {**sample["meta"], MOVED: moved}}
+    return sample
+
+
+def require_whole(metas: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse samples that are not the whole image and label, before a prediction is laid on them.
+
+    Args:
+        metas: The ``meta`` of each sample of a batch.
+
+    Raises:
+        ConfigError: One of them is not.
+    """
+    for meta in metas:
+        if meta.get(MOVED):
+            raise ConfigError(f"{meta.get('image_path')}: {meta[MOVED]}")

