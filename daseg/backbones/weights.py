@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from daseg.utils.errors import CheckpointError, ConfigError
-from daseg.utils.weights import read_torch_file, sha256_file
+from daseg.utils.weights import check_finite, read_torch_file, sha256_file
 
 # Where weights of a backbone stand in files of whole networks: ours, published ones.
 PREFIXES = ("", "module.", "backbone.", "segmentor.backbone.", "Scale.", "encoder.")
@@ -47,8 +47,10 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
-    tensors = isinstance(content, Mapping) and all(isinstance(v, Tensor) for v in content.values())
-    if not tensors or not content:
+    named = isinstance(content, Mapping) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
+    )
+    if not named or not content:
         raise CheckpointError(f"{path} holds no state dict (name -> tensor)")
     return dict(content)
 
@@ -60,7 +62,10 @@ def some(keys: list[str], count: int = 5) -> str:
 
 
 def check_fit(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str) -> None:
-    """Raise `CheckpointError` unless ``state`` holds what is expected, in the same shapes."""
+    """Raise `CheckpointError` unless ``state`` holds what is expected, in the same shapes.
+
+    And unless all of it is finite, where that which is expected is.
+    """
     if not state.keys() & expected.keys():
         raise CheckpointError(
             f"{source}: nothing in it fits. It has {some(list(state)) or 'no keys'}; "
@@ -79,6 +84,7 @@ def check_fit(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], sourc
     ]
     if wrong:
         raise CheckpointError(f"{source}: weights have the wrong shape: {some(wrong)}")
+    check_finite(state, source, expected)
 
 
 def backbone_part(

@@ -5,6 +5,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from daseg.utils.checkpoint_form import Each, wrong_form
+from daseg.utils.errors import CheckpointError
+
+NUMBER = (float, int)
+FORM = dict(
+    sums=Each(NUMBER),
+    counts=Each(int),
+    labelled=[int],
+    predicted=[int],
+    runs=Each([int]),
+    vanished=[str],
+)
 ACCURACY = re.compile(r"disc_acc_(source|target)(.*)")
 # A discriminator has won where both its accuracies are above the first, and lost where their mean
 # is not above the second: a coin gets 0.5.
@@ -40,8 +52,19 @@ class Watch:
 
     @classmethod
     def from_text(cls, text: str) -> "Watch":
-        """Undo `to_text`."""
-        return cls(**json.loads(text))
+        """Undo `to_text`.
+
+        Raises:
+            CheckpointError: The text is another.
+        """
+        try:
+            found = json.loads(text)
+            problem = wrong_form(found, FORM, "observatory")
+            if not problem:
+                return cls(**found)
+        except (ValueError, TypeError, RecursionError) as error:
+            problem = f"observatory cannot be read: {error}"
+        raise CheckpointError(f"the message_hub of the checkpoint cannot be used: {problem}")
 
     def add(self, values: Mapping[str, float], iteration: int, patience: int) -> list[str]:
         """Take in what one iteration has shown; return the alarms that are due.

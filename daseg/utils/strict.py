@@ -7,8 +7,9 @@ import torch
 from mmengine.runner.checkpoint import get_state_dict
 from torch import nn
 
+from daseg.utils.checkpoint_form import wrong_checkpoint
 from daseg.utils.errors import CheckpointError
-from daseg.utils.weights import read_torch_file
+from daseg.utils.weights import check_finite, read_torch_file
 from daseg.utils.wrapping import unwrap
 
 SEGMENTOR = "segmentor."
@@ -19,11 +20,16 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint to the CPU; a bare state dict comes back as ``dict(state_dict=...)``.
 
     Raises:
-        CheckpointError: There is no such file, it is broken, or it holds more than tensors and
-            plain values (such a file could run code and is not loaded).
+        CheckpointError: There is no such file, it is damaged, it holds more than tensors and plain
+            values (such a file could run code and is not loaded), or what it says of itself has
+            not the form that daseg writes.
     """
     content = read_torch_file(path)
-    return content if isinstance(content.get("state_dict"), dict) else {"state_dict": content}
+    checkpoint = content if "state_dict" in content else {"state_dict": content}
+    problem = wrong_checkpoint(checkpoint)
+    if problem:
+        raise CheckpointError(f"{path} is no checkpoint that can be used: {problem}")
+    return checkpoint
 
 
 def segmentor_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -48,7 +54,7 @@ def load_segmentor(segmentor: nn.Module, path: str | Path) -> dict[str, Any]:
     """
     checkpoint = read_checkpoint(path)
     load_strictly(segmentor, segmentor_weights(checkpoint), str(path))
-    return checkpoint.get("meta", {})
+    return checkpoint.get("meta") or {}
 
 
 def load_groups(networks: dict[str, nn.Module], path: str | Path) -> dict[str, Any]:
@@ -67,11 +73,11 @@ def load_groups(networks: dict[str, nn.Module], path: str | Path) -> dict[str, A
     own = nn.ModuleDict({k: v for group in networks.values() for k, v in group.named_children()})
     state = checkpoint["state_dict"]
     load_strictly(own, {k: v for k, v in state.items() if k.split(".")[0] in own}, str(path))
-    return checkpoint.get("meta", {})
+    return checkpoint.get("meta") or {}
 
 
 def load_strictly(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
-    """Load a state dict of which every key must fit; say which do not.
+    """Load a state dict of which every key must fit and be finite; say which are not.
 
     The keys are those without the prefixes of distributed wrappers, which ``module`` may have.
     Buffers that a part names in ``growing_buffers`` take the shape that they have in the file.
@@ -88,11 +94,7 @@ def load_strictly(module: nn.Module, state: dict[str, torch.Tensor], source: str
     problems = [
         *(f"missing {key}" for key in own.keys() - state.keys()),
         *(f"left over {key}" for key in state.keys() - own.keys()),
-        *(
-            f"{key} is {tuple(state[key].shape)}, the model's {tuple(own[key].shape)}"
-            for key in matching
-            if state[key].shape != own[key].shape
-        ),
+        *filter(None, (_misfit(key, state[key], own[key]) for key in matching)),
     ]
     if problems:
         raise CheckpointError(
@@ -100,16 +102,25 @@ def load_strictly(module: nn.Module, state: dict[str, torch.Tensor], source: str
             f"{'; '.join(sorted(problems)[:5])}{' ...' if len(problems) > 5 else ''}. "
             "Is it a checkpoint of this config?"
         )
+    check_finite(state, source, own)
     with torch.no_grad():
         for key, value in state.items():
             own[key].copy_(value)
+
+
+def _misfit(key: str, value: torch.Tensor, own: torch.Tensor) -> str:
+    if value.shape != own.shape:
+        return f"{key} is {tuple(value.shape)}, the model's {tuple(own.shape)}"
+    if value.is_floating_point() != own.is_floating_point():  # would be cut to whole numbers
+        return f"{key} is {value.dtype}, the model's {own.dtype}"
+    return ""
 
 
 def _grow(module: nn.Module, state: dict[str, torch.Tensor]) -> None:
     for name, part in module.named_modules():
         for buffer in getattr(part, "growing_buffers", ()):
             stored, own = state.get(f"{name}.{buffer}"), getattr(part, buffer)
-            if stored is not None:
+            if stored is not None and stored.ndim == own.ndim:
                 setattr(part, buffer, own.new_empty(stored.shape))
 
 

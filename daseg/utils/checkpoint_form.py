@@ -1,0 +1,131 @@
+"""The form of a checkpoint: of which type each value is that some part of daseg reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+# A form is a type; a tuple of forms, one of which fits; a list of one form, for every item; a dict
+# of forms by key, each of which may be missing; `Each`; `Whole`.
+Form = Any
+
+
+@dataclass(frozen=True)
+class Each:
+    """A dict of any names, with values of one form."""
+
+    form: Form
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number from 0 to ``most``."""
+
+    most: int = 2**63 - 1
+
+
+FACTS: dict[str, Form] = dict(  # of pseudo-labels
+    root=str,
+    manifest_sha256=str,
+    checkpoints=[dict(name=str, sha256=str)],
+    teacher_saw_target_labels=(None, Whole()),
+    start_saw_target_labels=(None, Whole()),
+    classes=[str],
+    images=Whole(),
+    round=Whole(),
+    iteration=Whole(),
+)
+TRAINING = dict(dataset=(None, str), pseudo_labels=(None, FACTS), opened=Whole())
+META: dict[str, Form] = dict(
+    iter=Whole(),
+    max_iters=Whole(),
+    seed=(None, Whole()),
+    world_size=Whole(),
+    batch_size=(None, Whole()),
+    settings=Each(str),
+    initial_weights=(None, str),
+    batch_norm=str,
+    pseudo_labels=(None, FACTS),
+    start_saw_target_labels=(None, Whole()),
+    started_from=[TRAINING],
+    dataset_meta=(None, dict(classes=(None, [str]), palette=(None, [[Whole(255)]]))),
+)
+NUMBER = (float, int)
+# What the runner and hooks read in the message hub; of names with "report_" all are numbers.
+INFO: dict[str, Form] = dict(
+    iter=Whole(),
+    seed=(None, Whole()),
+    best_score=NUMBER,
+    best_ckpt=(None, str),
+    observatory=(None, str),
+)
+REPORT = "report_"
+HUB = dict(
+    log_scalars=Each(dict(values=Tensor, counts=Tensor, max_length=Whole())),
+    runtime_info=Each((None, bool, str, float, int)),
+    resumed_keys=Each(bool),
+)
+CHECKPOINT = dict(state_dict=Each(Tensor), meta=(None, META), message_hub=HUB)
+
+
+def wrong_form(value: Any, form: Form, place: str = "it") -> str:
+    """What differs between a value and a form, in words; "" where it fits."""
+    if isinstance(form, tuple):
+        problems = [wrong_form(value, one, place) for one in form]
+        return "" if "" in problems else problems[-1]
+    if isinstance(form, (dict, Each)):
+        return _wrong_dict(value, form, place)
+    if isinstance(form, list):
+        if not isinstance(value, (list, tuple)):
+            return f"{place} is a {type(value).__name__}, not a list"
+        found = (wrong_form(item, form[0], f"{place}.{i}") for i, item in enumerate(value))
+        return next(filter(None, found), "")
+    if isinstance(form, Whole):
+        fits = type(value) is int and 0 <= value <= form.most
+        return "" if fits else f"{place} is {_shown(value)}, no whole number from 0 on"
+    fits = value is None if form is None else isinstance(value, form)
+    if fits and not (isinstance(value, bool) and form is not bool):
+        return ""
+    return f"{place} is a {type(value).__name__}, not {getattr(form, '__name__', form)}"
+
+
+def _wrong_dict(value: Any, form: dict[str, Form] | Each, place: str) -> str:
+    if not isinstance(value, Mapping):
+        return f"{place} is a {type(value).__name__}, not a dict"
+    for key, item in value.items():
+        if not isinstance(key, str):
+            return f"{place} has a key that is a {type(key).__name__}, not a name"
+        own = form.form if isinstance(form, Each) else form.get(key)
+        if isinstance(form, Each) or key in form:
+            problem = wrong_form(item, own, f"{place}.{key}"[:200])
+            if problem:
+                return problem
+    return ""
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, (int, float)) else f"a {type(value).__name__}"
+
+
+def wrong_checkpoint(content: Mapping[str, Any]) -> str:
+    """What is wrong with the form of a checkpoint, in words; "" where nothing is."""
+    problem = wrong_form(content, CHECKPOINT, "checkpoint")
+    if problem:
+        return problem
+    hub = content.get("message_hub") or {}
+    for name, info in (hub.get("runtime_info") or {}).items():
+        form = NUMBER if name.startswith(REPORT) else INFO.get(name)
+        problem = form and wrong_form(info, form, f"message_hub.{name}")
+        if problem:
+            return problem
+    for name, one in (hub.get("log_scalars") or {}).items():
+        whole = one.keys() >= {"values", "counts", "max_length"}
+        if not whole or not one["values"].ndim == one["counts"].ndim == 1:
+            return f"message_hub.{name} is no history of a logged number"
+        if not len(one["values"]) == len(one["counts"]) <= one["max_length"]:
+            return f"message_hub.{name} has {len(one['values'])} values, which do not fit it"
+    palette = ((content.get("meta") or {}).get("dataset_meta") or {}).get("palette")
+    if any(len(colour) != 3 for colour in palette or ()):
+        return "meta.dataset_meta.palette has a colour that is not of three numbers"
+    return ""
