@@ -9,7 +9,7 @@ from typing import Any
 import mmengine
 import torch
 from mmengine import Config
-from mmengine.dist import broadcast_object_list, master_only
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner as MMRunner
 from torch import nn
@@ -28,7 +28,14 @@ from daseg.engine.checkpoint import (
     write_checkpoint,
 )
 from daseg.engine.distributed import NetworkDDP, init_processes, synchronize_batch_norm
+from daseg.engine.finite import check_training, constants
 from daseg.engine.provenance import Provenance
+from daseg.engine.training_state import (
+    check_resumable,
+    load_optimizers,
+    load_schedulers,
+    scheduler_states,
+)
 from daseg.evaluation.protocol import versions
 from daseg.segmentor import without_initial_weights
 from daseg.utils.errors import CheckpointError, ConfigError
@@ -47,6 +54,7 @@ class Runner(MMRunner):
 
     _has_loaded: bool
     _origin: Provenance | None = None
+    _constants: frozenset[str] = frozenset()
     train_loop: Any
     optim_wrapper: Any
     param_schedulers: Any
@@ -112,7 +120,6 @@ class Runner(MMRunner):
         """The domain adapter, without the distributed wrapper."""
         return unwrap(self.model)
 
-    @master_only
     def save_checkpoint(
         self,
         out_dir: str,
@@ -124,7 +131,16 @@ class Runner(MMRunner):
         by_epoch: bool = True,
         backend_args: dict[str, Any] | None = None,
     ) -> None:
-        """Write a checkpoint of everything a resumed run needs; called by ``CheckpointHook``."""
+        """Write a checkpoint of everything a resumed run needs; called by ``CheckpointHook``.
+
+        The first process writes; all are to call it.
+
+        Raises:
+            TrainingDivergedError: Something in it is not finite. Nothing is written.
+        """
+        self.check_finite(optimizers=save_optimizer)
+        if not is_main_process():
+            return
         checkpoint: dict[str, Any] = dict(
             meta=(meta or {}) | self.provenance(),
             state_dict=model_state(self.model),
@@ -133,11 +149,14 @@ class Runner(MMRunner):
         if save_optimizer:
             checkpoint["optimizer"] = _to_cpu(self.optim_wrapper.state_dict())
         if save_param_scheduler and self.param_schedulers is not None:
-            checkpoint["param_schedulers"] = _map_schedulers(
-                lambda scheduler: scheduler.state_dict(), self.param_schedulers
-            )
+            checkpoint["param_schedulers"] = scheduler_states(self.param_schedulers)
         self.call_hook("before_save_checkpoint", checkpoint=checkpoint)
         write_checkpoint(checkpoint, Path(out_dir) / filename)
+
+    def check_finite(self, *, optimizers: bool = False) -> None:
+        """Stop where weights or buffers are not finite; see `check_training`."""
+        own = self.optim_wrapper if optimizers else None
+        check_training(self.model, own, self.train_loop.done, self._constants)
 
     def provenance(self) -> dict[str, Any]:
         """What the networks are, and were trained on, at this moment: a checkpoint's ``meta``."""
@@ -159,6 +178,7 @@ class Runner(MMRunner):
         if self._has_loaded:
             return
         self._has_loaded = True
+        self._constants = constants(self.model)
         if self._resume:
             # Where the machines share no disk, the first process's file is missing on the others,
             # which is an error, where starting afresh would make them train different networks.
@@ -201,12 +221,8 @@ class Runner(MMRunner):
                 number of processes, so that the run would not be the same one.
         """
         checkpoint = read_checkpoint(filename)
-        meta = checkpoint.get("meta", {})
-        if "optimizer" not in checkpoint or "message_hub" not in checkpoint:
-            raise CheckpointError(
-                f"{filename} holds weights only and cannot be resumed; "
-                "to start from its weights: --cfg-options load_from=FILE without --resume"
-            )
+        check_resumable(checkpoint, filename)
+        meta = checkpoint["meta"]
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         self._check_same_run(filename, meta)
         load_strictly(self.model, checkpoint["state_dict"], filename)
@@ -214,10 +230,10 @@ class Runner(MMRunner):
         self.train_loop.start_at(meta["iter"])
         self.message_hub.load_state_dict(unpack_message_hub(checkpoint["message_hub"]))
         self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
-        self.optim_wrapper.load_state_dict(checkpoint["optimizer"])
+        load_optimizers(self.optim_wrapper, checkpoint["optimizer"], filename)
         if self.param_schedulers is not None:
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
-            _load_schedulers(self.param_schedulers, checkpoint["param_schedulers"])
+            load_schedulers(self.param_schedulers, checkpoint.get("param_schedulers"), filename)
         self.logger.info(f"resumed from {filename} at iteration {meta['iter']}")
 
     def _check_same_run(self, filename: str, meta: dict[str, Any]) -> None:
@@ -228,7 +244,7 @@ class Runner(MMRunner):
                     "resume with the same, so that it is the same run"
                 )
         own = self._settings()
-        changed = [key for key, text in meta["settings"].items() if own[key] != text]
+        changed = [key for key, text in meta["settings"].items() if own.get(key) != text]
         if changed:
             self.logger.warning(
                 f"resuming with another {', '.join(changed)} than {filename} was trained with: "
@@ -265,18 +281,3 @@ def _sorted(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _sorted(value[key]) for key in sorted(value, key=str)}
     return [_sorted(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _map_schedulers(function: Any, schedulers: Any) -> Any:
-    if isinstance(schedulers, dict):
-        return {name: _map_schedulers(function, own) for name, own in schedulers.items()}
-    return [function(scheduler) for scheduler in schedulers]
-
-
-def _load_schedulers(schedulers: Any, states: Any) -> None:
-    if isinstance(schedulers, dict):
-        for name, own in schedulers.items():
-            _load_schedulers(own, states[name])
-        return
-    for scheduler, state in zip(schedulers, states, strict=True):
-        scheduler.load_state_dict(state)

@@ -9,11 +9,7 @@ from mmengine.hooks import CheckpointHook, LoggerHook, RuntimeInfoHook
 from mmengine.runner import Runner
 
 from daseg.registry import HOOKS
-from daseg.utils.errors import UserError
-
-
-class TrainingDivergedError(UserError, FloatingPointError):
-    """A loss has become infinite or not a number."""
+from daseg.utils.errors import TrainingDivergedError
 
 
 @HOOKS.register_module()
@@ -52,8 +48,10 @@ class TrainLogHook(RuntimeInfoHook):
             self.flush(runner)
 
     def before_val(self, runner: Runner) -> None:
-        """Hand on what is pending: the best checkpoint may be written after a validation."""
+        """Hand on what is pending, and look at the weights, before they are measured."""
         self.flush(runner)
+        if runner.iter:
+            runner.check_finite()
 
     def after_train(self, runner: Runner) -> None:
         """Check the last losses."""

@@ -5,6 +5,7 @@ not look at: a bit that has flipped on a disk loads as another weight.
 """
 
 import os
+import time
 import zipfile
 from pathlib import Path
 from typing import BinaryIO
@@ -13,8 +14,10 @@ from daseg.utils.errors import CheckpointError
 
 MAGIC = b"PK\x03\x04"
 BLOCK = 1 << 20
-# Files that this process has found whole: device, inode, size and time of the last change.
-_whole: set[tuple[int, int, int, int]] = set()
+# Files that this process has found whole: device, inode, size, times of the last changes. A file
+# that has just been written is not remembered: another of the same second may get its place.
+_whole: set[tuple[int, ...]] = set()
+SETTLED = 2.0  # seconds, above the precision of any file system's times
 
 
 def is_archive(file: BinaryIO) -> bool:
@@ -40,9 +43,10 @@ def check_archive(file: BinaryIO, path: str | Path) -> None:
             and which would let a small file fill the memory.
     """
     seen = os.fstat(file.fileno())
-    key = (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
+    key = (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
     if key in _whole:
         return
+    settled = time.time() - max(seen.st_mtime, seen.st_ctime) > SETTLED
     try:
         _read_all(file, seen.st_size)
     except CheckpointError as error:
@@ -54,12 +58,16 @@ def check_archive(file: BinaryIO, path: str | Path) -> None:
         ) from error
     finally:
         file.seek(0)
-    _whole.add(key)
+    if settled:
+        _whole.add(key)
 
 
 def _read_all(file: BinaryIO, size: int) -> None:
     with zipfile.ZipFile(file) as archive:
         records = archive.infolist()
+        packed = [r.filename for r in records if r.compress_type != zipfile.ZIP_STORED]
+        if packed:
+            raise CheckpointError(f"is no file of torch.save: its record {packed[0]} is compressed")
         names = [record.filename for record in records]
         if len(set(names)) < len(names) or sum(record.file_size for record in records) > size:
             raise CheckpointError(
@@ -67,10 +75,6 @@ def _read_all(file: BinaryIO, size: int) -> None:
                 "name. Take another copy of the file"
             )
         for record in records:
-            if record.compress_type != zipfile.ZIP_STORED:
-                raise CheckpointError(
-                    f"is no file of torch.save: its record {record.filename!r} is compressed"
-                )
             with archive.open(record) as stream:
                 while stream.read(BLOCK):
                     pass

@@ -1,6 +1,6 @@
 """The form of a checkpoint: of which type each value is that some part of daseg reads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ class Whole:
 FACTS: dict[str, Form] = dict(  # of pseudo-labels
     root=str,
     manifest_sha256=str,
-    checkpoints=[dict(name=str, sha256=str)],
+    checkpoints=[Each(str)],
     teacher_saw_target_labels=(None, Whole()),
     start_saw_target_labels=(None, Whole()),
     classes=[str],
@@ -36,6 +36,9 @@ FACTS: dict[str, Form] = dict(  # of pseudo-labels
     round=Whole(),
     iteration=Whole(),
 )
+# A folder without manifest is known by its root alone.
+ALONE = frozenset(("root", "start_saw_target_labels"))
+NEEDED = frozenset(("root", "manifest_sha256", "checkpoints", "teacher_saw_target_labels"))
 TRAINING = dict(dataset=(None, str), pseudo_labels=(None, FACTS), opened=Whole())
 META: dict[str, Form] = dict(
     iter=Whole(),
@@ -110,22 +113,39 @@ def _shown(value: Any) -> str:
 
 def wrong_checkpoint(content: Mapping[str, Any]) -> str:
     """What is wrong with the form of a checkpoint, in words; "" where nothing is."""
-    problem = wrong_form(content, CHECKPOINT, "checkpoint")
-    if problem:
-        return problem
-    hub = content.get("message_hub") or {}
-    for name, info in (hub.get("runtime_info") or {}).items():
+    return (
+        wrong_form(content, CHECKPOINT, "checkpoint")
+        or next(_wrong_hub(content.get("message_hub") or {}), "")
+        or next(_wrong_meta(content.get("meta") or {}), "")
+    )
+
+
+def _wrong_hub(hub: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in hub.get("runtime_info", {}).items():
         form = NUMBER if name.startswith(REPORT) else INFO.get(name)
-        problem = form and wrong_form(info, form, f"message_hub.{name}")
-        if problem:
-            return problem
-    for name, one in (hub.get("log_scalars") or {}).items():
+        if form is not None:
+            yield from filter(None, [wrong_form(value, form, f"message_hub.{name}")])
+    for name, one in hub.get("log_scalars", {}).items():
         whole = one.keys() >= {"values", "counts", "max_length"}
         if not whole or not one["values"].ndim == one["counts"].ndim == 1:
-            return f"message_hub.{name} is no history of a logged number"
-        if not len(one["values"]) == len(one["counts"]) <= one["max_length"]:
-            return f"message_hub.{name} has {len(one['values'])} values, which do not fit it"
-    palette = ((content.get("meta") or {}).get("dataset_meta") or {}).get("palette")
+            yield f"message_hub.{name} is no history of a logged number"
+        elif not len(one["values"]) == len(one["counts"]) <= one["max_length"]:
+            yield f"message_hub.{name} has {len(one['values'])} values, which do not fit it"
+
+
+def _wrong_meta(meta: Mapping[str, Any]) -> Iterator[str]:
+    for training in (meta, *meta.get("started_from", ())):
+        if training is not meta and not training.keys() >= TRAINING.keys():
+            yield f"meta.started_from lacks one of {', '.join(TRAINING)}"
+        facts = training.get("pseudo_labels")
+        if facts is None:
+            continue
+        lacking = (NEEDED if facts.keys() - ALONE else {"root"}) - facts.keys()
+        lacking |= {"round"} - facts.keys() if "iteration" in facts else set()
+        if lacking:
+            yield f"the facts of its pseudo-labels lack {', '.join(sorted(lacking))}"
+        if not all(made.keys() >= {"name", "sha256"} for made in facts.get("checkpoints", ())):
+            yield "the facts of its pseudo-labels do not name their checkpoints"
+    palette = (meta.get("dataset_meta") or {}).get("palette")
     if any(len(colour) != 3 for colour in palette or ()):
-        return "meta.dataset_meta.palette has a colour that is not of three numbers"
-    return ""
+        yield "meta.dataset_meta.palette has a colour that is not of three numbers"

@@ -25,6 +25,10 @@ class CheckpointError(UserError):
     """A checkpoint cannot be read or does not fit the model."""
 
 
+class TrainingDivergedError(UserError, FloatingPointError):
+    """A loss, or a weight, has become infinite or not a number."""
+
+
 class LabelFirewallError(UserError):
     """Code asked for the label of a target image in training."""
 

@@ -56,9 +56,11 @@ def label_round(
         workers: Processes that read and threads that write.
 
     Raises:
+        TrainingDivergedError: The network is not finite.
         CheckpointError, ConfigError, DataError: As of `pseudo_label`.
     """
     barrier()  # the best checkpoint is on the disk
+    runner.check_finite()
     with isolated_rng(runner.seed, runner.iter):
         segmentor, known, checkpoint = _network(runner, network, best, tta)
         target = runner.train_dataloader.dataset.single_target()
