@@ -1,15 +1,17 @@
 """daseg from Python: build a trained segmentor and run it on images."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
-import cv2
 import numpy as np
 import torch
 from mmengine import Config
 
+from daseg.datasets import io
 from daseg.datasets.classes import Classes, classes_of
+from daseg.datasets.load_image import LoadImageFromFile
 from daseg.datasets.pipeline import Pipeline
 from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
 from daseg.utils.colors import default_palette
@@ -61,6 +63,7 @@ def init_segmentor(
         meta = load_networks(segmentor, checkpoint_paths(checkpoint))[1][0]
     segmentor.classes, segmentor.palette = _classes(meta, cfg, segmentor.num_classes)
     segmentor.preprocess = test_resizing(cfg)
+    segmentor.max_value = largest_value(cfg)
     return segmentor
 
 
@@ -116,6 +119,14 @@ def test_steps(cfg: Config) -> list[dict[str, Any]]:
     return [step for step in steps if step["type"] not in ends]
 
 
+def largest_value(cfg: Config) -> int | None:
+    """The ``max_value`` that the config's test pipeline reads 16-bit images with."""
+    loader = cfg.get("test_dataloader") or cfg.get("val_dataloader") or {}
+    steps = loader.get("dataset", {}).get("pipeline") or []
+    load: dict[str, Any] = next((step for step in steps if step["type"] == "LoadImageFromFile"), {})
+    return LoadImageFromFile(max_value=load.get("max_value")).max_value
+
+
 @overload
 def predict(
     segmentor: Segmentor,
@@ -151,7 +162,7 @@ def predict(
     Raises:
         DataError: The file cannot be read, or the array is not an RGB image.
     """
-    pixels = read_rgb(image) if isinstance(image, (str, Path)) else image
+    pixels = io.read_rgb(image, segmentor.max_value) if isinstance(image, (str, Path)) else image
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise DataError(f"expected an image of shape (H,W,3), got {pixels.shape}")
     seen = pixels if segmentor.preprocess is None else segmentor.preprocess(pixels)
@@ -161,14 +172,20 @@ def predict(
     return (classes, prob.float().cpu().numpy()) if return_prob else classes
 
 
-def read_rgb(path: str | Path) -> np.ndarray:
-    """Read an image file as RGB (H,W,3) uint8.
+def read_rgb(path: str | Path, max_value: int | None = None) -> np.ndarray:
+    """Read an image file as RGB (H,W,3) uint8, as daseg's tools do; pixels are never turned.
+
+    Args:
+        path: The file.
+        max_value: Largest value that samples of 16-bit pictures have: 4095 for cameras of 12 bits.
+            None: 65535. The tools refuse a picture that hardly uses this range; here it comes with
+            a warning, nearly black.
 
     Raises:
         DataError: It is missing or not an image.
     """
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if pixels is None:
-        state = "is not a readable image" if Path(path).is_file() else "does not exist"
-        raise DataError(f"{path} {state}")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    try:
+        return io.read_rgb(path, max_value)
+    except io.DarkError as error:
+        warnings.warn(str(error), stacklevel=2)
+        return io.read_rgb(path, io.FULL)

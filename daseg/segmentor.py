@@ -58,6 +58,7 @@ class Segmentor(nn.Module):
         palette: Their colours, RGB 0..255, likewise.
         preprocess: What the config's test pipeline does to an image (H,W,3) before the network
             sees it, set by `daseg.init_segmentor`; None does nothing.
+        max_value: Largest value of 16-bit image files, that of the config's test pipeline.
     """
 
     mean: Tensor
@@ -65,6 +66,7 @@ class Segmentor(nn.Module):
     classes: tuple[str, ...] = ()
     palette: Sequence[Sequence[int]] = ()
     preprocess: Callable[[np.ndarray], np.ndarray] | None = None
+    max_value: int | None = None
 
     def __init__(
         self,

@@ -140,10 +140,10 @@ def test_classes_that_a_config_does_not_tell():
 
 def test_errors_of_the_user_are_named(trained, tmp_path):
     segmentor = daseg.init_segmentor(trained["config"], trained["checkpoint"])
-    with pytest.raises(DataError, match=r"gone.png does not exist"):
+    with pytest.raises(DataError, match=r"gone.png cannot be read: No such file"):
         daseg.predict(segmentor, tmp_path / "gone.png")
     (tmp_path / "text.png").write_text("no image")
-    with pytest.raises(DataError, match=r"text.png is not a readable image"):
+    with pytest.raises(DataError, match=r"text.png cannot be read: not a picture"):
         daseg.predict(segmentor, tmp_path / "text.png")
     with pytest.raises(DataError, match=r"expected an image of shape \(H,W,3\), got \(4, 4\)"):
         daseg.predict(segmentor, np.zeros((4, 4), np.uint8))

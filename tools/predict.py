@@ -9,6 +9,7 @@ asked. A video gives one picture for each frame, in a folder of the video's name
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from daseg.utils.cli import door
@@ -42,7 +43,8 @@ def main() -> None:
     from daseg import init_segmentor
     from daseg.engine.predict import Writer, find_inputs, predict_files
 
-    files = find_inputs(args.input)
+    files = find_inputs(args.input, args.out)
+    print(f"{len(files)} images and videos", file=sys.stderr)
     segmentor = init_segmentor(
         args.config,
         args.checkpoint,

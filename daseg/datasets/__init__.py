@@ -9,6 +9,7 @@ from daseg.datasets.domain_pair import DomainPair, PairIndex, PairPreprocessor
 from daseg.datasets.firewall import TargetBatch, TargetSample
 from daseg.datasets.folder import FolderDataset
 from daseg.datasets.gta5 import GTA5
+from daseg.datasets.load_image import LoadImageFromFile
 from daseg.datasets.loading import LoadLabel, PackSample
 from daseg.datasets.mixed import MixedDataset
 from daseg.datasets.samplers import EndlessSampler, PairSampler
@@ -26,6 +27,7 @@ __all__ = [
     "EndlessSampler",
     "FolderDataset",
     "Layout",
+    "LoadImageFromFile",
     "LoadLabel",
     "MixedDataset",
     "PackSample",

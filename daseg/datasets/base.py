@@ -1,7 +1,7 @@
 """What all data sets share: finding files, choosing a subset, reading one sample."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -9,10 +9,13 @@ import numpy as np
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
+from daseg.datasets.inventory import Inventory, Place, find_list, take_stock
 from daseg.datasets.label_reader import LabelReader
+from daseg.datasets.lists import heading, list_line
+from daseg.datasets.load_image import loader_of
 from daseg.datasets.pipeline import Pipeline, note_moved
 from daseg.datasets.rng import isolated_rng
-from daseg.datasets.scan import Layout, Sample, ScanError, find_files, read_list
+from daseg.datasets.scan import Layout, Sample, ScanError
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.labels import IGNORE
@@ -82,11 +85,15 @@ class SegDataset(Dataset[dict[str, Any]]):
         CLASSES: Names of the classes, of a data set that always has the same ones.
         PALETTE: Their RGB colours.
         list_path: The list file that was found; None without one.
+        notes: What the search for images passed over, in words.
+        without_image: Label files whose image is not there.
     """
 
     CLASSES: Sequence[str] = ()
     PALETTE: Sequence[Sequence[int]] = ()
     list_path: Path | None = None
+    notes: Sequence[str] = ()
+    without_image: Sequence[Path] = ()
 
     def __init__(
         self,
@@ -132,6 +139,12 @@ class SegDataset(Dataset[dict[str, Any]]):
         """Name of each sample: its path below the image folder, without suffix."""
         return [sample.name for sample in self.samples]
 
+    @property
+    def max_value(self) -> int | None:
+        """Largest value of 16-bit images; see `daseg.datasets.io.read_image`."""
+        loader = loader_of(self.pipeline.transforms)
+        return None if loader is None else loader.max_value
+
     def __getitem__(self, index: int | SampleIndex) -> dict[str, Any]:
         """Run the pipeline on one sample.
 
@@ -176,52 +189,34 @@ class SegDataset(Dataset[dict[str, Any]]):
     def list_lines(self) -> list[str]:
         """The lines of `write_list`: a heading, and the names."""
         subset = f", subset_seed {self.subset_seed}" if len(self) < self.num_found else ""
-        heading = f"# {type(self).__name__} at {self.root}: {len(self)} of {self.num_found} images"
-        return [heading + subset, *self.names]
+        title = f"{type(self).__name__} at {self.root}: {len(self)} of {self.num_found} images"
+        return [heading(title + subset), *map(self.list_line, self.samples)]
+
+    def list_line(self, sample: Sample) -> str:
+        """The line of a list file that names this sample."""
+        suffix = sample.image.name[len(Path(sample.name).name) :]
+        return list_line(sample.name, suffix, self.layout.image_suffixes)
 
     def _scan(self, list_file: str | Path | None, on_missing: str) -> list[Sample]:
-        who, layout = type(self).__name__, self.layout
+        who = type(self).__name__
         if not self.root.is_dir():
             hint = remedy(self.root) or "; say root=FOLDER"
             raise DataError(f"{who}: its root {self.root} does not exist{hint}")
-        images = find_files(self.root / layout.image_dir, layout.image_suffixes, who)
-        found: dict[str, Path | None] = dict(images)
+        place = Place(who, self.root, self.label_root, self.layout)
         if list_file is not None:
-            self.list_path = self._list_path(list_file)
-            names = read_list(self.list_path, layout.image_suffixes)
-            found = {name: images.get(name) for name in names}
-        folder, suffix = self.label_root / layout.label_dir, layout.label_suffix
-        labels = find_files(folder, [suffix], f"{who}'s labels") if self.labels else {}
-        problems = _missing(found, labels if self.labels else None, self.root / layout.image_dir)
-        if problems:
-            self._complain(problems, len(found), images, on_missing)
-        return [
-            Sample(image, labels.get(name), name)
-            for name, image in found.items()
-            if image is not None and name not in problems
-        ]
-
-    def _list_path(self, list_file: str | Path) -> Path:
-        places = (self.root / list_file, Path(list_file))
-        for path in places:
-            if path.is_file():
-                return path
-        tried = " nor ".join(dict.fromkeys(map(str, places)))
-        raise DataError(f"{type(self).__name__}: there is no list file {tried}")
-
-    def _complain(
-        self, problems: dict[str, str], total: int, images: dict[str, Path], on_missing: str
-    ) -> None:
-        who = type(self).__name__
-        lines = list(problems.values())
-        if on_missing == "error" or len(lines) == total:
+            self.list_path = find_list(list_file, place)
+        stock = take_stock(place, labels=self.labels, list_file=self.list_path)
+        self.notes, self.without_image = stock.notes, stock.without_image
+        for text in _warnings(stock, on_missing):
+            print_log(f"{who} at {self.root}: {text}", logger="current", level=logging.WARNING)
+        lines = list(stock.problems.values())
+        if lines and (on_missing == "error" or not stock.samples):
             raise ScanError(
-                f"{who} at {self.root}: {len(lines)} of {total} samples lack a file (a name looks "
-                f"like {next(iter(images))!r}; on_missing='skip' leaves them out):",
+                f"{who} at {self.root}: {len(lines)} of {stock.names} samples lack a file (a name "
+                f"looks like {stock.example!r}; on_missing='skip' leaves them out):",
                 lines,
             )
-        message = f"{who} at {self.root}: left out {len(lines)} of {total} samples: {lines[0]}, ..."
-        print_log(message, logger="current", level=logging.WARNING)
+        return stock.samples
 
     def _subset(self, samples: list[Sample], num_samples: int | None) -> list[Sample]:
         if num_samples is None:
@@ -244,14 +239,11 @@ def _reader(reader: LabelReader, encoding: str, num_classes: int) -> LabelReader
     raise ConfigError(f"label_encoding is 'ids' or 'train_ids', not {encoding!r}")
 
 
-def _missing(
-    images: dict[str, Path | None], labels: dict[str, Path] | None, folder: Path
-) -> dict[str, str]:
-    """What is wrong, by name, for every sample that lacks its image or its label."""
-    problems = {}
-    for name, image in images.items():
-        if image is None:
-            problems[name] = f"listed, but no such image: {folder / name}"
-        elif labels is not None and name not in labels:
-            problems[name] = f"image without label: {image}"
-    return problems
+def _warnings(stock: Inventory, on_missing: str) -> Iterator[str]:
+    lines = list(stock.problems.values())
+    if lines and on_missing == "skip" and stock.samples:
+        yield f"left out {len(lines)} of {stock.names} samples: {lines[0]}, ..."
+    if stock.notes:
+        yield f"{len(stock.notes)} places were passed over: {stock.notes[0]}, ..."
+    if stock.without_image:
+        yield f"{len(stock.without_image)} labels have no image: {stock.without_image[0]}, ..."

@@ -10,6 +10,7 @@ opened by other means than daseg's is not seen.
 import os
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from daseg.utils.errors import LabelFirewallError
@@ -79,4 +80,10 @@ def count_opened(opened: Mapping[str, int], watched: frozenset[str]) -> int:
         opened: How often which file was opened.
         watched: Files, as `os.path.realpath` gives them, so that a link to one is the same one.
     """
-    return sum(count for path, count in opened.items() if os.path.realpath(path) in watched)
+    folded = _folded(watched)  # labels are found whatever the capitals of their suffix
+    return sum(n for path, n in opened.items() if os.path.realpath(path).casefold() in folded)
+
+
+@lru_cache(maxsize=8)
+def _folded(paths: frozenset[str]) -> frozenset[str]:
+    return frozenset(path.casefold() for path in paths)

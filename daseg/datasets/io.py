@@ -1,40 +1,139 @@
-"""Reading images and labels; every failure names the file."""
+"""Reading images and labels; every failure names the file.
+
+Pixels are as the file stores them: an EXIF tag that asks a viewer to turn the picture is followed
+nowhere, neither for an image nor for its label.
+"""
 
 import io
 import os
-from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from daseg.datasets.firewall import note_opened
+from daseg.datasets.picture import Header, png_parts, read_bytes, read_header
 from daseg.utils.errors import DataError
 
-# PIL's names for pictures of one channel. Palette pictures ("P") give their indices here, where
-# OpenCV would give colours.
-_ONE_CHANNEL = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L")
+# What OpenCV decodes as it stands in the file, if samples are of 8 bits.
+_PLAIN = ("1", "L", "LA", "P", "RGB", "CMYK", "YCbCr")
+_BY_OPENCV = ("PNG", "JPEG", "MPO", "BMP", "DIB", "WEBP", "PPM", "TIFF")
+_STORED = cv2.IMREAD_IGNORE_ORIENTATION
+FULL = 65535
+_BRIGHT = 1 << 14  # what no sample of 14 bits reaches
 
 
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+class DarkError(DataError):
+    """A 16-bit picture whose range is not known, and which might become black."""
+
+
+def read_image(path: str | os.PathLike[str], max_value: int | None = None) -> np.ndarray:
     """Read an image as (H, W, 3) uint8 in BGR.
 
+    Grey becomes three equal channels, palette indices their colours; alpha is dropped.
+
+    Args:
+        path: The file.
+        max_value: Largest value that samples of 16-bit pictures have: 4095 for cameras of 12 bits.
+            They become ``value * 256 // (max_value + 1)``. None: 65535, and a picture that hardly
+            uses this range is an error, as it would become black. Others are not changed by it.
+
     Raises:
-        DataError: The file is missing, empty or not a whole picture.
+        DataError: The file is missing, empty, not a whole picture, or one that does not say what
+            8-bit colours its samples stand for.
     """
-    image = _decode(_bytes(path, "image"), cv2.IMREAD_COLOR)
-    if image is None:
-        raise DataError(f"image {path} cannot be read: not a picture, or a part of one is missing")
-    return image
+    data = read_bytes(path, "image")
+    header = read_header(data, path, "image")
+    problem = _no_colours(header)
+    if problem:
+        raise DataError(f"image {path} {problem}")
+    if header.bits == 16:
+        return _from_16_bits(_deep(data, header, path), path, max_value)
+    by_opencv = header.kind in _BY_OPENCV and header.top is None
+    if header.kind == "TIFF" and header.mode not in _PLAIN:
+        by_opencv = False  # OpenCV multiplies the colours with alpha
+    return _decode(data, path, cv2.IMREAD_COLOR) if by_opencv else _by_pil(data, path)
+
+
+def read_rgb(path: str | os.PathLike[str], max_value: int | None = None) -> np.ndarray:
+    """Read an image as (H, W, 3) uint8 in RGB; args and errors as of `read_image`."""
+    return np.ascontiguousarray(read_image(path, max_value)[..., ::-1])
+
+
+def _no_colours(header: Header) -> str:
+    """Why the samples of such a picture stand for no 8-bit colours; "" if they do."""
+    if header.kind_of_sample == "float" or header.mode == "F":
+        return "has floating-point samples, whose range the file does not say: convert it to 8 bits"
+    if header.kind_of_sample == "signed":
+        return "has signed samples, whose range the file does not say: convert it to 8 bits"
+    if header.bits not in (1, 2, 4, 8, 16):
+        return f"has samples of {header.bits} bits: convert it to 8 bits"
+    if header.mode == "LAB":
+        return "has colours of CIELAB: convert it to RGB"
+    return ""
+
+
+def _from_16_bits(
+    samples: np.ndarray, path: str | os.PathLike[str], max_value: int | None
+) -> np.ndarray:
+    """8 bits of (H, W, 3) uint16."""
+    top = int(samples.max())
+    if max_value is None:
+        # Not the largest value alone: a camera of 12 bits may have a broken pixel.
+        used = top if samples.size < 4096 else int(np.quantile(samples, 0.999))
+        if 0 < used < _BRIGHT:
+            raise DarkError(
+                f"image {path} is a 16-bit picture, but its values end at {top} of {FULL}: a "
+                f"camera of {max(used.bit_length(), 8)} bits? It would become nearly black. Say "
+                "the range: dict(type='LoadImageFromFile', max_value=4095) for 12 bits, 65535 if "
+                "the picture is so dark; in the test pipeline it holds for tools/predict.py, too"
+            )
+        max_value = FULL
+    if top > max_value:
+        raise DataError(f"image {path} has the value {top}, above max_value={max_value}")
+    return (samples.astype(np.uint32) * 256 // (max_value + 1)).astype(np.uint8)
+
+
+def _deep(data: bytes, header: Header, path: str | os.PathLike[str]) -> np.ndarray:
+    """(H, W, 3) uint16, in BGR."""
+    if header.top is None:
+        return _decode(data, path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    grey = _pil_array(data, path, "image")  # a PPM whose header says its range; PIL scales to 16
+    if grey.ndim == 3:
+        return grey[..., ::-1].astype(np.uint16) * 257
+    return np.repeat(grey[..., None].astype(np.uint16), 3, axis=2)
+
+
+def _decode(
+    data: bytes, path: str | os.PathLike[str], flag: int, what: str = "image"
+) -> np.ndarray:
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag | _STORED)
+    if pixels is None:
+        raise DataError(f"{what} {path} cannot be read: not a picture, or a part of one is missing")
+    return pixels
+
+
+def _by_pil(data: bytes, path: str | os.PathLike[str]) -> np.ndarray:
+    return np.ascontiguousarray(_pil_array(data, path, "image", "RGB")[..., ::-1])
+
+
+def _pil_array(
+    data: bytes, path: str | os.PathLike[str], what: str, mode: str | None = None
+) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return np.array(picture if mode is None else picture.convert(mode))
+    except Exception as error:  # PIL has many ways to say that a file is broken
+        raise DataError(f"{what} {path} cannot be read: {error}") from error
 
 
 def read_ids(path: str | os.PathLike[str], channel: int | None = None) -> np.ndarray:
-    """Read the raw ids of a label file, as they stand in it.
+    """Read the raw ids of a label file: the sample values as they are stored.
 
     The only function of daseg's that opens one; the label firewall counts here.
 
     Args:
-        path: A picture of one channel (8 or 16 bit, or palette indices).
+        path: A picture of one channel of integers: grey of 1 to 32 bits, or palette indices.
         channel: For pictures of several channels, the one that holds the ids: 0 red, 1 green,
             2 blue. None: such a picture is an error.
 
@@ -42,46 +141,71 @@ def read_ids(path: str | os.PathLike[str], channel: int | None = None) -> np.nda
         (H, W) integers.
 
     Raises:
-        DataError: The file is missing, not a whole picture, or has channels nobody asked for.
+        DataError: The file is missing, not a whole picture, has channels nobody asked for, or
+            stores no ids: lossy or floating-point samples.
     """
     note_opened(path)
-    data = _bytes(path, "label")
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            if picture.mode in _ONE_CHANNEL:
-                ids = np.asarray(picture)
-                return ids.astype(np.uint8) if ids.dtype == bool else ids
-    except Exception as error:  # PIL has many ways to say that a file is broken
-        raise DataError(f"label {path} cannot be read: {error}") from error
-    return _one_channel(data, path, channel)
+    data = read_bytes(path, "label")
+    header = read_header(data, path, "label")
+    problem = _no_ids(header)
+    if problem:
+        raise DataError(f"label {path} {problem}")
+    if header.kind == "PNG":
+        try:
+            list(png_parts(data))
+        except ValueError as error:
+            raise DataError(f"label {path} cannot be read: {error}") from error
+    one = header.mode in ("1", "L", "P", "I") or header.mode.startswith("I;16")
+    if one and header.channels < 2:
+        return _stored(_pil_array(data, path, "label"), header)
+    return _one_channel(data, path, channel, header)
 
 
-def _one_channel(data: bytes, path: str | os.PathLike[str], channel: int | None) -> np.ndarray:
+def _no_ids(header: Header) -> str:
+    """Why a label file of this kind stores no ids; "" if it does."""
+    if not header.lossless:
+        return (
+            f"is a {header.kind} that changes pixels when it is stored: ids would be wrong. Make "
+            "it again, as PNG, from what it was made of"
+        )
+    if header.kind_of_sample == "float" or header.mode == "F":
+        return (
+            "has floating-point or complex samples; a label holds one whole number a pixel. "
+            "Convert it to 8 or 16 bits"
+        )
+    if header.kind == "PPM" and header.mode == "1":
+        return "is a PBM, where 1 means black: convert it to PNG, so that its ids are certain"
+    return ""
+
+
+def _stored(ids: np.ndarray, header: Header) -> np.ndarray:
+    """The stored values of what PIL has made a grey picture of."""
+    ids = ids.astype(np.uint8) if ids.dtype == bool else ids
+    if header.mode == "L" and header.bits < 8:  # spread over 0..255
+        ids = ids // (255 // (2**header.bits - 1))
+    if header.top is not None:  # PPM: so is the range that its header says
+        full = 255 if header.mode == "L" else FULL
+        ids = np.rint(ids.astype(np.float64) * header.top / full).astype(np.uint16)
+    if header.white_is_zero and header.mode in ("1", "L"):  # turned round, so that 0 is black
+        ids = 2**header.bits - 1 - ids
+    if header.kind_of_sample == "signed" and header.bits == 8:
+        ids = ids.view(np.int8)
+    if header.kind_of_sample == "unsigned" and header.bits == 32:
+        ids = ids.view(np.uint32)
+    return ids
+
+
+def _one_channel(
+    data: bytes, path: str | os.PathLike[str], channel: int | None, header: Header
+) -> np.ndarray:
     # Not PIL: it cuts 16-bit colour channels down to 8 bits.
-    ids = _decode(data, cv2.IMREAD_UNCHANGED)
-    if ids is None:
-        raise DataError(f"label {path} cannot be read: not a picture, or a part of one is missing")
-    if ids.ndim == 2:
-        return ids
+    ids = _decode(data, path, cv2.IMREAD_UNCHANGED, "label")
+    count = header.channels or len(header.mode)
     if channel is None:
         raise DataError(
-            f"label {path} is a colour picture of {ids.shape[2]} channels; a label holds one "
-            "class id a pixel. Convert it, or say which channel holds the ids (label_channel)"
+            f"label {path} is a colour picture of {count} channels ({header.mode}); a label holds "
+            "one class id a pixel. Convert it, or say which channel holds the ids (label_channel)"
         )
-    if not 0 <= channel < min(ids.shape[2], 3):
+    if ids.ndim == 2 or not 0 <= channel < min(ids.shape[2], 3):
         raise DataError(f"label {path} has no channel {channel} (0 red, 1 green, 2 blue)")
     return ids[..., 2 - channel]  # OpenCV's order is blue, green, red
-
-
-def _bytes(path: str | os.PathLike[str], kind: str) -> bytes:
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{kind} {path} cannot be read: {error.strerror}") from error
-    if not data:
-        raise DataError(f"{kind} {path} cannot be read: the file is empty")
-    return data
-
-
-def _decode(data: bytes, flag: int) -> np.ndarray | None:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), flag)

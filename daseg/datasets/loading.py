@@ -8,6 +8,7 @@ from mmcv.transforms import BaseTransform
 from PIL import Image
 
 from daseg.datasets.io import read_image
+from daseg.datasets.picture import UPRIGHT, orientation
 from daseg.datasets.pixels import TO_ONE, PixelError, complaint, rounded
 from daseg.registry import TRANSFORMS
 from daseg.utils.errors import ConfigError, DataError
@@ -66,6 +67,14 @@ class LoadLabel(BaseTransform):
 
 def size_mismatch(image: str, size: tuple[int, int], path: str, label: np.ndarray) -> str:
     """The message for an image and a label of different size (height, width)."""
+    turn = orientation(image)
+    if turn > 4 and label.shape == size[::-1]:
+        return (
+            f"image {image} is {size[1]}x{size[0]} (width x height) as it is stored, but its label "
+            f"{path} is {label.shape[1]}x{label.shape[0]}: the image's EXIF tag (orientation "
+            f"{turn}) asks viewers to turn it, and the label is of the turned picture. daseg turns "
+            f"neither: {UPRIGHT}"
+        )
     return (
         f"image {image} is {size[1]}x{size[0]} (width x height), but its label {path} is "
         f"{label.shape[1]}x{label.shape[0]}; LoadLabel(on_size_mismatch='resize') would fit it"

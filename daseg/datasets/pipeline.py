@@ -7,6 +7,7 @@ import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine.registry import DefaultScope
 
+from daseg.datasets.load_image import refuse_other_loaders
 from daseg.datasets.pixels import PixelError, complaint
 from daseg.datasets.whole import Draws, Watch, name_of
 from daseg.registry import TRANSFORMS
@@ -27,6 +28,7 @@ class Pipeline:
         # The scope lets mmcv's own containers find daseg's transforms.
         with DefaultScope.overwrite_default_scope("daseg"):
             self.transforms = [TRANSFORMS.build(t) for t in transforms]
+        refuse_other_loaders(self.transforms)
         self._known: dict[Any, str | None] = {}
         self._has_run = False
 

@@ -84,7 +84,8 @@ class PseudoLabels:
             found = {name: self.root / entry["file"] for name, entry in self._entries.items()}
         else:
             layout = target.layout
-            found = find_files(self.root / layout.label_dir, [layout.label_suffix], "pseudo-labels")
+            folder = self.root / layout.label_dir
+            found = find_files(folder, [layout.label_suffix], "pseudo-labels").paths
         missing = [name for name in target.names if name not in found or not found[name].is_file()]
         if missing:
             raise ScanError(

@@ -1,12 +1,15 @@
 """Finding the image and label files of a data set."""
 
 import os
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from daseg.datasets.walk import each_once, walk
 from daseg.utils.errors import DataError
 
 
@@ -47,50 +50,121 @@ class ScanError(DataError):
         self.problems = list(problems)
 
 
-def find_files(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Path]:
-    """All files below ``folder`` with one of the suffixes: name without suffix -> path, sorted.
+@dataclass
+class Found:
+    """The files of one kind in a data set.
+
+    Attributes:
+        paths: Each file by its name: the path below the folder, without the suffix; sorted.
+        unusable: Names that stand for no file that can be read, and why.
+        aliases: Names that are links to a file that has another name here already, and that name.
+        notes: What was passed over, in words.
+    """
+
+    paths: dict[str, Path]
+    unusable: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def real(self) -> frozenset[str]:
+        """Where the files really are, without links."""
+        return frozenset(map(os.path.realpath, self.paths.values()))
+
+    @cached_property
+    def by_look(self) -> dict[str, str]:
+        """The names by what they look like, whatever their capitals and Unicode form."""
+        return {_look(name): name for name in self.paths}
+
+
+def find_files(
+    folder: Path,
+    suffixes: Sequence[str],
+    what: str,
+    *,
+    once: bool = False,
+    leave_out: Collection[str] = (),
+    not_ending: str | None = None,
+) -> Found:
+    """All files below ``folder`` with one of the suffixes; see `daseg.datasets.walk.walk`.
+
+    Args:
+        folder: Where they lie.
+        suffixes: Ends of their names, in upper or lower case.
+        what: Whose files, in front of messages.
+        once: Take a file that several links lead to under one name alone.
+        leave_out: Folders, as `os.path.realpath` gives them, that are passed over.
+        not_ending: Files that end so are of another kind.
 
     Raises:
-        DataError: The folder does not exist or holds no such file, or two files differ only in
-            their suffix.
+        DataError: The folder does not exist, cannot be listed or holds no such file, or two files
+            differ only in their suffix.
     """
     if not folder.is_dir():
         raise DataError(f"{what}: the folder {folder} does not exist")
-    found: dict[str, Path] = {}
-    for parent, _, files in os.walk(folder, followlinks=True):
-        for file in files:
-            suffix = next((s for s in suffixes if file.endswith(s)), None)
-            if suffix is None or file.startswith("."):
-                continue
-            path = Path(parent, file)
-            name = path.relative_to(folder).as_posix()[: -len(suffix)]
-            if name in found:
-                raise DataError(f"{what}: {found[name]} and {path} have the same name")
-            found[name] = path
-    if not found:
-        raise DataError(f"{what}: no file ending in {' or '.join(suffixes)} below {folder}")
-    return dict(sorted(found.items()))
+    walked = walk(folder, suffixes, what, leave_out=leave_out)
+    files = walked.files
+    if not_ending is not None:
+        files = [f for f in files if not f.path.name.lower().endswith(not_ending.lower())]
+    found, twice = Found({}, notes=walked.notes), list[tuple[Path, Path]]()
+    if once:
+        files, twice = each_once(files)
+    for path in (file.path for file in files):
+        name = name_of(path, folder, suffixes)
+        if name in found.paths:
+            raise DataError(f"{what}: {found.paths[name]} and {path} have the same name")
+        found.paths[name] = path
+    for path, kept in twice:
+        found.aliases[name_of(path, folder, suffixes)] = name_of(kept, folder, suffixes)
+        found.notes.append(f"{path} is a link to {kept}: it counts once")
+    for path, reason in walked.unusable.items():
+        found.unusable[name_of(path, folder, suffixes)] = f"{path} {reason}"
+    if not found.paths and not found.unusable:
+        other = f" (those in {not_ending} are labels)" if not_ending else ""
+        raise DataError(f"{what}: no file ending in {' or '.join(suffixes)} below {folder}{other}")
+    found.paths = dict(sorted(found.paths.items()))
+    return found
 
 
-def read_list(path: Path, suffixes: Sequence[str]) -> list[str]:
-    """Read a list file: a name a line, with or without suffix; empty lines and ``#`` are skipped.
-
-    Raises:
-        DataError: The file cannot be read, names nothing, or names something twice.
-    """
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"list file {path} cannot be read: {error}") from error
-    names = [_strip(line, suffixes) for line in lines if line and not line.startswith("#")]
-    if not names:
-        raise DataError(f"list file {path} names no image")
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ScanError(f"list file {path} names {len(twice)} images more than once:", twice)
-    return names
+def name_of(path: Path, folder: Path, suffixes: Sequence[str]) -> str:
+    """The path below ``folder``, with ``/``, without the suffix."""
+    return strip_suffix(path.relative_to(folder).as_posix(), suffixes)
 
 
-def _strip(name: str, suffixes: Sequence[str]) -> str:
-    suffix = next((s for s in suffixes if name.endswith(s)), "")
+def strip_suffix(name: str, suffixes: Sequence[str]) -> str:
+    """The name without the first of the suffixes that it ends in, in upper or lower case."""
+    suffix = next((s for s in suffixes if name.lower().endswith(s.lower())), "")
     return name[: len(name) - len(suffix)]
+
+
+def not_found(name: str, images: Found, layout: Layout) -> str:
+    """Why a listed name may not have been found, where that can be told; "" else."""
+    known, suffixes = images.paths, layout.image_suffixes
+    rest = name.removeprefix(f"{layout.image_dir}/")
+    if rest != name and (rest in known or strip_suffix(rest, suffixes) in known):
+        return f"; a name is the path below {layout.image_dir}: {rest!r}"
+    if Path(name).is_absolute():
+        return "; a name is the path below the image folder, not from the root of the disk"
+    if any(part.startswith(".") for part in Path(name).parts):
+        return "; files and folders whose names begin with a dot are passed over"
+    first = strip_suffix(re.split(r"[\s,;]", name)[0], suffixes)
+    if first != name and first in known:
+        return "; the line has a second column, but a list file has one name a line"
+    return alike(name, images)
+
+
+def alike(name: str, found: Found) -> str:
+    """A found name that looks the same but is written otherwise, in words; "" without one."""
+    other = found.by_look.get(_look(name))
+    if other is None:
+        return ""
+    if other.casefold() == name.casefold():
+        return f"; there is {other!r}, with other capitals"
+    return (
+        f"; there is {other!r}, whose letters with accents are stored in another Unicode form "
+        "(NFC, NFD): rename one"
+    )
+
+
+def _look(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from daseg.api import init_segmentor, predict, read_rgb
+from daseg.api import init_segmentor, predict
+from daseg.datasets.io import read_rgb
 from daseg.engine.config import load_config
 from daseg.evaluation import panel
 from daseg.registry import DATASETS
@@ -46,7 +47,7 @@ def show_models(
         raise ConfigError("the models have different classes; show them in panels of their own")
     first = next(iter(segmentors.values()))
     panel(
-        [read_rgb(path) for path in paths],
+        [read_rgb(path, dataset.max_value) for path in paths],
         [None if label is None else label.numpy() for label in labels],
         {name: [predict(model, path) for path in paths] for name, model in segmentors.items()},
         first.palette,

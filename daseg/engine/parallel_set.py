@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from daseg.datasets import SegDataset
-from daseg.datasets.scan import read_list
+from daseg.datasets.lists import read_list
 from daseg.utils.errors import DataError
 from daseg.utils.files import Staged, atomic_write, atomic_write_text
 from daseg.utils.pictures import JPEG, stage_picture
@@ -100,17 +100,20 @@ class ParallelSet:
         the same folder those are copied of which no image is missing.
         """
         used = self.source.list_path
-        names = [self.source.names[index] for index in indices]
+        chosen = [self.source.samples[index] for index in indices]
+        names = {sample.name for sample in chosen}
         root = self.source.root.resolve()
         if used is None or root not in used.resolve().parents:
             return []
         written = [self.out / used.resolve().relative_to(root)]
-        atomic_write_text(written[0], "\n".join(names) + "\n", root=self.out)
+        atomic_write_text(
+            written[0], "\n".join(map(self.source.list_line, chosen)) + "\n", root=self.out
+        )
         for other in sorted(used.parent.glob(f"*{used.suffix}")):
-            if other != used and set(read_list(other, self._suffixes())) <= set(names):
+            if other != used and set(read_list(other, self._suffixes(), names)) <= names:
                 written.append(self.out / other.resolve().relative_to(root))
-                text = other.read_text(encoding="utf-8")
-                atomic_write_text(written[-1], text, root=self.out)
+                with atomic_write(written[-1], root=self.out) as temporary:
+                    temporary.write_bytes(other.read_bytes())
         return written
 
     def aside(self, name: str) -> Path:

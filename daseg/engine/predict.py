@@ -1,57 +1,128 @@
 """Run a segmentor over images and videos and write what it sees: what ``tools/predict.py`` does."""
 
 import glob
+import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from daseg.api import predict, read_rgb
+from daseg.api import predict
+from daseg.datasets.io import read_rgb
+from daseg.datasets.picture import TURNED, orientation
+from daseg.datasets.walk import File, each_once, is_inside, walk
 from daseg.segmentor import Segmentor
 from daseg.utils.colors import Palette, colorize, overlay
 from daseg.utils.errors import DataError
+from daseg.utils.files import require_regular
 from daseg.utils.labels import CITYSCAPES_CLASSES, train_ids_to_label_ids
 from daseg.utils.pictures import write_picture
 from daseg.utils.progress import track
 
 IMAGES = frozenset(".png .jpg .jpeg .bmp .webp .tif .tiff .ppm".split())
+FOLDERS = ("color", "overlay", "train_ids", "label_ids")  # of the results, below the output folder
 VIDEOS = frozenset(".mp4 .avi .mov .mkv .webm .m4v".split())
 
 
-def find_inputs(source: str) -> list[tuple[Path, Path]]:
+def find_inputs(source: str, out: str | Path | None = None) -> list[tuple[Path, Path]]:
     """The files that an input means, each with the path of its results below the output folder.
 
+    Each real file is one input, whatever links lead to it. What lies in the output folder, or in
+    another folder of results, is none: it was made by this command.
+
     Args:
-        source: An image, a video, a folder (searched to the bottom, without hidden files) or a
-            quoted glob.
+        source: An image, a video, a folder (searched to the bottom, without hidden files and
+            folders) or a quoted glob.
+        out: The output folder.
 
     Raises:
-        DataError: There is no image or video.
+        DataError: There is no image or video, one is no regular file, or two would be written as
+            one.
     """
     path = Path(source)
+    results = [] if out is None else _results(path, out)
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGES | VIDEOS)
-        # As data sets do: macOS's "._street.png", or what a writer that was killed has left.
-        files = [p for p in files if not p.name.startswith(".")]
-        found = [(p, p.relative_to(path).with_suffix("")) for p in files]
-    elif path.is_file():
-        found = [(path, Path(path.stem))]
+        files, notes = _below(path, results)
     else:
-        files = sorted(Path(p) for p in glob.glob(source, recursive=True))
-        files = [p for p in files if p.suffix.lower() in IMAGES | VIDEOS]
-        found = [(p, Path(p.stem)) for p in files]
+        single = [path] if os.path.lexists(path) else sorted(map(Path, _glob(source)))
+        files, notes = [File(p, _real(p)) for p in single if not p.is_dir()], []
+    inside = tuple(folder + os.sep for folder in results)
+    inputs = [file for file in files if not file.real.startswith(inside)] if inside else files
+    if len(inputs) < len(files):
+        notes.append(f"{len(files) - len(inputs)} files in {out} are results, no inputs")
+    kept, twice = each_once(inputs)
+    notes += [f"{other} is a link to {first}: it is taken once" for other, first in twice]
+    if notes:
+        more = f" (and {len(notes) - 1} more)" if notes[1:] else ""
+        print(f"note: {notes[0]}{more}", file=sys.stderr)
+    found = sorted((file.path, _name(file.path, path)) for file in kept)
     if not found:
         raise DataError(f"{source}: no image or video there (known: {_endings()})")
+    _check(source, found)
+    return found
+
+
+def _results(source: Path, out: str | Path) -> list[str]:
+    """Folders whose files are results, links followed.
+
+    An output folder inside the input is one; where the input lies in it, those are that this
+    command writes below it.
+    """
+    place, here = os.path.realpath(out), os.path.realpath(source)
+    if source.is_dir() and place != here and is_inside(place, here):
+        return [place]
+    return [os.path.join(place, name) for name in FOLDERS]
+
+
+def _below(folder: Path, results: list[str]) -> tuple[list[File], list[str]]:
+    """Images and videos below a folder, and notes of what was passed over."""
+    found = walk(folder, sorted(IMAGES | VIDEOS), str(folder), leave_out=results)
+    if found.unusable:
+        lines = [f"{path} {reason}" for path, reason in found.unusable.items()]
+        more = f", and {len(lines) - 1} more" if lines[1:] else ""
+        raise DataError(f"{lines[0]}{more}: take it away, or name the others by a quoted glob")
+    return found.files, found.notes
+
+
+def _glob(source: str) -> list[str]:
+    return [p for p in glob.glob(source, recursive=True) if _suffix(Path(p)) in IMAGES | VIDEOS]
+
+
+def _real(path: Path) -> str:
+    if path.is_symlink():
+        return os.path.realpath(path)
+    return os.path.join(_real_folder(path.parent), path.name)
+
+
+@lru_cache(maxsize=1)  # a glob's files come folder by folder
+def _real_folder(folder: Path) -> str:
+    return os.path.realpath(folder)
+
+
+def _name(path: Path, source: Path) -> Path:
+    return path.relative_to(source).with_suffix("") if source.is_dir() else Path(path.stem)
+
+
+def _suffix(path: Path) -> str:
+    return path.suffix.lower()
+
+
+def _check(source: str, found: list[tuple[Path, Path]]) -> None:
     for file, _ in found:
-        if file.suffix.lower() not in IMAGES | VIDEOS:
+        if _suffix(file) not in IMAGES | VIDEOS:
             raise DataError(f"{file}: not an ending of an image or video ({_endings()})")
-    names = [name for _, name in found]
-    twice = sorted({str(name) for name in names if names.count(name) > 1})
+        try:
+            require_regular(file, "the input")
+        except OSError as error:
+            raise DataError(f"{file} cannot be read: {error.strerror}") from error
+    counts = Counter(name for _, name in found)
+    twice = sorted(str(name) for name, count in counts.items() if count > 1)
     if twice:
         raise DataError(f"{source}: several inputs would be written as {', '.join(twice[:3])}")
-    return found
 
 
 def _endings() -> str:
@@ -102,18 +173,26 @@ class Writer:
 
 def predict_files(segmentor: Segmentor, files: list[tuple[Path, Path]], writer: Writer) -> int:
     """Predict every file; return the number of images and frames written."""
-    count = 0
+    count, said = 0, False
     for path, name in track(files, len(files), "predicting"):
-        for pixels, frame in _frames(path, name):
+        if not said and _suffix(path) in IMAGES and (turn := orientation(path)) in TURNED:
+            said = True
+            print(
+                f"note: {path} has an EXIF tag (orientation {turn}): viewers show it "
+                f"{TURNED[turn]}. Predictions, here and for others like it, are of the pixels as "
+                "they are stored",
+                file=sys.stderr,
+            )
+        for pixels, frame in _frames(path, name, segmentor.max_value):
             writer.image(pixels, predict(segmentor, pixels), frame)
             count += 1
     return count
 
 
-def _frames(path: Path, name: Path) -> Iterator[tuple[np.ndarray, Path]]:
+def _frames(path: Path, name: Path, max_value: int | None) -> Iterator[tuple[np.ndarray, Path]]:
     """The image, or every frame of the video, each with the name of its results."""
-    if path.suffix.lower() in IMAGES:
-        yield read_rgb(path), name
+    if _suffix(path) in IMAGES:
+        yield read_rgb(path, max_value), name
         return
     video = cv2.VideoCapture(str(path))
     announced = int(video.get(cv2.CAP_PROP_FRAME_COUNT))  # 0 or less where it is not known

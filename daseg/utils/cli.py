@@ -1,6 +1,7 @@
 """What every command-line tool shares: how it ends."""
 
 import functools
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -16,6 +17,9 @@ def door(main: Callable[[], None]) -> Callable[[], None]:
 
     @functools.wraps(main)
     def run() -> None:
+        for stream in (sys.stdout, sys.stderr):  # names of files may be no text
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             main()
         except UserError as error:

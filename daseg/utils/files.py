@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from daseg.utils.errors import DataError
 from daseg.utils.writable import NAME_MAX, refuse_links, writing
 
 # What `temporary_name` makes, with the number of the process; numbers have at most 7 digits.
@@ -137,6 +138,28 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError("it is no regular file")
         return file.read()
+
+
+def require_regular(path: str | os.PathLike[str], what: str) -> None:
+    """Refuse what would be waited for, or never ends: pipes, sockets and devices; folders, too.
+
+    Raises:
+        DataError: It is no regular file, nor a link to one.
+        OSError: It is not there.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
+        raise DataError(f"{what} {path} is {kind}, no file")
+
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 def remove_leftovers(folder: str | os.PathLike[str], *, below: bool = False) -> int:

@@ -15,7 +15,7 @@ PALETTE = [[10, 0, 0], [0, 20, 0], [0, 0, 30]]
 class Largest:
     """A segmentor whose class is the largest of red, green and blue."""
 
-    preprocess = None
+    preprocess = max_value = None
 
     def predict(self, image, size):
         assert image.shape[-2:] == size
@@ -148,5 +148,7 @@ def test_unreadable_files_are_named(tmp_path, name):
     (tmp_path / name).write_bytes(b"not what its name says")
     files = find_inputs(str(tmp_path / name))
     writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE)
-    with pytest.raises(DataError, match=f"{name} is not a readable (image|video)"):
+    with pytest.raises(
+        DataError, match=rf"{name} (cannot be read: not a picture|is not a readable video)"
+    ):
         predict_files(Largest(), files, writer)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from prettytable import PrettyTable
 
+from daseg.datasets.io import read_rgb
 from daseg.datasets.label_reader import LabelReader
 from daseg.engine.pseudo_labels.labelling import Labelling
-from daseg.engine.translation.sheet import read_rgb
 from daseg.evaluation.pictures import picture_grid
 from daseg.utils.colors import colorize
 from daseg.utils.labels import IGNORE
@@ -89,7 +89,7 @@ def write_sheet(job: Labelling, indices: Sequence[int]) -> Path | None:
     reader = LabelReader({k: k for k in range(len(job.classes))}, (IGNORE,))
     labels = [reader.read(job.set.label_path(i)) for i in chosen]
     columns = {
-        "image": [read_rgb(samples[i].image) for i in chosen],
+        "image": [read_rgb(samples[i].image, job.target.max_value) for i in chosen],
         "pseudo-label": [colorize(label, palette) for label in labels],
     }
     if job.confidence_map:

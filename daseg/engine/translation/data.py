@@ -164,13 +164,14 @@ class TranslationImages(Dataset[Item]):
 
     def _read(self, index: int) -> Item:
         path = self.source.samples[index].image
-        pixels = read_image(path)
+        pixels = read_image(path, self.source.max_value)
         size = pixels.shape[0], pixels.shape[1]
         item = Item(index, _tensor(_resized(pixels, self.resize)), size, sha256_file(path))
         if self.target is None:
             return item
         chosen = self.target.samples[target_of(index, len(self.target), self.seed)]
-        image = _tensor(_resized(read_image(chosen.image), self.resize_target))
+        looks = read_image(chosen.image, self.target.max_value)
+        image = _tensor(_resized(looks, self.resize_target))
         return replace(item, target=image, target_name=chosen.name)
 
 

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from daseg.api import init_segmentor, predict
 from daseg.datasets import SegDataset
-from daseg.datasets.io import read_image
+from daseg.datasets.io import read_rgb
 from daseg.engine.parallel_set import ParallelSet
 from daseg.engine.translation.data import in_order
 from daseg.evaluation.agreement import Agreement
@@ -170,14 +170,10 @@ class _Pairs(Dataset[Pair]):
     def __getitem__(self, number: int) -> Pair:
         index = self.indices[number]
         source = self.translated.source
-        image = _rgb(source.samples[index].image)
+        image = read_rgb(source.samples[index].image, source.max_value)
         path = self.translated.original_label(index)
         label = source.reader.read(path) if path.is_file() else None
         if label is not None and label.shape != image.shape[:2]:  # as a few of GTA5 are
             size = image.shape[1], image.shape[0]
             label = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST_EXACT)
-        return Pair(index, image, _rgb(self.translated.image_path(index)), label)
-
-
-def _rgb(path: Path) -> np.ndarray:
-    return np.ascontiguousarray(read_image(path)[..., ::-1])
+        return Pair(index, image, read_rgb(self.translated.image_path(index)), label)

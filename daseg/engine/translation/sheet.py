@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from daseg.datasets import SegDataset
-from daseg.datasets.io import read_image
+from daseg.datasets.io import read_rgb
 from daseg.engine.parallel_set import ParallelSet
 from daseg.engine.translation.data import target_of
 from daseg.evaluation.pictures import picture_grid
@@ -35,18 +35,13 @@ def write_contact_sheet(
     chosen = [indices[i] for i in spread]
     samples = translated.source.samples
     columns = {
-        "source": [read_rgb(samples[i].image) for i in chosen],
+        "source": [read_rgb(samples[i].image, translated.source.max_value) for i in chosen],
         "translated": [read_rgb(translated.image_path(i)) for i in chosen],
     }
     if target is not None:
         looks = [target.samples[target_of(i, len(target), seed)].image for i in chosen]
-        columns["a target image"] = [read_rgb(path) for path in looks]
+        columns["a target image"] = [read_rgb(path, target.max_value) for path in looks]
     path = translated.aside("contact_sheet.png")
     names = [Path(samples[i].name).name for i in chosen]
     picture_grid(list(columns.values()), list(columns), path, names=names)
     return path
-
-
-def read_rgb(path: Path) -> np.ndarray:
-    """Read an image as RGB (H,W,3) uint8."""
-    return np.ascontiguousarray(read_image(path)[..., ::-1])

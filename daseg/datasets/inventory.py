@@ -1,0 +1,158 @@
+"""What a data set has on disk: its images, their labels, and what is wrong with either."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daseg.datasets.lists import read_list
+from daseg.datasets.scan import Found, Layout, Sample, alike, find_files, not_found
+from daseg.utils.errors import DataError
+
+
+@dataclass
+class Place:
+    """Where a data set keeps its files.
+
+    Attributes:
+        who: The data set, in front of messages.
+        root: Its folder.
+        label_root: That of its labels.
+        layout: Where the files lie below them.
+    """
+
+    who: str
+    root: Path
+    label_root: Path
+    layout: Layout
+
+    @property
+    def images(self) -> Path:
+        """The folder of the images."""
+        return self.root / self.layout.image_dir
+
+    @property
+    def labels(self) -> Path:
+        """The folder of the labels."""
+        return self.label_root / self.layout.label_dir
+
+
+@dataclass
+class Inventory:
+    """What was found.
+
+    Attributes:
+        names: Number of images, listed ones where there is a list.
+        example: The name of one image.
+        samples: Those with all their files.
+        problems: What is wrong, by name, for each of the others.
+        notes: What the search passed over, in words.
+        without_image: Labels whose image is not there.
+    """
+
+    names: int
+    example: str
+    samples: list[Sample] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    without_image: list[Path] = field(default_factory=list)
+
+
+def take_stock(place: Place, *, labels: bool, list_file: Path | None) -> Inventory:
+    """Find the images of a data set, those of a list where there is one, and their labels.
+
+    Raises:
+        DataError: A folder or the list cannot be read, or holds nothing.
+    """
+    images = _find_images(place)
+    found_labels = _find_labels(place) if labels else None
+    found = dict[str, Path | None](images.paths) | dict.fromkeys(images.unusable)
+    if list_file is not None:
+        known = images.paths.keys() | images.aliases.keys()
+        names = read_list(list_file, place.layout.image_suffixes, known)
+        found = {name: _listed(name, place, images) for name in names}
+    stock = Inventory(len(found), next(iter(images.paths), ""), notes=images.notes)
+    stock.problems = dict(_problems(found, place, images, found_labels))
+    stock.samples = [
+        Sample(image, found_labels.paths[name] if found_labels else None, name)
+        for name, image in found.items()
+        if image is not None and name not in stock.problems
+    ]
+    if found_labels is not None:
+        has_image = images.paths.keys() | images.aliases.keys() | images.unusable.keys()
+        alone = found_labels.paths.keys() - has_image
+        stock.without_image = [found_labels.paths[name] for name in sorted(alone)]
+    return stock
+
+
+def _find_images(place: Place) -> Found:
+    """The images. What lies in the folder of the labels, or ends as labels do there, is none."""
+    here, layout = os.path.realpath(place.images), place.layout
+    labels = {os.path.realpath(r / layout.label_dir) for r in (place.root, place.label_root)}
+    return find_files(
+        place.images,
+        layout.image_suffixes,
+        place.who,
+        once=True,
+        leave_out=labels - {here},
+        not_ending=layout.label_suffix if here in labels else None,
+    )
+
+
+def _find_labels(place: Place) -> Found:
+    here, images = os.path.realpath(place.labels), os.path.realpath(place.images)
+    who = f"{place.who}'s labels"
+    return find_files(place.labels, [place.layout.label_suffix], who, leave_out={images} - {here})
+
+
+def _listed(name: str, place: Place, images: Found) -> Path | None:
+    """The image of a listed name, which may be a link to an image that has another name, too."""
+    if name in images.paths or name in images.unusable:
+        return images.paths.get(name)
+    for suffix in place.layout.image_suffixes:
+        path = place.images / (name + suffix)
+        if path.is_file() and os.path.realpath(path) in images.real:
+            return path
+    return None
+
+
+def _problems(
+    found: dict[str, Path | None], place: Place, images: Found, labels: Found | None
+) -> Iterator[tuple[str, str]]:
+    """What is wrong, by name, for every sample that lacks its image or its label.
+
+    Labels that the search did not come to, as behind a second link to one folder, are added.
+    """
+    layout, seen = place.layout, dict[str, str]()
+    for name, image in found.items():
+        if image is None and name in images.unusable:
+            yield name, f"image {images.unusable[name]}"
+        elif image is None:
+            hint = not_found(name, images, layout)
+            yield name, f"listed, but no such image: {place.images / name}{hint}"
+        elif (images.aliases or name not in images.paths) and (
+            other := seen.setdefault(os.path.realpath(image), name)
+        ) != name:
+            yield name, f"listed twice: {image} is a link to the image {other}"
+        elif labels is not None and name not in labels.paths:
+            label = place.labels / (name + layout.label_suffix)
+            if name in labels.unusable:
+                yield name, f"label {labels.unusable[name]}"
+            elif label.is_file():
+                labels.paths[name] = label
+            else:
+                yield name, f"image without label: {image}{alike(name, labels)}"
+
+
+def find_list(list_file: str | Path, place: Place) -> Path:
+    """A list file, looked for in the root of the data set, then in the working directory.
+
+    Raises:
+        DataError: It is in neither.
+    """
+    places = (place.root / list_file, Path(list_file))
+    for path in places:
+        if path.exists() and not path.is_dir():  # a pipe is there; reading refuses it by name
+            return path
+    tried = " nor ".join(dict.fromkeys(map(str, places)))
+    raise DataError(f"{place.who}: there is no list file {tried}")

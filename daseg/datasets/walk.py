@@ -1,0 +1,128 @@
+"""Going through a folder: each real file once, and what cannot be taken with its reason."""
+
+import os
+from collections import deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from daseg.utils.errors import DataError
+
+
+class File(NamedTuple):
+    """A file, and where it really is, without links."""
+
+    path: Path
+    real: str
+
+
+@dataclass
+class Walk:
+    """What lies below a folder.
+
+    Attributes:
+        files: The files, those behind links last.
+        unusable: What has the right end but is no file to read: the path, and why.
+        notes: What was passed over, in words.
+    """
+
+    files: list[File] = field(default_factory=list)
+    unusable: dict[Path, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def walk(
+    folder: str | os.PathLike[str],
+    suffixes: Sequence[str],
+    what: str,
+    *,
+    leave_out: Collection[str] = (),
+) -> Walk:
+    """Find the files below a folder that end in one of the suffixes, in upper or lower case.
+
+    Files and folders whose names begin with a dot are passed over, as programs keep there what is
+    not the user's. Links to folders are followed; a folder that is reached twice, or that holds the
+    one where the search began, is gone through once.
+
+    Args:
+        folder: Where to look.
+        suffixes: Ends of the names, such as ".png".
+        what: Whose files, in front of messages.
+        leave_out: Folders, as `os.path.realpath` gives them, that are passed over.
+
+    Raises:
+        DataError: A folder cannot be listed.
+    """
+    ends = tuple(suffix.lower() for suffix in suffixes)
+    found, start = Walk(), os.path.realpath(folder)
+    todo, links = deque([(os.fspath(folder), start, False)]), deque[tuple[str, str, bool]]()
+    linked: list[File] = []
+    seen: set[str] = set()
+    while todo or links:  # folders behind links come last, so that a file has its real name
+        here, real, by_link = (todo or links).popleft()
+        if real in leave_out:
+            continue
+        if real in seen or (real != start and _is_inside(start, real)):
+            found.notes.append(f"the folder {here} is a link to {real}: its files count once")
+            continue
+        seen.add(real)
+        for entry in _entries(here, what):
+            if entry.name.startswith("."):
+                continue
+            wanted = entry.name.lower().endswith(ends)
+            if entry.is_dir(follow_symlinks=False):
+                todo.append((entry.path, os.path.join(real, entry.name), by_link))
+            elif entry.is_symlink():
+                if os.path.isdir(entry.path):
+                    links.append((entry.path, os.path.realpath(entry.path), True))
+                elif os.path.isfile(entry.path) and wanted:
+                    linked.append(File(Path(entry.path), os.path.realpath(entry.path)))
+                elif wanted:
+                    found.unusable[Path(entry.path)] = _what_is_it(entry.path)
+            elif wanted and entry.is_file(follow_symlinks=False):
+                file = File(Path(entry.path), os.path.join(real, entry.name))
+                (linked if by_link else found.files).append(file)
+            elif wanted:
+                found.unusable[Path(entry.path)] = _what_is_it(entry.path)
+    found.files += linked
+    return found
+
+
+def each_once(files: Sequence[File]) -> tuple[list[File], list[tuple[Path, Path]]]:
+    """Of files that are one real file, the first; and the others, each with the one that stays."""
+    first: dict[str, Path] = {}
+    twice = []
+    for file in files:
+        kept = first.setdefault(file.real, file.path)
+        if kept is not file.path:
+            twice.append((file.path, kept))
+    return [File(path, real) for real, path in first.items()], twice
+
+
+def is_inside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
+    """Whether a path lies below a folder, or is it, links followed."""
+    return _is_inside(os.path.realpath(path), os.path.realpath(folder))
+
+
+def _is_inside(real: str, folder: str) -> bool:
+    return real == folder or real.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _entries(folder: str, what: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(
+            f"{what}: the folder {folder} cannot be listed: {error.strerror}. Its files would be "
+            "missing without a word: mend its permissions, or move it elsewhere"
+        ) from error
+
+
+def _what_is_it(path: str) -> str:
+    if os.path.exists(path):
+        return "is a pipe, a socket or a device, no file"
+    if os.path.islink(path):
+        return f"is a link to {os.readlink(path)}, which is not there"
+    return "is not there"
