@@ -1,5 +1,6 @@
 """Evaluation: the metric, its report, the protocol beside it, and pictures of results."""
 
+from daseg.evaluation.card_file import load_card
 from daseg.evaluation.curves import plot_curves, read_curve
 from daseg.evaluation.iou import IoUMetric
 from daseg.evaluation.label_free import LabelFreeScores
@@ -9,7 +10,6 @@ from daseg.evaluation.protocol import (
     ProtocolCard,
     checkpoint_choice,
     compare,
-    load_card,
     write_card,
 )
 from daseg.evaluation.report import IoUResult, load_matrix

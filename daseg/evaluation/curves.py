@@ -1,16 +1,18 @@
 """Curves over training, read from the logs that mmengine writes."""
 
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from daseg.evaluation.pictures import new_figure, save_figure
 from daseg.utils.errors import DataError
+from daseg.utils.files import read_bytes
+from daseg.utils.json_files import check_shape, parse_json, unreadable
 
 Points = list[tuple[int, float]]  # (iteration, value)
 COMMON = {"step", "iter", "epoch", "time", "data_time", "memory"}  # in lines of every kind
@@ -42,14 +44,14 @@ def read_curve(run: str | Path, *, loss_key: str = "loss_seg") -> Curve:
         DataError: There is no log, a line of it is not JSON, or no loss of this name is logged.
     """
     run, records = Path(run), read_records(run)
-    loss = [(int(r["step"]), float(r[loss_key])) for r in records if loss_key in r]
+    loss = [(int(r["step"]), _number(r, loss_key, run)) for r in records if loss_key in r]
     if not loss:
         keys = sorted({key for record in records for key in record})
         raise DataError(f"the log of {run} has no {loss_key!r}; it has: {', '.join(keys)}")
     return Curve(
         run.stem if run.is_file() else run.name,
         loss=loss,
-        miou=[(int(r["step"]), float(r["mIoU"])) for r in records if "mIoU" in r],
+        miou=[(int(r["step"]), _number(r, "mIoU", run)) for r in records if "mIoU" in r],
     )
 
 
@@ -142,16 +144,31 @@ def _left_by(later: Sequence[dict], earlier: Sequence[dict]) -> list[dict]:
 
 def _read_log(path: Path) -> list[dict]:
     """The lines of a log that name an iteration."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = read_bytes(path).splitlines()
+    except OSError as error:
+        raise unreadable(path, "a training log", error) from error
     records = []
     for number, line in enumerate(lines, start=1):
         try:
-            records.append(json.loads(line))
+            record = parse_json(line, nan=True)
         except ValueError as error:
             if number == len(lines):  # the run was killed while it wrote
                 break
             raise DataError(f"{path}, line {number} is not JSON: {error}") from error
+        try:
+            check_shape(record, {"step?": int})
+        except ValueError as error:
+            raise DataError(f"{path}, line {number} is not of a training log: {error}") from error
+        records.append(record)
     return [record for record in records if "step" in record]
+
+
+def _number(record: Mapping[str, Any], key: str, run: Path) -> float:
+    value = record[key]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise DataError(f"the log of {run} has {key} {value!r} at {record['step']}, no number")
+    return float(value)
 
 
 def _draw_loss(axes: Axes, curve: Curve, colour: str, smooth: float) -> None:

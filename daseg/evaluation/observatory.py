@@ -1,6 +1,6 @@
 """The course of an adaptation, drawn from its log."""
 
-import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from daseg.evaluation.curves import Points, dress, moving_average, read_records
 from daseg.evaluation.pictures import new_figure, save_figure
 from daseg.utils.colors import default_palette
 from daseg.utils.errors import DataError
+from daseg.utils.json_files import read_json, unreadable
 
 SHARE = "predicted_share/"
 VISIBLE = 1e-3  # a class that never has a larger share is not named in the legend
@@ -104,11 +105,17 @@ def _colours(run: str | Path, names: Sequence[str]) -> list[list[int]]:
     run = Path(run)
     file = (run.resolve().parents[2] if run.is_file() else run) / "classes.json"
     made_up = default_palette(len(names))
-    if not file.is_file():
+    if not os.path.lexists(file):
         return made_up
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        known = dict(zip(content["classes"], content["palette"], strict=True))
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file} cannot be read as classes and their colours: {error}") from error
+    what = "classes and their colours"
+    colour = tuple[int, int, int]
+    content = read_json(file, what, {"classes": list[str], "palette": list[colour]})
+    known = {
+        name: list(paint)
+        for name, paint in zip(content["classes"], content["palette"], strict=False)
+    }
+    if len(content["classes"]) != len(content["palette"]) or any(
+        not 0 <= part <= 255 for paint in known.values() for part in paint
+    ):
+        raise unreadable(file, what, ValueError("not a colour, three numbers 0..255, for each"))
     return [known.get(name, other) for name, other in zip(names, made_up, strict=True)]

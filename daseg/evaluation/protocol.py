@@ -22,7 +22,6 @@ import torch
 
 from daseg import __version__
 from daseg.evaluation.report import IoUResult
-from daseg.utils.errors import DataError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.pseudo_labels import described
 from daseg.utils.weights import sha256_file
@@ -216,23 +215,6 @@ def _command_line() -> str:
     with suppress(ValueError):
         script = str(Path(script).relative_to(Path.cwd()))
     return shlex.join([Path(sys.executable).name, script, *words])
-
-
-def load_card(path: str | Path) -> ProtocolCard:
-    """Read a ``protocol_card.json``, or the one in a folder.
-
-    Raises:
-        DataError: The file is missing or not a protocol card.
-    """
-    path = Path(path)
-    path = path / f"{NAME}.json" if path.is_dir() else path
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("input_sizes", "label_sizes"):  # JSON has no tuples
-            content[name] = [tuple(size) for size in content[name]]
-        return ProtocolCard(**content)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} cannot be read as a protocol card: {error}") from error
 
 
 def compare(cards: Sequence[ProtocolCard]) -> list[str]:

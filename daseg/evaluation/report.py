@@ -12,8 +12,8 @@ from prettytable import PrettyTable
 
 from daseg.evaluation import confusion
 from daseg.evaluation.pictures import plot_confusion
-from daseg.utils.errors import DataError
 from daseg.utils.files import atomic_write, atomic_write_text
+from daseg.utils.json_files import read_arrays, unreadable
 
 # The names that AdaptSegNet's and its successors' logs use for Cityscapes' classes, as published.
 SEED_NAMES = {"traffic light": "light", "traffic sign": "sign", "motorcycle": "motocycle"}
@@ -120,11 +120,16 @@ def load_matrix(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]]:
     Raises:
         DataError: The file is missing or not one that `IoUResult.save` wrote.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return stored["matrix"], tuple(str(name) for name in stored["classes"])
-    except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a confusion matrix: {error}") from error
+    what = "a confusion matrix"
+    matrix, names = read_arrays(Path(path), what, ("matrix", "classes"))
+    square = matrix.ndim == 2 and matrix.shape == (names.size, names.size) and names.ndim == 1
+    if not square or matrix.dtype.kind not in "iu" or names.dtype.kind != "U" or matrix.min() < 0:
+        error = ValueError(
+            f"matrix {matrix.dtype} {matrix.shape}, classes {names.dtype} {names.shape}: not "
+            "counts, as many rows and columns as there are names"
+        )
+        raise unreadable(Path(path), what, error)
+    return matrix, tuple(str(name) for name in names)
 
 
 def _percent(value: float) -> str:

@@ -14,6 +14,14 @@ from daseg.utils.manifest import FINAL, JOURNAL, Entry, check_entries
 KIND = "pseudo-labels"
 START_SAW = "start_saw_target_labels"  # see `kind_of_training`
 Facts = dict[str, Any]
+# What is needed of them to be described.
+FACTS: dict[str, Any] = {
+    "root": str,
+    "checkpoints?": [{"name": str, "sha256": str}],
+    "teacher_saw_target_labels?": int | None,
+    f"{START_SAW}?": int | None,
+    "round?": int,
+}
 MANIFEST: dict[str, Any] = {
     "settings": {"threshold": Any},
     "images": dict[str, dict[str, Any]],
@@ -72,7 +80,7 @@ def kind_of_training(facts: Mapping[str, Any]) -> str:
     """
     if not facts.get("checkpoints"):
         return f"training on label files of unknown origin in {facts['root']}"
-    seen, start = facts["teacher_saw_target_labels"], facts.get(START_SAW, 0)
+    seen, start = facts.get("teacher_saw_target_labels"), facts.get(START_SAW, 0)
     if seen is None:
         kind = "self-training; whether the teacher saw target labels is not known"
     elif seen == 0:

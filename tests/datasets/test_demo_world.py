@@ -167,7 +167,7 @@ def test_data_that_is_not_ours_is_never_touched(tmp_path: Path) -> None:
 
 def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
     (tmp_path / "demo_world.json").write_text("{")
-    with pytest.raises(DataError, match=r"demo_world\.json is damaged"):
+    with pytest.raises(DataError, match=r"demo_world\.json cannot be read .*; delete .* and draw"):
         make_world(tmp_path, **TINY)
 
 

@@ -15,8 +15,9 @@ from daseg.engine.average import checkpoint_paths
 from daseg.engine.checkpoint import read_checkpoint, write_checkpoint
 from daseg.engine.config import load_config
 from daseg.engine.evaluate import evaluate
+from daseg.evaluation import load_card
 from daseg.evaluation.confusion import confusion_matrix
-from daseg.evaluation.protocol import ProtocolCard, compare, load_card
+from daseg.evaluation.protocol import ProtocolCard, compare
 from daseg.registry import DATASETS
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.weights import sha256_file

@@ -11,11 +11,13 @@ from pathlib import Path
 from daseg.datasets.demo.files import Sample, write_bytes
 from daseg.datasets.demo.workers import draw_parallel
 from daseg.utils.errors import ConfigError, DataError
+from daseg.utils.json_files import read_json
 
 VERSION = 1  # raise it when the pictures change, so that old worlds are not taken for new ones
 MANIFEST = "demo_world.json"
 STARTED = "demo_world.started.json"  # the settings of a world that is being drawn
 FOLDERS = ("gta5", "cityscapes")
+SETTINGS = dict[str, int | list[int]]
 WORTH_WORKERS = 60  # for fewer pictures starting processes costs more than it saves
 
 
@@ -122,13 +124,12 @@ def _foreign(root: Path) -> DataError:
 def _read_settings(root: Path) -> dict[str, object] | None:
     for name in (MANIFEST, STARTED):
         path = root / name
-        if not path.is_file():
+        if not os.path.lexists(path):
             continue
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return dict(content["settings"] if name == MANIFEST else content)
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path} is damaged ({error}): delete {root} and draw anew") from error
+        shape = {"settings": SETTINGS} if name == MANIFEST else SETTINGS
+        hint = f"delete {root} and draw anew"
+        content = read_json(path, "the record of a demo world", shape, hint=hint)
+        return dict(content["settings"] if name == MANIFEST else content)
     return None
 
 

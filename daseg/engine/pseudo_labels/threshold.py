@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from daseg.utils.errors import ConfigError
+from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.files import atomic_write
+from daseg.utils.json_files import read_arrays
 
 # Lower edges of the bins of a score between 0 and 1: in steps of 0.0001 up to 0.99, from there 2000
 # for each power of ten of the distance to 1, as far as float32 tells them apart, and 1 itself: half
@@ -158,11 +158,14 @@ class Histogram:
 
     def _read(self) -> None:
         try:
-            with np.load(self.path) as file:
-                if str(file["settings"]) == self.settings:
-                    self.counts, self.sources = file["counts"], file["sources"].tolist()
-        except (OSError, ValueError, KeyError, BadZipFile):
+            names = ("settings", "counts", "sources")
+            settings, counts, sources = read_arrays(self.path, "a histogram", names)
+        except DataError:
             return  # not there, or of no use: it is counted again
+        fits = (counts.shape, counts.dtype) == (self.counts.shape, self.counts.dtype)
+        named = sources.ndim == 1 and sources.dtype.kind == "U"
+        if str(settings) == self.settings and fits and named and counts.min() >= 0:
+            self.counts, self.sources = counts, sources.tolist()
 
     def add(self, classes: Tensor, score: Tensor, source: str) -> None:
         """Count an image: predicted classes (H,W), scores (H,W), the SHA-256 of its file."""

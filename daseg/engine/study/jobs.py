@@ -1,6 +1,7 @@
 """The jobs of a study: each step and row with each seed, in an order in which they can be made."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -8,19 +9,29 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mmengine import Config
 
 from daseg.engine.config import load_config
 from daseg.engine.study.file import REFERENCE, Step, Study
 from daseg.registry import did_you_mean
-from daseg.utils.errors import ConfigError
+from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.files import atomic_write_text
+from daseg.utils.json_files import read_json
 from daseg.utils.options import parse_cfg_options
 
 TOOLS = Path(__file__).parents[3] / "tools"
 RECORD = "job.json"
+SHAPE: dict[str, Any] = {
+    "state?": Literal["to do", "running", "stopped", "failed", "done"],
+    "settings?": {"needs?": dict[str, str]},
+    "given?": str | None,
+    "made?": str | None,
+    "made_of?": dict[str, str | None],
+    "commands?": list[str],
+    "seconds?": dict[str, float],
+}
 KEEP_ALL = {"default_hooks.checkpoint.max_keep_ckpts": -1}  # until it is known which are chosen
 Key = tuple[str, int]
 
@@ -162,14 +173,13 @@ class Job:
             ConfigError: The record cannot be read.
         """
         path = self.folder / RECORD
-        try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        if not os.path.lexists(path):
             return {}
-        except (OSError, ValueError, TypeError) as error:
-            raise ConfigError(
-                f"{path} cannot be read ({error}): delete {self.folder}, and it is made again"
-            ) from None
+        try:
+            hint = f"delete {self.folder}, and it is made again"
+            return read_json(path, "the record of a job", SHAPE, hint=hint)
+        except DataError as error:
+            raise ConfigError(str(error)) from None
 
     @property
     def state(self) -> str:

@@ -1,7 +1,6 @@
 """The jobs of a study as processes of their own, one on a device."""
 
 import fcntl
-import json
 import os
 import shlex
 import signal
@@ -20,6 +19,7 @@ from daseg.engine.study.jobs import Job
 from daseg.engine.study.queue import Elsewhere
 from daseg.evaluation.study import chosen_checkpoints
 from daseg.utils.errors import ConfigError, UserError
+from daseg.utils.json_files import read_json
 
 LOG, LOCK = "log.txt", ".lock"
 LAST_LINES = 12  # of a failed command's output
@@ -203,7 +203,7 @@ def _result(job: Job) -> str:
     path = job.folder / "test" / "results.json"
     if not job.step.is_row or not path.is_file():
         return ""
-    miou = json.loads(path.read_text(encoding="utf-8"))["mIoU"]
+    miou = read_json(path, "the result of a test", {"mIoU": float | None})["mIoU"]
     return "" if miou is None else f", mIoU {miou:.1f}"  # None: no class has an IoU
 
 

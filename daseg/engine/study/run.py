@@ -17,6 +17,7 @@ from daseg.engine.study.queue import Queue
 from daseg.evaluation.study import summary, write_report
 from daseg.utils.errors import ConfigError, DataError, UserError, WriteError
 from daseg.utils.files import atomic_write_text
+from daseg.utils.writable import check_folder
 
 
 def run_study(
@@ -58,7 +59,8 @@ def run_study(
             f"--seeds {num_seeds}: a number from 1 to {len(study.seeds)}, of the seeds in {path}"
         )
     seeds = study.seeds[:num_seeds]
-    root = Path(root or Path("work_dirs/studies", study.name, world or "real"))
+    default = Path("work_dirs/studies", study.name, world or "real")
+    root = check_folder(default if root is None else root, "--root")
     plan = Plan(study, root, world=world, seeds=seeds, given=given, rows=rows)
     if not only_report:
         check_plan(plan)

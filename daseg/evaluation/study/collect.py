@@ -1,6 +1,5 @@
 """What the folder of a study holds: its rows, their runs, and what each run has left behind."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,11 +7,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from daseg.evaluation.card_file import load_card
 from daseg.evaluation.curves import read_records
-from daseg.evaluation.protocol import ProtocolCard, load_card
+from daseg.evaluation.protocol import ProtocolCard
 from daseg.evaluation.study.claims import check_claims
+from daseg.evaluation.study.files import (
+    FOLDER,
+    JOB,
+    REPORT,
+    RESULTS,
+    STUDY,
+    read_json_if_there,
+    read_lines,
+)
 from daseg.evaluation.study.measures import Spread, spread
 from daseg.utils.errors import ConfigError, DataError
+from daseg.utils.json_files import check_shape, unreadable
 
 NAME = "study.json"
 TEST_OF_ITERATION = re.compile(r"test_iter_(\d+)")
@@ -98,7 +108,7 @@ class Run:
         """How many images of the target, or of the only domain, it trained on; None if untold."""
         for name in ("train_images_target.txt", "train_images.txt"):
             if (self.path / name).is_file():
-                lines = (self.path / name).read_text(encoding="utf-8").splitlines()
+                lines = read_lines(self.path / name)
                 return sum(bool(line) and not line.startswith("#") for line in lines)
         return None
 
@@ -220,33 +230,21 @@ def read_study(root: str | Path) -> Study:
         ConfigError: See `check_study`.
     """
     root = Path(root)
-    spec = read_json(root / NAME)
+    spec = read_json_if_there(root / NAME)
     if spec is None:
         raise DataError(f"{root} is not the folder of a study: it has no {NAME}")
     try:
         check_study(spec)
+        check_shape(spec, STUDY)
     except ConfigError as error:
         raise ConfigError(f"{root / NAME}: {error}") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{root / NAME} cannot be read as a study: {error}") from error
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        hint = "tools/study.py writes it again"
+        raise unreadable(root / NAME, "a study", error, hint) from error
+    for row in spec["rows"]:
+        if not FOLDER.fullmatch(row["name"]):
+            raise DataError(f"{root / NAME}: the row {row['name']!r} is no name of a folder")
     return Study(root, spec, {row["name"]: _read_row(root, spec, row) for row in spec["rows"]})
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object; None where there is no file.
-
-    Raises:
-        DataError: The file cannot be read, or holds something else.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path} holds no JSON object, but a {type(content).__name__}")
-    return content
 
 
 def read_test(folder: Path) -> Evaluation | None:
@@ -255,12 +253,9 @@ def read_test(folder: Path) -> Evaluation | None:
     Raises:
         DataError: A file cannot be read as what it should be.
     """
-    results = read_json(folder / "results.json")
+    results = read_json_if_there(folder / "results.json", RESULTS)
     if results is None or not (folder / "protocol_card.json").is_file():
         return None  # the card is written last
-    missing = {"mIoU", "IoU"} - set(results)
-    if missing:
-        raise DataError(f"{folder / 'results.json'} has no {' and no '.join(sorted(missing))}")
     return Evaluation(folder, results, load_card(folder))
 
 
@@ -277,5 +272,6 @@ def _read_run(root: Path, row: str, seed: int) -> Run:
         match, test = TEST_OF_ITERATION.fullmatch(folder.name), read_test(folder)
         if match and test is not None:
             others[int(match[1])] = test
-    job, report = (read_json(path / name) or {} for name in ("job.json", "report.json"))
+    job = read_json_if_there(path / "job.json", JOB) or {}
+    report = read_json_if_there(path / "report.json", REPORT, nan=True) or {}
     return Run(row, seed, path, job, report, read_test(path / "test"), others)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from daseg.evaluation.study.collect import Row, Run, Study
 from daseg.evaluation.study.document import BAD, FAINT, Cell, Table
+from daseg.evaluation.study.files import read_lines
 from daseg.evaluation.study.measures import Spread, gap_closed, spread
 from daseg.evaluation.study.ranking import Ranking
 from daseg.utils.pseudo_labels import START_SAW, kind_of_training, saw
@@ -134,7 +135,7 @@ def one_domain(row: Row) -> str:
 def _labels_read(run: Run) -> str:
     """By the headings of its list of images: "# Cityscapes at FOLDER: 50 of 300 images"."""
     path = run.path / "train_images.txt"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = read_lines(path) if path.is_file() else []
     found = [match for line in lines if (match := LISTED.match(line))]
     return " + ".join(f"{match['count']} labels of {match['name']}" for match in found)
 

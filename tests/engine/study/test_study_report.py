@@ -6,7 +6,7 @@ import pytest
 
 from daseg.engine.study import StudyError, read_study, run_study
 from daseg.evaluation.study import read_study as read_folder
-from daseg.utils.errors import ConfigError, DataError
+from daseg.utils.errors import DataError
 
 ALONE = "steps.clear()\nrows[:] = rows[1:]\nclaims.clear()\nrows[0].pop('baseline', None)\n"
 
@@ -46,5 +46,5 @@ def test_failures_are_told_where_there_is_no_report(study_file, tmp_path, fake_t
 
 def test_a_root_below_a_file(study_file, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"file/out/runs/.*job\.json cannot be read"):
+    with pytest.raises(DataError, match=r"--root .*file/out: .*Not a directory"):
         run_study(study_file(ALONE), root=tmp_path / "file/out")

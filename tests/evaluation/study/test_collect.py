@@ -96,7 +96,7 @@ def test_results_without_a_number_are_named(folder):
     folder.row("a", {1: 20.0})
     path = folder.root / "runs/a/seed_1/test/results.json"
     path.write_text(json.dumps(dict(pixAcc=1.0)))
-    with pytest.raises(DataError, match=rf"{path} has no IoU and no mIoU"):
+    with pytest.raises(DataError, match=rf"{path} cannot be read as .*: it has no 'mIoU'"):
         read_study(folder.root)
 
 
