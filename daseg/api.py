@@ -8,11 +8,13 @@ from typing import Any, Literal, overload
 import numpy as np
 import torch
 from mmengine import Config
+from PIL import Image
 
 from daseg.datasets import io
 from daseg.datasets.classes import Classes, classes_of
 from daseg.datasets.load_image import LoadImageFromFile
 from daseg.datasets.pipeline import Pipeline
+from daseg.datasets.pixels import rgb_of, rounded
 from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
 from daseg.utils.colors import default_palette
 from daseg.utils.errors import ConfigError, DataError
@@ -95,18 +97,16 @@ def test_resizing(cfg: Config) -> Callable[[np.ndarray], np.ndarray] | None:
 
     Returns:
         A function of an RGB image (H,W,3), or None where the config does not test or does nothing.
+        It raises a `ConfigError` where the pipeline does more than stretch the image.
     """
     pipeline = Pipeline(test_steps(cfg))
     if not pipeline.transforms:
         return None
 
     def resize_as_in_testing(pixels: np.ndarray) -> np.ndarray:
-        shape = pixels.shape[:2]
         if pixels.dtype != np.uint8:  # PIL resizes no colour pictures of another type
-            pixels = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
-        bgr = np.ascontiguousarray(pixels[..., ::-1])
-        results = pipeline(dict(img=bgr, img_shape=shape, ori_shape=shape))
-        return results["img"][..., ::-1]
+            pixels = rounded(pixels)
+        return pipeline.resized(np.ascontiguousarray(pixels[..., ::-1]))[..., ::-1]
 
     return resize_as_in_testing
 
@@ -130,20 +130,20 @@ def largest_value(cfg: Config) -> int | None:
 @overload
 def predict(
     segmentor: Segmentor,
-    image: np.ndarray | str | Path,
+    image: np.ndarray | Image.Image | str | Path,
     *,
     return_prob: Literal[False] = ...,
 ) -> np.ndarray: ...
 @overload
 def predict(
     segmentor: Segmentor,
-    image: np.ndarray | str | Path,
+    image: np.ndarray | Image.Image | str | Path,
     *,
     return_prob: Literal[True],
 ) -> tuple[np.ndarray, np.ndarray]: ...
 def predict(
     segmentor: Segmentor,
-    image: np.ndarray | str | Path,
+    image: np.ndarray | Image.Image | str | Path,
     *,
     return_prob: bool = False,
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
@@ -151,8 +151,10 @@ def predict(
 
     Args:
         segmentor: From `init_segmentor`.
-        image: Path of an image file, or an array (H,W,3), RGB, uint8 or float 0..255 (rounded to
-            whole numbers where the test pipeline changes images).
+        image: Path of an image file; or an array (H,W,3), RGB, of integers or floats 0..255 (which
+            are rounded to whole numbers where the test pipeline changes images); or a picture of
+            PIL's of 8 bits a channel, in colour, in grey, with a palette or with an alpha channel,
+            which is left out.
         return_prob: Also return the probabilities.
 
     Returns:
@@ -160,13 +162,16 @@ def predict(
         probabilities (K,H,W), float32.
 
     Raises:
-        DataError: The file cannot be read, or the array is not an RGB image.
+        DataError: The file cannot be read; or the image has not three channels of 0..255: its
+            numbers are all within 0..1 (but for black, all 0), negative, above 255, or no numbers.
+        ConfigError: The test pipeline does more than stretch the image, which cannot be undone.
     """
-    pixels = io.read_rgb(image, segmentor.max_value) if isinstance(image, (str, Path)) else image
-    if pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise DataError(f"expected an image of shape (H,W,3), got {pixels.shape}")
+    if isinstance(image, (str, Path)):
+        pixels = io.read_rgb(image, segmentor.max_value)
+    else:
+        pixels = rgb_of(image)
     seen = pixels if segmentor.preprocess is None else segmentor.preprocess(pixels)
-    tensor = torch.from_numpy(np.ascontiguousarray(seen)).permute(2, 0, 1)[None]
+    tensor = torch.from_numpy(np.require(seen, requirements="CW")).permute(2, 0, 1)[None]
     prob = segmentor.predict(tensor, (pixels.shape[0], pixels.shape[1]))[0]
     classes = prob.argmax(0).byte().cpu().numpy()
     return (classes, prob.float().cpu().numpy()) if return_prob else classes

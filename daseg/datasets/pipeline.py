@@ -8,7 +8,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.registry import DefaultScope
 
 from daseg.datasets.load_image import refuse_other_loaders
-from daseg.datasets.pixels import PixelError, complaint
+from daseg.datasets.pixels import PixelError, complaint, rounded
 from daseg.datasets.whole import Draws, Watch, name_of
 from daseg.registry import TRANSFORMS
 from daseg.utils.errors import ConfigError, DataError, UserError
@@ -58,6 +58,27 @@ class Pipeline:
         results = self._run(results, watch)
         return results, watch.problem(self.transforms, self._known)
 
+    def resized(self, image: np.ndarray) -> np.ndarray:
+        """What a pipeline without ends makes of an image (H,W,3) uint8 BGR: (h,w,3) uint8 BGR.
+
+        Raises:
+            ConfigError: It does more than stretch it.
+            PixelError: Its numbers are not 0..255 afterwards.
+        """
+        if not self.transforms:
+            return image
+        shape = image.shape[:2]
+        begin: dict[str, Any] = dict(img=image, img_shape=shape, ori_shape=shape)
+        draws = Draws.now()
+        results, moved = self.whole(dict(begin, img=image.copy()))
+        if moved:
+            raise ConfigError(moved)
+        seen = results["img"]
+        if complaint(seen):
+            draws.again()
+            raise self._blame(begin, self.transforms, None) or PixelError(str(complaint(seen)))
+        return seen if seen.dtype == np.uint8 else rounded(seen)
+
     def _run(self, results: dict[str, Any], watch: Watch | None) -> dict[str, Any]:
         path = results.get("img_path")
         begin, draws = dict(results), Draws.now()
@@ -101,8 +122,9 @@ class Pipeline:
             problem = found
         if culprit is None or problem is None:
             return None
+        which = f"the image {path}" if path else "the image"
         return PixelError(
-            f"after the transform {culprit} an image (of {path}) {problem}. The segmentor takes "
+            f"after the transform {culprit} {which} {problem}. The segmentor takes "
             "RGB 0..255 and normalises it itself, by its own mean and std: leave out what "
             f"normalises, scales or makes grey; where {culprit} has to stay, let it give 0..255"
         )

@@ -3,11 +3,15 @@
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from daseg.utils.errors import DataError
 
 _ROUNDING = 0.5  # by which a number may leave 0..255: it still rounds to 0 or 255
 TO_ONE = "are all between 0 and 1"
+_PICTURES = ("RGB", "L", "P", "1", "RGBA", "LA", "PA", "RGBX", "RGBa", "La")  # modes of PIL's
+_TENSOR = ": of a tensor (3,H,W) give image.permute(1, 2, 0).cpu().numpy()"
+_SHARES = ": multiply it by 255; one that is as dark as that is given as uint8"
 
 
 class PixelError(DataError):
@@ -54,18 +58,39 @@ def _hint(image: np.ndarray) -> str:
     return ""
 
 
-def to_bytes(image: np.ndarray) -> np.ndarray:
-    """The image as uint8, rounded to whole numbers; itself where it is.
-
-    Raises:
-        PixelError: `complaint` has one.
-    """
-    problem = complaint(image)
-    if problem:
-        raise PixelError(f"an image {problem}")
-    return image if image.dtype == np.uint8 else rounded(image)
-
-
 def rounded(image: np.ndarray) -> np.ndarray:
     """An image that `complaint` has nothing against, as uint8."""
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def rgb_of(image: Any) -> np.ndarray:
+    """An image that a program gives, as an array (H,W,3), RGB 0..255, uint8 or float32.
+
+    Args:
+        image: An array (H,W,3), RGB, of integers or floats 0..255, or a picture of PIL's of 8 bits
+            a channel: in grey, with a palette, or with an alpha channel, which is left out, as it
+            is where the picture is read from its file.
+
+    Raises:
+        PixelError: It is something else, or has other numbers: see `complaint`.
+    """
+    if isinstance(image, Image.Image):
+        if image.mode not in _PICTURES:
+            raise PixelError(
+                f"a PIL picture of mode {image.mode!r} is none of {', '.join(_PICTURES)}, whose "
+                "channels have 8 bits: convert it, so that its numbers are 0..255"
+            )
+        image = np.array(image.convert("RGB"))
+    if not isinstance(image, np.ndarray):
+        raise PixelError(
+            "expected the path of an image file, a PIL picture or an array (H,W,3), RGB 0..255, "
+            f"got a {type(image).__name__}{_TENSOR if hasattr(image, 'permute') else ''}"
+        )
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise PixelError(f"expected an image of shape (H,W,3), got {image.shape}{_hint(image)}")
+    problem = complaint(image)
+    if problem:
+        raise PixelError(f"the image {problem}{_SHARES if TO_ONE in problem else ''}")
+    if image.dtype == np.uint8:
+        return image
+    return image.astype(np.float32) if image.dtype.kind == "f" else rounded(image)

@@ -19,6 +19,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from daseg.datasets import collate
 from daseg.datasets.domain_pair import without_labels
+from daseg.datasets.pipeline import require_whole
+from daseg.datasets.preview import check_whole
 from daseg.engine.distributed import follow_first_process
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError
@@ -54,6 +56,7 @@ def adapt_batch_norm(segmentor: nn.Module, loader: Any) -> int:
     seen = 0
     with _estimating(segmentor, layers), torch.no_grad():
         for batch in _shown(loader):
+            require_whole(batch.get("meta") or ())
             image = batch["image"].to(device)
             seen += len(image)
             for layer in layers:
@@ -169,6 +172,7 @@ def adapt_to_images(
         max_images: Take only so many, spread evenly over the data set; None: all.
     """
     dataset = DATASETS.build(images)
+    check_whole(dataset, "AdaBN")
     size = loader.get("batch_size", 1)
     batches = spread_batches(len(dataset), size, max_images)
     count = adapt_batch_norm(segmentor, _loader(dataset, batches, loader.get("num_workers", 0)))

@@ -6,6 +6,7 @@ import numpy as np
 
 from daseg.api import init_segmentor, predict
 from daseg.datasets.io import read_rgb
+from daseg.datasets.pipeline import require_whole
 from daseg.engine.config import load_config
 from daseg.evaluation import panel
 from daseg.registry import DATASETS
@@ -38,7 +39,9 @@ def show_models(
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     chosen = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).round().astype(int)
     paths = [dataset.samples[i].image for i in chosen]
-    labels = [dataset[int(i)].get("label") for i in chosen]
+    samples = [dataset[int(i)] for i in chosen]
+    require_whole([sample["meta"] for sample in samples])
+    labels = [sample.get("label") for sample in samples]
     segmentors = {
         name: init_segmentor(config, weights, device, world=world)
         for name, config, weights in models

@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from daseg.datasets.firewall import take_opened
+from daseg.datasets.preview import check_whole
 from daseg.engine.checkpoint import (
     latest_checkpoint,
     load_groups,
@@ -105,6 +106,18 @@ class Runner(MMRunner):
                 dataloader.pop("persistent_workers", None)
                 dataloader.pop("prefetch_factor", None)
         return MMRunner.build_dataloader(dataloader, *args, **kwargs)
+
+    def build_val_loop(self, loop: Any) -> Any:
+        """Build the validation, whose pipeline may do no more than stretch images."""
+        built = super().build_val_loop(loop)
+        check_whole(built.dataloader.dataset, "val_dataloader.dataset.pipeline")
+        return built
+
+    def build_test_loop(self, loop: Any) -> Any:
+        """Build the test, whose pipeline may do no more than stretch images."""
+        built = super().build_test_loop(loop)
+        check_whole(built.dataloader.dataset, "test_dataloader.dataset.pipeline")
+        return built
 
     def get_hooks_info(self) -> str:
         """The hooks in the order in which they run: one line, where mmengine logs eighty."""

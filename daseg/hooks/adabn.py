@@ -7,8 +7,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from daseg.datasets.domain_pair import without_labels
+from daseg.datasets.preview import check_whole
 from daseg.engine.adabn import adapt_to_images, batch_norms, target_images
-from daseg.registry import HOOKS
+from daseg.registry import DATASETS, HOOKS
 from daseg.utils.errors import ConfigError
 
 
@@ -47,7 +48,7 @@ class AdaBNHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Find out before the training whether it can be done after it."""
         batch_norms(_network(runner))
-        self._images(runner)
+        check_whole(DATASETS.build(self._images(runner)), "AdaBNHook")
 
     @torch.no_grad()
     def after_train(self, runner: Runner) -> None:

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from daseg.datasets import collate
 from daseg.datasets.domain_pair import without_labels
+from daseg.datasets.pipeline import require_whole
+from daseg.datasets.preview import check_whole
 from daseg.engine.adabn import spread_batches, target_images
 from daseg.evaluation.label_free import LabelFreeScores
 from daseg.registry import DATASETS, HOOKS
@@ -59,6 +61,8 @@ class LabelFreeScoresHook(Hook):
             self.source = DATASETS.build(target_images(runner.cfg, like="val_dataloader"))
         else:
             runner.logger.info("no target domain: no scores of it without labels")
+            return
+        check_whole(self.source, type(self).__name__)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Measure; put the scores beside the metrics."""
@@ -88,4 +92,5 @@ class LabelFreeScoresHook(Hook):
         for batch in batches[get_rank() :: get_world_size()]:
             # No loader: it would draw from torch's generator.
             data = collate([self.source[index] for index in batch])
+            require_whole(data["meta"])
             yield runner.bare_model.data_preprocessor(data, training=False)["image"]

@@ -10,11 +10,13 @@ from mmengine.dist import barrier, master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from daseg.api import test_steps
 from daseg.datasets.domain_pair import DomainPair, no_target
 from daseg.engine.checkpoint import numbered_checkpoints
 from daseg.engine.parallel_set import ParallelSet
 from daseg.engine.pseudo_labels.round import Network, label_round
 from daseg.engine.pseudo_labels.threshold import Threshold
+from daseg.engine.translation.data import TranslationImages
 from daseg.hooks.checkpoint import CheckpointHook
 from daseg.objectives.pseudo_label import FromPseudoLabels
 from daseg.registry import HOOKS
@@ -110,6 +112,7 @@ class PseudoLabelHook(Hook):
         if not isinstance(dataset, DomainPair):
             raise no_target(WHO)
         ParallelSet(dataset.single_target(), _folder(runner, 0))
+        TranslationImages(dataset.single_target(), test_steps(runner.cfg)).check()
         self.rounds = self._rounds(runner.max_iters)
         self._check(runner)
         self._tell_objectives(runner, labelled=dataset.pseudo_labels is not None)

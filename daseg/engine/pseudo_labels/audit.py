@@ -11,6 +11,8 @@ from prettytable import PrettyTable
 
 from daseg.datasets import SegDataset
 from daseg.datasets.domain_pair import label_files
+from daseg.datasets.pipeline import require_whole
+from daseg.datasets.preview import check_whole
 from daseg.engine.pseudo_labels.job import Job
 from daseg.engine.pseudo_labels.labelling import AUDIT_FILES
 from daseg.engine.translation.data import in_order
@@ -97,6 +99,7 @@ def check_audit(job: Job) -> SegDataset:
             "--audit: labels of the target's training images are not looked at, but "
             f"val_dataloader.dataset has {both[0]}, which is one of those"
         )
+    check_whole(dataset, "val_dataloader.dataset.pipeline")
     return dataset
 
 
@@ -111,6 +114,7 @@ def audit_job(job: Job, dataset: SegDataset, cuts: Sequence[float], workers: int
     for sample in track(in_order(dataset, workers), len(dataset), "auditing"):
         if "label" not in sample:
             raise DataError("--audit: the pipeline of val_dataloader has no LoadLabel")
+        require_whole([sample["meta"]])
         label = sample["label"]
         shape = (label.shape[0], label.shape[1])
         pseudo = job.label(job.predict(sample["image"], shape), cuts).cpu()

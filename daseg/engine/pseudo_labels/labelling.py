@@ -71,7 +71,7 @@ class Labelling:
         limit: Only so many images, the first ones.
 
     Raises:
-        ConfigError: The numbers of classes differ.
+        ConfigError: The numbers of classes differ, or the steps do more than stretch an image.
         DataError: The folder is not to be written into.
     """
 
@@ -97,6 +97,7 @@ class Labelling:
             )
         self.set = ParallelSet(target, out)
         self.indices = range(min(len(target), limit or len(target)))
+        self.images([]).check()
 
     def settings(self) -> dict[str, Any]:
         """What makes a pseudo-label what it is, beside its image and the place of the data."""

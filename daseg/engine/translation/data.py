@@ -151,38 +151,44 @@ class TranslationImages(Dataset[Item]):
         self.todo = list(range(len(source)) if todo is None else todo)
         self.resize, self.resize_target = Pipeline(steps), Pipeline(target_steps)
 
+    def check(self) -> None:
+        """Read the first image of each, before work is begun that would have to be thrown away.
+
+        Raises:
+            ConfigError: The steps do more than stretch it.
+            DataError: It cannot be read, or its numbers are not 0..255 afterwards.
+        """
+        for dataset, steps in ((self.source, self.resize), (self.target, self.resize_target)):
+            if dataset is not None and steps.transforms and len(dataset):
+                steps.resized(read_image(dataset.samples[0].image, dataset.max_value))
+
     def __len__(self) -> int:
         return len(self.todo)
 
     def __getitem__(self, number: int) -> Item:
-        """Read an image; one that cannot be read is an item with a ``problem``."""
+        """Read an image; one that cannot be read, or only be stretched, has a ``problem``."""
         index = self.todo[number]
         try:
             return self._read(index)
-        except DataError as error:
+        except (DataError, ConfigError) as error:  # a size that the steps pad or crop
             return Item(index, problem=str(error))
 
     def _read(self, index: int) -> Item:
         path = self.source.samples[index].image
         pixels = read_image(path, self.source.max_value)
         size = pixels.shape[0], pixels.shape[1]
-        item = Item(index, _tensor(_resized(pixels, self.resize)), size, sha256_file(path))
+        item = Item(index, _tensor(self.resize.resized(pixels)), size, sha256_file(path))
         if self.target is None:
             return item
         chosen = self.target.samples[target_of(index, len(self.target), self.seed)]
         looks = read_image(chosen.image, self.target.max_value)
-        image = _tensor(_resized(looks, self.resize_target))
+        image = _tensor(self.resize_target.resized(looks))
         return replace(item, target=image, target_name=chosen.name)
 
 
 def target_of(index: int, count: int, seed: int) -> int:
     """Which of ``count`` target images belongs to source image ``index``."""
     return derive_seed(seed, index) % count
-
-
-def _resized(pixels: np.ndarray, steps: Pipeline) -> np.ndarray:
-    shape = pixels.shape[:2]
-    return steps(dict(img=pixels, img_shape=shape, ori_shape=shape))["img"]
 
 
 def _tensor(bgr: np.ndarray) -> Tensor:

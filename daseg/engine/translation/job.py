@@ -59,6 +59,7 @@ class Job:
         count = len(self.source)
         self.indices = range(min(count, limit or count))
         self.steps, self.target_steps = (self._steps(role) for role in ("source", "target"))
+        self.images([]).check()
 
     def _target(self) -> SegDataset | None:
         """The target; where only the contact sheet would show it, it need not be there."""

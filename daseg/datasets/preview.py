@@ -1,0 +1,62 @@
+"""What a pipeline does to the first image, found out before a training or a test begins."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daseg.datasets.base import SegDataset
+from daseg.datasets.geometry import texture
+from daseg.datasets.io import read_image
+from daseg.datasets.rng import isolated_rng
+from daseg.datasets.whole import Draws
+from daseg.utils.errors import ConfigError
+
+_DRAWS = 16  # samples whose random draws are tried
+
+
+def check_whole(dataset: Any, place: str) -> None:
+    """Refuse a data set whose pipeline does more to an image than stretch it, or changes labels.
+
+    The first image of each of its data sets of files is read, no label, and no random number lost.
+    A pipeline that draws random numbers goes through the draws of its first samples.
+
+    Args:
+        dataset: A data set that is to be tested, validated or adapted to; may be a `MixedDataset`.
+        place: The key of the config that it is from, for the message.
+
+    Raises:
+        ConfigError: It does.
+        DataError: The first image cannot be read, or its numbers are not 0..255 in the end.
+    """
+    for leaf in getattr(dataset, "datasets", [dataset]):
+        if leaf is not dataset:
+            check_whole(leaf, place)
+        elif isinstance(leaf, SegDataset) and len(leaf):
+            _check_leaf(leaf, place)
+
+
+def _check_leaf(dataset: SegDataset, place: str) -> None:
+    image = dataset.samples[0].image
+    for position in range(min(_DRAWS, len(dataset))):
+        with isolated_rng(dataset.seed or 0, position):
+            before = Draws.now()
+            _, moved = dataset.pipeline.whole(
+                {**dataset.describe(0), "label_reader": _Pattern(image, dataset.max_value)}
+            )
+            fixed = before.same(Draws.now())
+        if moved:
+            raise ConfigError(f"{place}: {moved}")
+        if fixed:
+            return
+
+
+class _Pattern:
+    """Gives two classes in the place of a label, which is not to be opened for this."""
+
+    def __init__(self, image: Path, max_value: int | None) -> None:
+        self.image, self.max_value = image, max_value
+
+    def read(self, path: Any) -> np.ndarray:
+        height, width = read_image(self.image, self.max_value).shape[:2]
+        return (texture((height, width), (height, width))[1] > 127).astype(np.uint8)
