@@ -17,7 +17,7 @@ from daseg.datasets.pipeline import Pipeline
 from daseg.datasets.pixels import rgb_of, rounded
 from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
 from daseg.utils.colors import default_palette
-from daseg.utils.errors import ConfigError, DataError
+from daseg.utils.errors import ConfigError
 
 
 def init_segmentor(
@@ -171,7 +171,7 @@ def predict(
     else:
         pixels = rgb_of(image)
     seen = pixels if segmentor.preprocess is None else segmentor.preprocess(pixels)
-    tensor = torch.from_numpy(np.require(seen, requirements="CW")).permute(2, 0, 1)[None]
+    tensor = torch.from_numpy(np.require(seen, requirements=["C", "W"])).permute(2, 0, 1)[None]
     prob = segmentor.predict(tensor, (pixels.shape[0], pixels.shape[1]))[0]
     classes = prob.argmax(0).byte().cpu().numpy()
     return (classes, prob.float().cpu().numpy()) if return_prob else classes
