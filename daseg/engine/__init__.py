@@ -1,7 +1,7 @@
 """What drives a training: configs, the runner, its loop, optimizers, checkpoints, processes."""
 
 from daseg.engine.distributed import NetworkDDP
-from daseg.engine.loop import IterTrainLoop
+from daseg.engine.loop import IterTrainLoop, ValLoop
 from daseg.engine.optim import AmpOptimWrapper, OptimizersByNetwork
 
-__all__ = ["AmpOptimWrapper", "IterTrainLoop", "NetworkDDP", "OptimizersByNetwork"]
+__all__ = ["AmpOptimWrapper", "IterTrainLoop", "NetworkDDP", "OptimizersByNetwork", "ValLoop"]

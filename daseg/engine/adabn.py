@@ -26,6 +26,7 @@ from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.norm import is_norm
 from daseg.utils.progress import track
+from daseg.utils.signals import leave_to_parent
 from daseg.utils.workers import workers_of
 
 
@@ -193,4 +194,5 @@ def spread_batches(count: int, batch_size: int, max_images: int | None = None) -
 
 
 def _loader(dataset: Dataset[Any], batches: list[list[int]], workers: int) -> DataLoader[Any]:
-    return DataLoader(dataset, batch_sampler=batches, num_workers=workers, collate_fn=collate)
+    options: dict[str, Any] = dict(collate_fn=collate, worker_init_fn=leave_to_parent())
+    return DataLoader(dataset, batch_sampler=batches, num_workers=workers, **options)

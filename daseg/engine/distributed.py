@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from daseg.registry import MODEL_WRAPPERS
 from daseg.utils.errors import ConfigError
+from daseg.utils.parent import end_with
 
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 SLURM = dict(RANK="SLURM_PROCID", WORLD_SIZE="SLURM_NTASKS", LOCAL_RANK="SLURM_LOCALID")
@@ -51,6 +52,7 @@ def init_processes(launcher: str, timeout: int = 1800) -> None:
         _check_gpus(int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count())
         # Under Slurm a process may see its own GPU alone.
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    end_with(os.getppid())  # the launcher: without it nobody would end this process
     dist.init_process_group("nccl" if use_cuda else "gloo", timeout=timedelta(seconds=timeout))
     if not use_cuda:  # NCCL would wait for the others, also where this process ends by an error
         atexit.register(_leave)

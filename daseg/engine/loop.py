@@ -4,14 +4,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from mmengine.dist import get_rank
+from mmengine.dist import barrier, get_rank
 from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import ValLoop as MMValLoop
+from mmengine.runner.loops import _parse_losses
 from torch.utils.data import DataLoader
 
 from daseg.engine.distributed import follow_first_process
+from daseg.engine.stopping import Stopping, all_or_none
+from daseg.hooks.checkpoint import save_now
 from daseg.registry import LOOPS
+from daseg.utils import signals
 from daseg.utils.errors import ConfigError
 from daseg.utils.seed import seed_everything
+from daseg.utils.signals import Stopped
 from daseg.utils.workers import workers_of
 
 
@@ -25,7 +31,13 @@ class IterTrainLoop(BaseLoop):
     iteration and the rank, so that a resumed run equals an uninterrupted one.
 
     Before the batch of an iteration is fetched, hooks are called by ``before_train_batch(runner)``:
-    they may change what the data set gives, and then call `restart_batches`.
+    they may change what the data set gives, and then call `restart_batches`. Before a validation, a
+    making of pseudo-labels and a checkpoint that was not foreseen they are called by
+    ``hand_on(runner)``: what they keep to themselves has to go where checkpoints take it from.
+
+    A signal that asks to stop (`daseg.utils.signals`) lets the iteration end, or ends a validation
+    or a making of pseudo-labels early; a checkpoint of the iterations done is written if there is
+    none yet, and `Stopped` raised. Several processes stop together.
 
     Args:
         runner: The runner.
@@ -72,17 +84,41 @@ class IterTrainLoop(BaseLoop):
         runner = self.runner
         runner.call_hook("before_train")
         runner.call_hook("before_train_epoch")
+        stopping = Stopping()
+        try:
+            with signals.gently(), signals.asking(stopping.requested):
+                self._iterate(stopping)
+        except Stopped as stop:
+            self._batches = None
+            self._leave(stop)
+            raise Stopped(stop.number, told=True) from None
+        self._batches = None  # its workers end
+        follow_first_process(runner.model)
+        runner.call_hook("after_train_epoch")
+        runner.call_hook("after_train")
+
+    def _iterate(self, stopping: Stopping) -> None:
+        runner = self.runner
         self._validate()  # a resumed run may have been stopped before it could
         while self._iter < self.max_iters and not self.stop_training:
             runner.call_hook("before_train_batch")
             batch = self._next_batch()
             runner.model.train()
             self.run_iter(batch)
+            number = stopping.due(self._iter)
+            if number is not None:
+                runner.call_hook("hand_on")
+                raise Stopped(number)
             self._validate()
-        self._batches = None  # its workers end
-        follow_first_process(runner.model)
-        runner.call_hook("after_train_epoch")
-        runner.call_hook("after_train")
+
+    def _leave(self, stop: Stopped) -> None:
+        """Save what is not on the disk, and say so; the first process does."""
+        path = save_now(self.runner)
+        barrier()  # a launcher ends the others when the first process has gone
+        self.runner.logger.info(
+            f"{stop} after iteration {self.done}: {path.name} is saved, --resume goes on from it"
+        )
+        self.runner.visualizer.close()
 
     def restart_batches(self) -> None:
         """Let the next batch be read from the data set as it is now; which images it has stays.
@@ -107,6 +143,7 @@ class IterTrainLoop(BaseLoop):
         due = self._iter == self.max_iters or self._iter % self.val_interval == 0
         if self.runner.val_loop is not None and self._iter > 0 and due:
             follow_first_process(self.runner.model)
+            self.runner.call_hook("hand_on")
             with workers_of("val_dataloader"):
                 self.runner.val_loop.run()
 
@@ -119,3 +156,30 @@ class IterTrainLoop(BaseLoop):
         self.done = self._iter + 1
         runner.call_hook("after_train_iter", **place, outputs=outputs)
         self._iter += 1
+
+
+@LOOPS.register_module()
+class ValLoop(MMValLoop):
+    """mmengine's validation loop, which a signal that asks to stop ends early."""
+
+    def run(self) -> dict[str, float]:
+        """Validate; return the metrics.
+
+        Raises:
+            Stopped: A signal has ended it; in all processes.
+        """
+        runner = self.runner
+        runner.call_hook("before_val")
+        runner.call_hook("before_val_epoch")
+        runner.model.eval()
+        self.val_loss.clear()
+        with all_or_none():
+            for index, batch in enumerate(self.dataloader):
+                self.run_iter(index, batch)
+                signals.check()
+        metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
+        if self.val_loss:  # of a model that gives losses in validation
+            metrics.update(_parse_losses(self.val_loss, "val"))
+        runner.call_hook("after_val_epoch", metrics=metrics)
+        runner.call_hook("after_val")
+        return metrics

@@ -39,6 +39,7 @@ from daseg.engine.training_state import (
 )
 from daseg.evaluation.protocol import versions
 from daseg.segmentor import without_initial_weights
+from daseg.utils import signals
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.workers import workers_of
 from daseg.utils.wrapping import unwrap
@@ -105,7 +106,14 @@ class Runner(MMRunner):
             if not dataloader.get("num_workers"):  # else torch raises an error
                 dataloader.pop("persistent_workers", None)
                 dataloader.pop("prefetch_factor", None)
-        return MMRunner.build_dataloader(dataloader, *args, **kwargs)
+        loader = MMRunner.build_dataloader(dataloader, *args, **kwargs)
+        loader.worker_init_fn = signals.leave_to_parent(loader.worker_init_fn)
+        return loader
+
+    def train(self) -> nn.Module:
+        """Train; a signal that asks to stop raises `Stopped`, after what is done was saved."""
+        with signals.obeyed():
+            return super().train()
 
     def build_val_loop(self, loop: Any) -> Any:
         """Build the validation, whose pipeline may do no more than stretch images."""

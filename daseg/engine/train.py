@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from daseg.engine.runner import Runner
 from daseg.engine.work_dirs import default_work_dir
 from daseg.utils.errors import CheckpointError, ConfigError, WorkerError, WriteError
 from daseg.utils.files import remove_leftovers
+from daseg.utils.lock import locked
+from daseg.utils.signals import Stopped, obeyed
 from daseg.utils.writable import CAUSES, MIB, cause, check_folder
 
 
@@ -43,8 +45,10 @@ def train(
         world: Train in a small world: "demo" or "camvid".
 
     Raises:
-        ConfigError: The config is wrong, or the work dir holds another run's checkpoints.
+        ConfigError: The config is wrong, the work dir holds another run's checkpoints, or another
+            training runs in it.
         CheckpointError: There is none where ``load_from`` says, or one cannot be loaded.
+        Stopped: A signal has asked to stop (in the main thread); what is done is saved.
     """
     is_first = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
     cfg = load_config(config, cfg_options, amp=amp, world=world, show_changes=is_first)
@@ -60,22 +64,28 @@ def train(
         return None
     if is_first:
         check_folder(cfg.work_dir, "--work-dir")
-    _protect(cfg)
-    _find_start(cfg)
-    if is_first:
-        remove_leftovers(cfg.work_dir)  # half a checkpoint of a run that was killed
-    with _saying_what_is_whole(cfg.work_dir):
-        runner = Runner.from_cfg(cfg)
+    # Of several processes the first writes.
+    with locked(cfg.work_dir) if is_first else nullcontext():
+        _protect(cfg)
+        _find_start(cfg)
+        if is_first:
+            remove_leftovers(cfg.work_dir)  # half a checkpoint of a run that was killed
         try:
-            runner.train()
-        except KeyboardInterrupt:
-            newest = latest_checkpoint(cfg.work_dir)
-            print(
-                f"\nstopped; --resume goes on from {newest.name if newest else 'the beginning'}",
-                file=sys.stderr,
-            )
+            with obeyed(), _saying_what_is_whole(cfg.work_dir):
+                runner = Runner.from_cfg(cfg)
+                runner.train()
+        except KeyboardInterrupt as stop:
+            if is_first and not (isinstance(stop, Stopped) and stop.told):
+                _tell(cfg)
             raise
-    return runner
+        return runner
+
+
+def _tell(cfg: Config) -> None:
+    """Say what is saved of a run that was stopped before its first iteration or after its last."""
+    newest = latest_checkpoint(cfg.work_dir)
+    begin = newest.name if newest else "the beginning"
+    print(f"\nstopped; --resume goes on from {begin}", file=sys.stderr)
 
 
 @contextmanager

@@ -57,9 +57,8 @@ class CheckpointHook(MMCheckpointHook):
 
     def after_train(self, runner: Runner) -> None:
         """Keep what an early stop would lose."""
-        done = runner.train_loop.done
-        if self.save_last and done and not (Path(self.out_dir) / f"iter_{done}.pth").exists():
-            self._save_checkpoint_with_step(runner, done, meta={})
+        if self.save_last and runner.train_loop.done:
+            save_now(runner)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, float]) -> None:
         """Remove the old best when the new one is on the disk, not before."""
@@ -85,3 +84,19 @@ class CheckpointHook(MMCheckpointHook):
         if self.keep > 0:
             for path in numbered_checkpoints(self.out_dir)[: -self.keep]:
                 path.unlink()
+
+
+def save_now(runner: Runner) -> Path:
+    """Write the checkpoint of the iterations that are done, if it is not there; return its path.
+
+    Of several processes all call it. Where the config has no `CheckpointHook`, it is written, too.
+    """
+    keeper = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
+    done = runner.train_loop.done
+    path = Path(keeper.out_dir if keeper else runner.work_dir) / f"iter_{done}.pth"
+    if not path.exists():
+        if keeper is not None:
+            keeper._save_checkpoint_with_step(runner, done, meta={})
+        else:
+            runner.save_checkpoint(runner.work_dir, path.name)
+    return path

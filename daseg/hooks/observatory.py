@@ -113,9 +113,10 @@ class ObservatoryHook(Hook):
         if self.picture_interval and (last or iteration % self.picture_interval == 0):
             self._draw(runner, views, iteration)
 
-    def before_val(self, runner: Runner) -> None:
+    def hand_on(self, runner: Runner) -> None:
         """Keep what is pending: a checkpoint may be written."""
-        self._fetch(runner)
+        if is_main_process():
+            self._fetch(runner)
 
     def after_train(self, runner: Runner) -> None:
         """Keep what is pending: the last checkpoint of an early stop is written afterwards."""

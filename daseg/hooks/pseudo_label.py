@@ -176,7 +176,7 @@ class PseudoLabelHook(Hook):
         """Make a round where one is due; train on it from here on."""
         if runner.iter not in self.rounds:
             return
-        runner.call_hook("before_pseudo_labels")
+        runner.call_hook("hand_on")
         runner.train_loop.restart_batches()
         self._label(runner)
         runner.call_hook("after_pseudo_labels")

@@ -100,8 +100,9 @@ class ReportHook(Hook):
         self.miou = (metrics or {}).get("mIoU", self.miou)
         self._add_up(runner)  # the best checkpoint may be written now
 
-    def before_pseudo_labels(self, runner: Runner) -> None:
-        """Add up: what the network has seen is asked for when it makes pseudo-labels."""
+    def hand_on(self, runner: Runner) -> None:
+        """Add up: a checkpoint may be written, and what the network has seen be asked for."""
+        self._take_time("seconds")
         self._add_up(runner)
 
     def after_pseudo_labels(self, runner: Runner) -> None:

@@ -47,8 +47,8 @@ class TrainLogHook(RuntimeInfoHook):
         if last or any(self.every_n_train_iters(runner, h.interval) for h in readers):
             self.flush(runner)
 
-    def before_val(self, runner: Runner) -> None:
-        """Hand on what is pending, and look at the weights, before they are measured."""
+    def hand_on(self, runner: Runner) -> None:
+        """Hand on what is pending, and look at the weights, before they are measured or saved."""
         self.flush(runner)
         if runner.iter:
             runner.check_finite()

@@ -3,16 +3,22 @@
 import functools
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from daseg.utils.errors import UserError
+from daseg.utils.parent import end_with_named_parent
+from daseg.utils.signals import Stopped, obeyed
 
 
 def door(main: Callable[[], None]) -> Callable[[], None]:
     """Wrap a tool's ``main``: the user's errors are one message and exit status 2, no traceback.
 
-    Ctrl-C ends with status 130. Every other error keeps its traceback, since it is a bug of ours.
+    A signal that asks to stop ends it with the status that shells give it, 130 for Ctrl-C; a second
+    one ends it at once, with the same status. Every other error keeps its traceback, since it is a
+    bug of ours.
     """
 
     @functools.wraps(main)
@@ -20,21 +26,34 @@ def door(main: Callable[[], None]) -> Callable[[], None]:
         for stream in (sys.stdout, sys.stderr):  # names of files may be no text
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        try:
-            main()
-        except UserError as error:
-            print(f"error: {_without_trace(str(error))}", file=sys.stderr)
-            sys.exit(2)
-        except KeyboardInterrupt:
-            # A loader's worker dies of the same signal; a thread that it talked to says so late.
-            sys.excepthook = lambda *_: None
-            print("\nstopped by the user", file=sys.stderr)
-            sys.exit(130)
-        except BrokenPipeError:  # `tools/... | head`: nobody reads on
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(141)
+        with obeyed(at_second=_end_at_once):
+            end_with_named_parent()
+            _run(main)
 
     return run
+
+
+def _run(main: Callable[[], None]) -> None:
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {_without_trace(str(error))}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt as stop:
+        # A loader's worker may die of the same signal; a thread that it talked to says so late.
+        sys.excepthook = lambda *_: None
+        by_name = isinstance(stop, Stopped) and stop.number != signal.SIGINT
+        print(f"\n{stop if by_name else 'stopped by the user'}", file=sys.stderr)
+        sys.exit(stop.status if isinstance(stop, Stopped) else 130)
+    except BrokenPipeError:  # `tools/... | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _end_at_once(first: int) -> NoReturn:
+    """End without tidying up: what is half written lies under a temporary name."""
+    os.write(2, b"\nstopped at once by a second signal\n")
+    os._exit(128 + first)
 
 
 def _without_trace(message: str) -> str:

@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TextIO, TypeVar
 
+from daseg.utils.signals import check
+
 T = TypeVar("T")
 
 
@@ -12,7 +14,7 @@ def track(items: Iterable[T], total: int, what: str, stream: TextIO | None = Non
     """Yield the items; meanwhile write ``what 30/120 25% 14.2/s, 6 s left`` to ``stream``.
 
     A terminal sees one line that changes, twice a second; a log file a line every ten seconds, and
-    one at the end.
+    one at the end. Between two items a signal ends it: see `daseg.utils.signals.check`.
 
     Args:
         items: What to go through.
@@ -26,6 +28,7 @@ def track(items: Iterable[T], total: int, what: str, stream: TextIO | None = Non
     done = 0
     for done, item in enumerate(items, 1):
         yield item
+        check()
         now = time.monotonic()
         if now - shown >= (0.5 if terminal else 10) or done == total:
             shown = now

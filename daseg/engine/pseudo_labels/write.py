@@ -1,7 +1,7 @@
 """Writing pseudo-labels: image after image, shared by all processes, and their record."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from mmengine.dist import (
 from daseg.engine.pseudo_labels.labelling import AUDIT_FILES, Labelling
 from daseg.engine.pseudo_labels.report import Coverage, write_sheet
 from daseg.engine.recorder import Recorder, complete_entries
+from daseg.engine.stopping import all_or_none
 from daseg.engine.translation.data import Item, in_order
 from daseg.evaluation.protocol import versions
 from daseg.utils.errors import DataError
@@ -27,6 +28,7 @@ from daseg.utils.files import atomic_write_text
 from daseg.utils.manifest import Entry, Journal, Manifest
 from daseg.utils.progress import track
 from daseg.utils.pseudo_labels import KIND
+from daseg.utils.signals import check
 from daseg.utils.weights import sha256_file
 
 SAVE_SECONDS = 20  # between two savings of the histogram
@@ -93,7 +95,9 @@ def write_labels(
     try:
         cuts = _cuts(job, workers)
         todo = [i for i in job.indices if job.target.names[i] not in entries]
-        for made in all_gather_object(_label_share(job, record, cuts, workers, _share(todo))):
+        with all_or_none():
+            own = _label_share(job, record, cuts, workers, _share(todo))
+        for made in all_gather_object(own):
             entries |= made
     finally:
         record.close()
@@ -113,8 +117,13 @@ def _share(todo: Sequence[int]) -> Sequence[int]:
     return todo[get_rank() :: get_world_size()]
 
 
-def _shown(items: Iterable[Item], total: int, what: str) -> Iterable[Item]:
-    return track(items, total, what) if is_main_process() else items
+def _shown(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    if is_main_process():
+        yield from track(items, total, what)
+        return
+    for item in items:
+        yield item
+        check()
 
 
 def _begin(
@@ -181,12 +190,13 @@ def _cuts(job: Labelling, workers: int) -> list[float]:
     histogram = job.histogram()
     before, saved, done = histogram.counts.copy(), time.monotonic(), len(histogram.sources)
     todo = _share(job.indices[done:])
-    for item in _shown(in_order(job.images(todo), workers), len(todo), "measuring confidence"):
-        prediction = job.predict(*_readable(item))
-        histogram.add(prediction.classes, prediction.score, item.sha256)
-        if get_world_size() == 1 and time.monotonic() - saved > SAVE_SECONDS:
-            histogram.save()
-            saved = time.monotonic()
+    with all_or_none():
+        for item in _shown(in_order(job.images(todo), workers), len(todo), "measuring confidence"):
+            prediction = job.predict(*_readable(item))
+            histogram.add(prediction.classes, prediction.score, item.sha256)
+            if get_world_size() == 1 and time.monotonic() - saved > SAVE_SECONDS:
+                histogram.save()
+                saved = time.monotonic()
     counted = torch.from_numpy(histogram.counts - before)
     all_reduce(counted, "sum")
     histogram.counts = before + counted.numpy()

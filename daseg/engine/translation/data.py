@@ -18,6 +18,7 @@ from daseg.datasets.pipeline import Pipeline
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.seed import derive_seed
+from daseg.utils.signals import leave_to_parent
 from daseg.utils.weights import sha256_file
 from daseg.utils.workers import workers_of
 
@@ -202,9 +203,8 @@ def in_order(images: Dataset[Any], workers: int) -> Iterator[Any]:
         WorkerError: One of them has died.
     """
     options: dict[str, Any] = dict(prefetch_factor=4) if workers else {}
-    loader = DataLoader(
-        images, batch_size=None, num_workers=workers, collate_fn=_as_it_is, **options
-    )
+    options |= dict(collate_fn=_as_it_is, worker_init_fn=leave_to_parent())
+    loader = DataLoader(images, batch_size=None, num_workers=workers, **options)
     with workers_of("the images", "--workers"):
         yield from loader
 

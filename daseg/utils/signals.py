@@ -1,0 +1,182 @@
+"""Signals that ask a program to stop: obeyed at the right moment, and told by the exit status.
+
+SIGTERM (a scheduler, ``kill``), SIGINT (Ctrl-C), SIGHUP (a closed terminal) and SIGUSR1 (Slurm's
+warning before the time is over) mean the same. A signal that is ignored when the program begins, as
+SIGHUP is under ``nohup``, stays ignored, and a handler of somebody else stays in its place.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from types import FrameType
+from typing import Any
+
+NAMES = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")  # Windows has the first two
+STOPPING = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
+# Whose place may be taken: nobody has asked for anything else there.
+DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal has asked to stop; as Ctrl-C does, it passes by what handles errors.
+
+    Args:
+        number: Of the signal.
+        told: Whether it has been said what is saved.
+    """
+
+    def __init__(self, number: int, *, told: bool = False) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number, self.told = number, told
+
+    @property
+    def status(self) -> int:
+        """The exit status, as shells count: 143 of SIGTERM, 130 of SIGINT, 129, 138."""
+        return 128 + self.number
+
+
+@dataclass
+class _State:
+    """Signals are a process's, so this is, too."""
+
+    process: int = 0  # that has installed handlers; 0: none has
+    number: int | None = None  # of the first signal
+    gentle: bool = False  # whether a signal is only noted
+    open: bool = True  # whether `check` raises
+    at_second: Callable[[int], None] | None = None
+    ask: Callable[[], int | None] | None = None
+
+
+_state = _State()
+
+
+@contextmanager
+def obeyed(at_second: Callable[[int], None] | None = None) -> Iterator[None]:
+    """While the body runs, the first signal raises `Stopped`, or is noted: see `gently`.
+
+    Inside another one, and in a thread that is not the main one, nothing changes.
+
+    Args:
+        at_second: Called with the number of the first signal when a second one comes. None: the
+            second one raises `Stopped`, even where the first was only noted.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if _state.process == os.getpid() or not main:
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    ours = {number: handler for number, handler in before.items() if handler in DEFAULTS}
+    _state.process, _state.number, _state.at_second = os.getpid(), None, at_second
+    try:
+        for number in ours:
+            signal.signal(number, _on_signal)
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        _state.process, _state.number, _state.at_second = 0, None, None
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    if os.getpid() != _state.process:  # a process that was forked from this one
+        return
+    if _state.number is not None:
+        if _state.at_second is not None:
+            _state.at_second(_state.number)
+        raise Stopped(_state.number)
+    _state.number = number
+    if not _state.gentle:
+        raise Stopped(number)
+
+
+@contextmanager
+def gently() -> Iterator[None]:
+    """While the body runs, the first signal is only noted: the body asks for it.
+
+    What must not be left half done asks by `requested` when it is done; what may be, by `check` in
+    a body of `open_to_stop`.
+    """
+    with _set(gentle=True, open=False):
+        yield
+
+
+@contextmanager
+def open_to_stop() -> Iterator[None]:
+    """While the body runs, `check` raises `Stopped` also inside `gently`."""
+    with _set(open=True):
+        yield
+
+
+@contextmanager
+def asking(others: Callable[[], int | None]) -> Iterator[None]:
+    """While the body runs, a stop that other processes were asked for counts, too.
+
+    Args:
+        others: Gives the number of the signal, or None; it may ask for `noted`.
+    """
+    with _set(ask=others):
+        yield
+
+
+@contextmanager
+def _set(**values: Any) -> Iterator[None]:
+    before = {name: getattr(_state, name) for name in values}
+    vars(_state).update(values)
+    try:
+        yield
+    finally:
+        vars(_state).update(before)
+
+
+def noted() -> int | None:
+    """The number of the first signal that this process has got; None: none."""
+    return _state.number
+
+
+def requested() -> int | None:
+    """The number of the signal by which this process, or one it works with, is to stop."""
+    return noted() if _state.ask is None else _state.ask()
+
+
+def check() -> None:
+    """Raise `Stopped` where a stop was asked for, and is possible here.
+
+    Long jobs call it for each image. It also makes up for an exception that Python lost because the
+    signal came while an object was being deleted.
+    """
+    if _state.open and (number := requested()) is not None:
+        raise Stopped(number)
+
+
+def leave_to_parent(own: Callable[[int], None] | None = None) -> Callable[[int], None]:
+    """A loader's ``worker_init_fn``, behind which workers leave all signals to their parent.
+
+    A terminal and a scheduler signal whole groups of processes. A worker that dies of it would
+    break the iteration that the parent wants to finish.
+
+    Args:
+        own: Another ``worker_init_fn`` to call.
+    """
+    return partial(_leave_to_parent, own)
+
+
+def _leave_to_parent(own: Callable[[int], None] | None, worker: int) -> None:
+    for number in STOPPING:
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # Linux; elsewhere every SIGTERM ends a worker
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_obey_parent, daemon=True).start()
+    if own is not None:
+        own(worker)
+
+
+def _obey_parent() -> None:
+    """End by a SIGTERM of the parent, by which torch ends a worker that hangs; by no other."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
