@@ -11,7 +11,7 @@ config=$1 checkpoint=$2 processes=$3
 shift 3
 here=$(dirname "$0")
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-exec "${PYTHON:-python}" -m torch.distributed.run \
+exec "${PYTHON:-python}" -m daseg.utils.launch \
     --nnodes="${NNODES:-1}" --node-rank="${NODE_RANK:-0}" --nproc-per-node="$processes" \
     --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="${MASTER_PORT:-29500}" \
     "$here/test.py" "$config" "$checkpoint" --launcher pytorch "$@"

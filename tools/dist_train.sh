@@ -16,7 +16,7 @@ shift 2
 here=$(dirname "$0")
 # One thread a process, unless told otherwise: more would fight for the same cores.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-exec "${PYTHON:-python}" -m torch.distributed.run \
+exec "${PYTHON:-python}" -m daseg.utils.launch \
     --nnodes="${NNODES:-1}" --node-rank="${NODE_RANK:-0}" --nproc-per-node="$processes" \
     --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="${MASTER_PORT:-29500}" \
     "$here/train.py" "$config" --launcher pytorch "$@"

@@ -90,6 +90,8 @@ class IterTrainLoop(BaseLoop):
                 self._iterate(stopping)
         except Stopped as stop:
             self._batches = None
+            if stop.at_once:  # in the midst of a step, perhaps
+                raise
             self._leave(stop)
             raise Stopped(stop.number, told=True) from None
         self._batches = None  # its workers end

@@ -95,6 +95,8 @@ def all_or_none() -> Iterator[None]:
         try:
             yield
         except Stopped as error:
+            if error.at_once:
+                raise
             stopped = error.number
     flag = torch.tensor(stopped or 0)
     all_reduce(flag, "max")

@@ -27,11 +27,12 @@ class Stopped(KeyboardInterrupt):
     Args:
         number: Of the signal.
         told: Whether it has been said what is saved.
+        at_once: Whether it is for a second signal, and anything may be half done.
     """
 
-    def __init__(self, number: int, *, told: bool = False) -> None:
+    def __init__(self, number: int, *, told: bool = False, at_once: bool = False) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
-        self.number, self.told = number, told
+        self.number, self.told, self.at_once = number, told, at_once
 
     @property
     def status(self) -> int:
@@ -87,7 +88,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     if _state.number is not None:
         if _state.at_second is not None:
             _state.at_second(_state.number)
-        raise Stopped(_state.number)
+        raise Stopped(_state.number, at_once=True)
     _state.number = number
     if not _state.gentle:
         raise Stopped(number)

@@ -1,0 +1,50 @@
+"""torchrun, which is stopped as the processes are that it starts: for ``tools/dist_train.sh``.
+
+torchrun itself dies of SIGUSR1 and leaves its processes alone, takes SIGHUP in spite of ``nohup``,
+and ends with status 1 and a traceback whatever has stopped it.
+"""
+
+import signal
+import sys
+from types import FrameType
+
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.run import get_args_parser, main
+
+HANDLED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")
+# Of a process that has told the user what is wrong, or that a signal has stopped.
+TOLD = (2, *(128 + getattr(signal, name) for name in HANDLED if hasattr(signal, name)))
+
+
+def launch(arguments: list[str]) -> int:
+    """Run torchrun with these arguments; return the exit status."""
+    try:
+        main([*_signals(), *arguments])
+    except SignalException as stop:
+        return 128 + int(stop.sigval)
+    except ChildFailedError as error:
+        _, first = error.get_first_failure()
+        if first.exitcode not in TOLD:
+            raise
+        return int(first.exitcode)
+    return 0
+
+
+def _signals() -> list[str]:
+    """The option that says which signals are passed on: all but those that are ignored."""
+    there = [name for name in HANDLED if hasattr(signal, name)]
+    names = [n for n in there if signal.getsignal(getattr(signal, n)) != signal.SIG_IGN]
+    if any("--signals-to-handle" in each.option_strings for each in get_args_parser()._actions):
+        return [f"--signals-to-handle={','.join(names)}"]
+    if "SIGUSR1" in names:  # of an older torch, which knows the others
+        signal.signal(signal.SIGUSR1, _pass_on)
+    return []
+
+
+def _pass_on(number: int, frame: FrameType | None) -> None:
+    raise SignalException(f"signal {number}", sigval=signal.Signals(number))
+
+
+if __name__ == "__main__":
+    sys.exit(launch(sys.argv[1:]))
