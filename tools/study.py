@@ -8,7 +8,6 @@ What is done already is not made again: the same command goes on where it was st
 """
 
 import argparse
-import signal
 from typing import Any
 
 from daseg.utils.cli import door
@@ -49,7 +48,6 @@ def main() -> None:
 
     from daseg.engine.study import choose_devices, run_study
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     files = run_study(
         args.study,
         root=args.root,

@@ -1,5 +1,6 @@
 """Writing the files of a made data set in threads, and going on where an earlier run ended."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -19,10 +20,16 @@ def going_on() -> Iterator[None]:
     """Add to what stops a making of files that what was written stays.
 
     Raises:
-        WriteError, WorkerError: As the body.
+        WriteError, WorkerError, KeyboardInterrupt: As the body.
     """
     try:
         yield
+    except KeyboardInterrupt:  # a signal, too
+        print(
+            "\nstopped; what was written is whole, the same command goes on from there",
+            file=sys.stderr,
+        )
+        raise
     except (WriteError, WorkerError) as error:
         raise type(error)(
             f"{error}. What was written before is whole: the same command goes on from there"

@@ -177,6 +177,7 @@ class PseudoLabelHook(Hook):
         if runner.iter not in self.rounds:
             return
         runner.call_hook("hand_on")
+        runner.call_hook("before_pseudo_labels")
         runner.train_loop.restart_batches()
         self._label(runner)
         runner.call_hook("after_pseudo_labels")

@@ -39,7 +39,9 @@ class FolderInUseError(ConfigError):
 
 
 @contextmanager
-def locked(folder: str | os.PathLike[str], *, name: str = LOCK) -> Iterator[int]:
+def locked(
+    folder: str | os.PathLike[str], *, name: str = LOCK, stays: bool = False
+) -> Iterator[int]:
     """Hold the lock of a folder, made if missing, while the body runs; give its file's handle.
 
     The lock is one of the kernel's on a file in the folder: it ends with the process, also by
@@ -51,6 +53,7 @@ def locked(folder: str | os.PathLike[str], *, name: str = LOCK) -> Iterator[int]
     Args:
         folder: What is written into.
         name: Of the file.
+        stays: Leave the file: a command that was handed it holds the lock until it ends, too.
 
     Raises:
         FolderInUseError: Another process has it, or another part of this one.
@@ -65,8 +68,9 @@ def locked(folder: str | os.PathLike[str], *, name: str = LOCK) -> Iterator[int]
     finally:
         if handle in _open:  # else this is a process that was forked
             _open.remove(handle)
-            with suppress(OSError):  # Windows removes no file that is open
-                path.unlink()  # while it is locked: who has opened it meanwhile looks again
+            if not stays:
+                with suppress(OSError):  # Windows removes no file that is open
+                    path.unlink()  # while it is locked: who has opened it meanwhile looks again
             os.close(handle)
             if is_new:
                 with suppress(OSError):  # something has been written

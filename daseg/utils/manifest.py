@@ -11,6 +11,7 @@ from typing import Any
 from daseg.utils.errors import DataError
 from daseg.utils.files import atomic_write_text, read_bytes, remove_leftovers
 from daseg.utils.json_files import check_shape, parse_json, unreadable
+from daseg.utils.lock import LOCK
 from daseg.utils.writable import refuse_links, writing
 
 FORMAT = 1
@@ -83,7 +84,7 @@ class Manifest:
         noun, done = WORDS[self.kind]
         if found is None:
             remove_leftovers(self.out)  # of a run that was killed before it had begun
-            if self.out.is_dir() and any(self.out.iterdir()):
+            if self.out.is_dir() and any(path.name != LOCK for path in self.out.iterdir()):
                 raise DataError(
                     f"{self.out} holds files, but no {FINAL} of {noun}: choose a folder "
                     "that is empty or not there yet"

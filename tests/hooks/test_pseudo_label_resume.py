@@ -65,11 +65,11 @@ def test_resumed_equals_uninterrupted(online, monkeypatch, tmp_path):
     write = Labelling.write
 
     def fail_late(job, item, *arrays):
-        name, entry = write(job, item, *arrays)
-        written.append(name)
+        made = write(job, item, *arrays)
+        written.append(made.name)
         if len(written) == 12 + 5:
             raise RuntimeError("killed")
-        return name, entry
+        return made
 
     run = tmp_path / "labelling"
     monkeypatch.setattr(Labelling, "write", fail_late)

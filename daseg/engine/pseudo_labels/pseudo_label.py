@@ -12,6 +12,7 @@ from daseg.engine.pseudo_labels.report import Coverage
 from daseg.engine.pseudo_labels.threshold import Threshold
 from daseg.engine.pseudo_labels.write import write_labels
 from daseg.engine.recorder import going_on
+from daseg.utils.lock import locked
 from daseg.utils.writable import check_folder
 
 
@@ -73,7 +74,7 @@ def pseudo_label(
 
     Raises:
         ConfigError, CheckpointError, DataError: Before anything is written where it can be known;
-            else what was written stays, whole, for the next run.
+            else what was written stays, whole, for the next run. Another process writes there.
     """
     check_folder(out, "--out")
     job = Job(
@@ -93,7 +94,7 @@ def pseudo_label(
     seen = job.target_labels_seen
     name = str(config) if world is None else f"{config} --world {world}"
     about = dict(config=name, teacher_saw_target_labels=seen)
-    with going_on():
+    with going_on(), locked(job.set.out):
         written = write_labels(job, about, workers=workers, overwrite=overwrite)
         found = None if validation is None else audit_job(job, validation, written.cuts, workers)
     return Made(job.set.out, written.images, written.made, written.coverage, seen, found)

@@ -1,13 +1,12 @@
 """The jobs of a study as processes of their own, one on a device."""
 
-import fcntl
 import os
 import shlex
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -20,8 +19,11 @@ from daseg.engine.study.queue import Elsewhere
 from daseg.evaluation.study import chosen_checkpoints
 from daseg.utils.errors import ConfigError, UserError
 from daseg.utils.json_files import read_json
+from daseg.utils.lock import FolderInUseError, locked
+from daseg.utils.parent import named_parent
 
-LOG, LOCK = "log.txt", ".lock"
+LOG = "log.txt"
+LOCK = ".job.lock"  # the commands lock the folders that they write into themselves
 LAST_LINES = 12  # of a failed command's output
 
 
@@ -32,8 +34,9 @@ class StudyError(UserError):
 class Processes:
     """Runs jobs, each command a process of its own.
 
-    A job is locked for as long as one of its processes lives: where a study was killed and its
-    training lives on, the next one waits for that, and does not train into the same folder.
+    A job is locked for as long as one of its processes lives. Where a study was killed, its
+    commands learn of it and stop, as by SIGTERM; the next study waits for that, and does not train
+    into the same folder.
 
     Args:
         devices: By number of the slot: "cpu", "cuda:0", ...
@@ -110,7 +113,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | self._environment(slot),
+                env=os.environ | named_parent() | self._environment(slot),
                 pass_fds=[lock],
                 start_new_session=True,
             )
@@ -191,12 +194,12 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def _locked(job: Job) -> Iterator[int]:
     """Hold the lock of a job, which processes that inherit its file hold, too."""
-    with (job.folder / LOCK).open("w") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            handle = stack.enter_context(locked(job.folder, name=LOCK, stays=True))
+        except FolderInUseError:
             raise Elsewhere from None
-        yield file.fileno()
+        yield handle
 
 
 def _result(job: Job) -> str:

@@ -14,6 +14,7 @@ from daseg.engine.translation.job import Job, Size, Writer
 from daseg.engine.translation.sheet import write_contact_sheet
 from daseg.evaluation.protocol import versions
 from daseg.utils.errors import DataError
+from daseg.utils.lock import locked
 from daseg.utils.manifest import Entry, Manifest
 from daseg.utils.progress import track
 from daseg.utils.writable import check_folder
@@ -81,7 +82,7 @@ def translate(
 
     Raises:
         ConfigError, CheckpointError, DataError: Before anything is written where it can be known;
-            else what was written stays, whole, for the next run.
+            else what was written stays, whole, for the next run. Another process writes there.
     """
     check_folder(out, "--out")
     cfg = load_config(config, dict(cfg_options or {}), world=world)
@@ -90,7 +91,7 @@ def translate(
     gate = None
     if segmentor is not None:
         gate = Gate(job.source, *segmentor, device=device, world=segmentor_world)
-    with going_on():
+    with going_on(), locked(job.set.out):
         manifest = Manifest(job.set.out, job.settings(), overwrite=overwrite)
         done = _complete(job, manifest, workers)
         try:
