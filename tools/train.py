@@ -26,6 +26,11 @@ def main() -> None:
         action="store_true",
         help="go on from the newest checkpoint of the work dir; without one, begin",
     )
+    parser.add_argument(
+        "--resume-from-whole",
+        action="store_true",
+        help="go on from the newest checkpoint that is whole; damaged ones behind it are renamed",
+    )
     parser.add_argument("--amp", action="store_true", help="train in mixed precision (bfloat16)")
     parser.add_argument("--print-config", action="store_true", help="print the config and stop")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm"], default="none")
@@ -39,6 +44,7 @@ def main() -> None:
         args.config,
         work_dir=args.work_dir,
         resume=args.resume,
+        resume_from_whole=args.resume_from_whole,
         amp=args.amp,
         launcher=args.launcher,
         cfg_options=parse_cfg_options(args.cfg_options),

@@ -1,6 +1,7 @@
 """Checkpoints: written whole or not at all, read without running code, loaded strictly."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import get_state_dict
 from torch import nn
 
+from daseg.utils.errors import CheckpointError
 from daseg.utils.strict import (
     TEACHER,
     load_groups,
@@ -27,13 +29,19 @@ __all__ = [
     "load_segmentor",
     "load_strictly",
     "model_state",
+    "newest_whole",
     "numbered_checkpoints",
     "pack_message_hub",
     "read_checkpoint",
+    "read_to_resume",
     "segmentor_weights",
+    "set_damaged_aside",
     "unpack_message_hub",
     "write_checkpoint",
 ]
+
+NUMBERED = re.compile(r"iter_(0|[1-9][0-9]{0,17})\.pth")
+DAMAGED = ".damaged"  # behind the name of a checkpoint that was set aside
 
 
 def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
@@ -51,13 +59,68 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
 
 
 def numbered_checkpoints(work_dir: str | Path) -> list[Path]:
-    """The files ``iter_N.pth`` of a work dir, in the order of their iterations."""
+    """The files ``iter_N.pth`` of a work dir, in the order of their iterations.
+
+    A folder of this name, or a name that no run writes (``iter_007.pth``), is none of them.
+    """
     numbered = {
         int(match[1]): path
         for path in Path(work_dir).glob("iter_*.pth")
-        if (match := re.fullmatch(r"iter_(\d+)\.pth", path.name))
+        if (match := NUMBERED.fullmatch(path.name)) and path.is_file()
     }
     return [numbered[number] for number in sorted(numbered)]
+
+
+def newest_whole(checkpoints: Sequence[Path]) -> tuple[Path | None, dict[Path, str]]:
+    """The last of these checkpoints that can be read, and by file why those behind it cannot."""
+    damaged: dict[Path, str] = {}
+    for path in reversed(checkpoints):
+        try:
+            read_checkpoint(path)
+        except CheckpointError as error:
+            damaged[path] = str(error)
+        else:
+            return path, damaged
+    return None, damaged
+
+
+def set_damaged_aside(work_dir: str | Path) -> dict[Path, str]:
+    """Rename what is newer than the newest whole checkpoint; return what it was, and is, and why.
+
+    Raises:
+        CheckpointError: No checkpoint is whole.
+    """
+    numbered = numbered_checkpoints(work_dir)
+    whole, damaged = newest_whole(numbered)
+    if whole is None and numbered:
+        raise CheckpointError(
+            f"no checkpoint in {work_dir} is whole; delete them to begin again:\n  "
+            + "\n  ".join(damaged.values())
+        )
+    for path in damaged:
+        path.replace(path.with_name(path.name + DAMAGED))
+    return damaged
+
+
+def read_to_resume(path: Path) -> dict[str, Any]:
+    """Read the checkpoint that a run goes on from.
+
+    Raises:
+        CheckpointError: It cannot be read. The message says which earlier one can.
+    """
+    try:
+        return read_checkpoint(path)
+    except CheckpointError as error:
+        numbered = numbered_checkpoints(path.parent)
+        earlier = numbered[: numbered.index(path)] if path in numbered else []
+        whole, _ = newest_whole(earlier)
+        advice = (
+            "no earlier one is whole: delete it, and the training begins again"
+            if whole is None
+            else f"{whole.name} is whole: delete {path.name}, and --resume goes on from "
+            f"{whole.name}; --resume-from-whole does so, and sets {path.name} aside"
+        )
+        raise CheckpointError(f"{error}\n{advice}") from error
 
 
 def model_state(model: nn.Module) -> dict[str, torch.Tensor]:

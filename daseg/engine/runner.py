@@ -24,7 +24,7 @@ from daseg.engine.checkpoint import (
     load_strictly,
     model_state,
     pack_message_hub,
-    read_checkpoint,
+    read_to_resume,
     unpack_message_hub,
     write_checkpoint,
 )
@@ -241,7 +241,7 @@ class Runner(MMRunner):
             CheckpointError: The file lacks the training state, or is of another model, seed or
                 number of processes, so that the run would not be the same one.
         """
-        checkpoint = read_checkpoint(filename)
+        checkpoint = read_to_resume(Path(filename))
         check_resumable(checkpoint, filename)
         meta = checkpoint["meta"]
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)

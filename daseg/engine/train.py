@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine import Config
 
-from daseg.engine.checkpoint import latest_checkpoint
+from daseg.engine.checkpoint import DAMAGED, latest_checkpoint, set_damaged_aside
 from daseg.engine.config import load_config
 from daseg.engine.runner import Runner
 from daseg.engine.work_dirs import default_work_dir
@@ -25,6 +25,7 @@ def train(
     *,
     work_dir: str | Path | None = None,
     resume: bool = False,
+    resume_from_whole: bool = False,
     amp: bool = False,
     launcher: str = "none",
     cfg_options: dict[str, Any] | None = None,
@@ -38,6 +39,7 @@ def train(
         work_dir: Where checkpoints and logs go; default ``work_dirs/<config name>``, in a
             world ``work_dirs/<world>/<config's folder>_<config name>``.
         resume: Go on from the newest checkpoint of the work dir.
+        resume_from_whole: Go on from the newest one that is whole; those behind it are renamed.
         amp: Train in mixed precision (bfloat16).
         launcher: "none", or what started the processes: "pytorch" (torchrun) or "slurm".
         cfg_options: Overrides by dotted key.
@@ -57,7 +59,7 @@ def train(
             raise ConfigError(f"{config} cannot be trained: it has no {key}")
     given = cfg.get("work_dir") if work_dir is None else work_dir
     cfg.work_dir = str(default_work_dir(config, world) if given is None else given)
-    cfg.resume = resume
+    cfg.resume = resume or resume_from_whole
     cfg.launcher = launcher
     if print_config:
         print(cfg.pretty_text)
@@ -70,6 +72,8 @@ def train(
         _find_start(cfg)
         if is_first:
             remove_leftovers(cfg.work_dir)  # half a checkpoint of a run that was killed
+            if resume_from_whole:
+                _skip_damaged(cfg.work_dir)
         try:
             with obeyed(), _saying_what_is_whole(cfg.work_dir):
                 runner = Runner.from_cfg(cfg)
@@ -79,6 +83,11 @@ def train(
                 _tell(cfg)
             raise
         return runner
+
+
+def _skip_damaged(work_dir: str) -> None:
+    for path, problem in set_damaged_aside(work_dir).items():
+        print(f"skipped {path.name}, now {path.name}{DAMAGED}: {problem}", file=sys.stderr)
 
 
 def _tell(cfg: Config) -> None:
