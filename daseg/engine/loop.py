@@ -115,11 +115,12 @@ class IterTrainLoop(BaseLoop):
 
     def _leave(self, stop: Stopped) -> None:
         """Save what is not on the disk, and say so; the first process does."""
-        path = save_now(self.runner)
+        said = "before the first iteration: --resume begins"
+        if self.done:
+            path = save_now(self.runner)
+            said = f"after iteration {self.done}: {path.name} is saved, --resume goes on from it"
         barrier()  # a launcher ends the others when the first process has gone
-        self.runner.logger.info(
-            f"{stop} after iteration {self.done}: {path.name} is saved, --resume goes on from it"
-        )
+        self.runner.logger.info(f"{stop} {said}")
         self.runner.visualizer.close()
 
     def restart_batches(self) -> None:

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import master_only
+from mmengine.dist import broadcast_object_list, master_only
 from mmengine.hooks import CheckpointHook as MMCheckpointHook
 from mmengine.runner import Runner
 
@@ -94,7 +94,9 @@ def save_now(runner: Runner) -> Path:
     keeper = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
     done = runner.train_loop.done
     path = Path(keeper.out_dir if keeper else runner.work_dir) / f"iter_{done}.pth"
-    if not path.exists():
+    there = [path.exists()]  # where the first process writes: they may share no disk
+    broadcast_object_list(there)
+    if not there[0]:
         if keeper is not None:
             keeper._save_checkpoint_with_step(runner, done, meta={})
         else:
