@@ -43,7 +43,7 @@ class Segmentor(nn.Module):
         head: The main head or its config; a config is given the backbone's ``out_channels`` as
             ``in_channels`` and ``num_classes`` where it states none.
         aux_head: A second head, as ``head``.
-        num_classes: Number of classes K.
+        num_classes: Number of classes K, at least 2: the softmax of one is 1 everywhere.
         mean: Mean of the red, green and blue channel, 0..255.
         std: Standard deviation of the same.
         to_bgr: Whether the backbone wants blue, green, red (weights converted from Caffe).
@@ -82,6 +82,12 @@ class Segmentor(nn.Module):
         inference: Inference | dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(num_classes, int) or num_classes < 2:
+            raise ConfigError(
+                f"Segmentor: num_classes={num_classes!r}, but at least 2 classes are told apart: "
+                "of one every pixel is, with certainty. To find one thing, name what is not it "
+                "too: classes=['other', 'water'], num_classes=2"
+            )
         self.backbone = BACKBONES.build(backbone)
         wiring = dict(in_channels=self.backbone.out_channels, num_classes=num_classes)
         self.head = HEADS.build(head, **wiring)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from daseg.engine.checkpoint import load_segmentor
+from daseg.engine.class_check import check_checkpoint, names_in
 from daseg.inference import NetworkMean
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
@@ -37,9 +38,12 @@ def load_networks(
 
     Raises:
         CheckpointError: A file cannot be read or does not fit.
+        ConfigError: They were trained on other classes, or on these in another order.
     """
     networks = [segmentor, *(copy.deepcopy(segmentor).eval() for _ in paths[1:])]
     metas = [load_segmentor(*pair) for pair in zip(networks, paths, strict=True)]
+    for path, meta in zip(paths[1:], metas[1:], strict=True):
+        check_checkpoint(path, meta, names_in(metas[0]), f"{paths[0]} on")
     if len(networks) > 1:
         segmentor.inference = NetworkMean(networks[1:], segmentor.inference)
     return networks, metas

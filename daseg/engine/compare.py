@@ -7,6 +7,7 @@ import numpy as np
 from daseg.api import init_segmentor, predict
 from daseg.datasets.io import read_rgb
 from daseg.datasets.pipeline import require_whole
+from daseg.engine.class_check import check_same, names_of
 from daseg.engine.config import load_config
 from daseg.evaluation import panel
 from daseg.registry import DATASETS
@@ -46,6 +47,11 @@ def show_models(
         name: init_segmentor(config, weights, device, world=world)
         for name, config, weights in models
     }
+    for name, config, weights in models:
+        whose = f"{name} ({weights}, {config}) has"
+        check_same(
+            segmentors[name].classes, names_of(dataset), whose, f"the test set {dataset} has"
+        )
     if len({segmentor.classes for segmentor in segmentors.values()}) > 1:
         raise ConfigError("the models have different classes; show them in panels of their own")
     first = next(iter(segmentors.values()))

@@ -1,5 +1,6 @@
 """Evaluate a checkpoint of a config: what ``tools/test.py`` does."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from mmengine import Config
 from daseg.engine.adabn import adapt_to_images, target_images
 from daseg.engine.average import Checkpoints, checkpoint_paths, load_networks, training_of
 from daseg.engine.checkpoint import has_teacher, read_checkpoint
+from daseg.engine.class_check import check_testing
 from daseg.engine.config import load_config
+from daseg.engine.labelled import check_labelled
 from daseg.engine.runner import Runner
 from daseg.evaluation import IoUMetric, IoUResult
 from daseg.evaluation.protocol import BATCH_NORM, write_card
@@ -67,9 +70,14 @@ def evaluate(
     out = check_folder(_default_out(paths, bool(adabn)) if out is None else out, "--out")
     images = target_images(cfg, None if adabn is True else adabn) if adabn else None
     inference = segmentor_config(cfg).get("inference") or dict(type="WholeInference")
+    whole = copy.deepcopy(cfg)
     prepare(cfg, out, tta=tta, seed_log=seed_log, launcher=launcher)
     runner = Runner.from_cfg(cfg)
     networks, metas = load_networks(runner.bare_segmentor, paths)
+    check_testing(runner, whole, paths, metas)
+    problem = check_labelled(runner.test_dataloader.dataset, "test_dataloader")
+    if problem:
+        runner.logger.warning(problem)
     metric = _iou_metric(runner)
     norms = [meta.get("batch_norm", BATCH_NORM) for meta in metas]
     if images is not None:

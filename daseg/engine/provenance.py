@@ -6,6 +6,7 @@ from typing import Any
 
 from daseg.datasets import SegDataset
 from daseg.engine.checkpoint import read_checkpoint
+from daseg.engine.class_check import check_same, names_of
 from daseg.engine.pseudo_labels.teacher import lineage, target_labels_seen
 from daseg.utils.errors import ConfigError
 from daseg.utils.pseudo_labels import START_SAW, Facts, read_facts, saw
@@ -93,6 +94,13 @@ def _facts_of_labels(dataset: Any) -> Facts | None:
     parts = _leaves(getattr(dataset, "source", dataset))
     roots = sorted({part.label_root for part in parts if _has_own_labels(part)})
     found = [facts for facts, _ in filter(None, map(read_facts, roots))]
+    for facts in found:
+        check_same(
+            tuple(facts["classes"]),
+            names_of(dataset),
+            f"the pseudo-labels at {facts['root']} are of",
+            "the training data have",
+        )
     if len(found) > 1:
         named = " and ".join(facts["root"] for facts in found)
         raise ConfigError(

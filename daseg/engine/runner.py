@@ -11,6 +11,7 @@ import torch
 from mmengine import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMRunner
 from torch import nn
 from torch.utils.data import DataLoader
@@ -28,8 +29,10 @@ from daseg.engine.checkpoint import (
     unpack_message_hub,
     write_checkpoint,
 )
+from daseg.engine.class_check import check_start
 from daseg.engine.distributed import NetworkDDP, init_processes, synchronize_batch_norm
 from daseg.engine.finite import check_training, constants
+from daseg.engine.labelled import check_data
 from daseg.engine.provenance import Provenance
 from daseg.engine.training_state import (
     check_resumable,
@@ -200,6 +203,8 @@ class Runner(MMRunner):
             return
         self._has_loaded = True
         self._constants = constants(self.model)
+        if isinstance(self._train_loop, BaseLoop):
+            check_data(self)
         if self._resume:
             # Where the machines share no disk, the first process's file is missing on the others,
             # which is an error, where starting afresh would make them train different networks.
@@ -215,7 +220,8 @@ class Runner(MMRunner):
     def _load_initial(self, path: str) -> None:
         """Load what the training starts from: the segmentor; in a translation all networks."""
         if hasattr(self.bare_model, "segmentor"):
-            load_segmentor(self.bare_segmentor, path)
+            meta = load_segmentor(self.bare_segmentor, path)
+            check_start(path, meta, self.train_dataloader.dataset)
         else:
             load_groups(self.bare_model.trainable_networks(), path)
         self.origin.start_from(path)
@@ -246,6 +252,7 @@ class Runner(MMRunner):
         meta = checkpoint["meta"]
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         self._check_same_run(filename, meta)
+        check_start(filename, meta, self.train_dataloader.dataset)
         load_strictly(self.model, checkpoint["state_dict"], filename)
         self.origin.resume(meta)
         self.train_loop.start_at(meta["iter"])

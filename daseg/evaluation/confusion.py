@@ -7,6 +7,10 @@ from torch import Tensor
 Matrix = np.ndarray  # (K,K) int64, row = class of the label, column = class of the prediction
 
 
+class PredictionError(ValueError):
+    """A prediction is of a class that there is not; the label is right."""
+
+
 def confusion_matrix(
     pred: Tensor, label: Tensor, num_classes: int, ignore_index: int = 255
 ) -> Matrix:
@@ -24,8 +28,8 @@ def confusion_matrix(
         (K,K) int64 on the host; row = label, column = prediction.
 
     Raises:
-        ValueError: The shapes differ, or a labelled pixel holds a label or a prediction that is
-            not in 0..K-1.
+        ValueError: The shapes differ, or a label is neither in 0..K-1 nor ``ignore_index``.
+        PredictionError: On a labelled pixel the prediction is not in 0..K-1.
     """
     if pred.shape != label.shape:
         raise ValueError(
@@ -41,9 +45,10 @@ def confusion_matrix(
     counts = torch.bincount(row * columns + column, minlength=(num_classes + 2) * columns)
     table = counts.view(num_classes + 2, columns).cpu().numpy()
     if table[num_classes + 1].any():
-        raise ValueError(_out_of_range("label", label[row == num_classes + 1], num_classes))
+        raise ValueError(_out_of_range("the label", label[row == num_classes + 1], num_classes))
     if table[:num_classes, num_classes].any():
-        raise ValueError(_out_of_range("prediction", pred[column == num_classes], num_classes))
+        wrong = pred[(column == num_classes) & (row < num_classes)]
+        raise PredictionError(_out_of_range("the prediction", wrong, num_classes))
     return table[:num_classes, :num_classes].astype(np.int64)
 
 
@@ -90,6 +95,4 @@ def _size(image: Tensor) -> str:
 
 def _out_of_range(what: str, values: Tensor, num_classes: int) -> str:
     found = values.unique().tolist()
-    return (
-        f"the {what} holds {found[:8]}, but there are {num_classes} classes (0..{num_classes - 1})"
-    )
+    return f"{what} holds {found[:8]}, but there are {num_classes} classes (0..{num_classes - 1})"

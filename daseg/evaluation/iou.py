@@ -1,5 +1,6 @@
 """The metric: intersection over union of classes."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,10 @@ from daseg.utils.labels import CITYSCAPES_CLASSES, SYNTHIA_13, SYNTHIA_16
 SYNTHIA16 = tuple(CITYSCAPES_CLASSES[i] for i in SYNTHIA_16)
 SYNTHIA13 = tuple(CITYSCAPES_CLASSES[i] for i in SYNTHIA_13)
 RESTRICTED = "_restricted"
+ONE_CLASS = (
+    "all labelled pixels are of one class: a network that sees it everywhere would be right. Where "
+    "a mask stores a class as 255, which is ignored, say so with the data set's id_map"
+)
 
 
 @METRICS.register_module()
@@ -98,6 +103,25 @@ class IoUMetric(BaseMetric):
             )
         return tuple(classes)
 
+    def check_classes(self, names: Sequence[str] | None) -> None:
+        """Refuse names, given as ``classes``, that are those of other classes in the data set.
+
+        Args:
+            names: The data set's; None: it has none.
+
+        Raises:
+            ConfigError: There are more or fewer, or the same name is another class there.
+        """
+        if self._classes is None or not names:
+            return
+        moved = [n for n, other in zip(self._classes, names, strict=False) if n != other]
+        if len(self._classes) != len(names) or set(moved) & set(names):
+            raise ConfigError(
+                f"IoUMetric has the classes {list(self._classes)}, the data set {list(names)}: "
+                "the table would call one class by another's name. Leave classes out, or give "
+                "the data set's in their order"
+            )
+
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Count the pixels of a batch.
 
@@ -111,6 +135,7 @@ class IoUMetric(BaseMetric):
         """
         if not self.results:
             self._subset_indices()  # a wrong class name must not wait for the last image
+            self.check_classes((self.dataset_meta or {}).get("classes"))
         input_size = _input_size(data_batch)
         for sample in data_samples:
             label = _label(sample)
@@ -119,6 +144,7 @@ class IoUMetric(BaseMetric):
                     "matrix": self._count(sample, label),
                     "input_size": input_size,
                     "label_size": tuple(label.shape[-2:]),
+                    "file": _file(sample),
                 }
             )
 
@@ -126,11 +152,18 @@ class IoUMetric(BaseMetric):
         """Sum up, log the table, write the files; return mIoU, pixAcc, mAcc, ... in percent.
 
         Raises:
-            DataError: No image was counted.
+            DataError: No image was counted, or no pixel of them is labelled.
         """
         if not results:
             raise DataError("IoUMetric has counted no image: the data set is empty")
         matrix = np.sum([result["matrix"] for result in results], axis=0)
+        if not matrix.any():
+            raise DataError(
+                f"IoUMetric has found no labelled pixel in {len(results)} images, the first of "
+                f"which is {results[0]['file']}: all are {self.ignore_index}, which is ignored. "
+                "There is nothing to measure: take a split with labels, or give the data set's "
+                "id_map"
+            )
         self.last_result = IoUResult(
             classes=self.classes,
             matrix=matrix,
@@ -140,6 +173,8 @@ class IoUMetric(BaseMetric):
             label_sizes=_sizes(results, "label_size"),
         )
         print_log("\n" + self.last_result.table(), logger="current")
+        if len(self.last_result.unlabelled) == len(self.classes) - 1:
+            print_log(ONE_CLASS, logger="current", level=logging.WARNING)
         if is_main_process():
             self._write(self.last_result)
         return self.last_result.summary()
@@ -149,6 +184,11 @@ class IoUMetric(BaseMetric):
             return confusion.confusion_matrix(
                 sample["pred"], label, len(self.classes), self.ignore_index
             )
+        except confusion.PredictionError as error:
+            raise DataError(
+                f"{_image(sample)}: {error}: the label is right, the network has more outputs than "
+                "the data set has classes (model.segmentor.num_classes)"
+            ) from error
         except ValueError as error:
             raise DataError(f"{_file(sample)}: {error}") from error
 
@@ -200,6 +240,11 @@ def _label(sample: dict) -> Tensor:
 def _file(sample: dict) -> str:
     meta = sample.get("meta") or {}
     return str(meta.get("label_path") or meta.get("image_path") or meta.get("name") or "an image")
+
+
+def _image(sample: dict) -> str:
+    meta = sample.get("meta") or {}
+    return str(meta.get("image_path") or meta.get("name") or "an image")
 
 
 def _input_size(data_batch: Any) -> tuple[int, int] | None:

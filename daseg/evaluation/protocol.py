@@ -66,6 +66,7 @@ class ProtocolCard:
         input_sizes: Sizes of the images as the network saw them.
         label_sizes: Sizes of the labels that the predictions were compared with.
         classes: Names of the classes that are evaluated.
+        unlabelled: Those of them that no labelled pixel of the images is of.
         inference: Settings of inference: whole image or sliding window, its size, stride.
         tta: Settings of test-time augmentation: scales, flips; empty for none.
         seed: Of the training run; None where it is not known.
@@ -92,6 +93,7 @@ class ProtocolCard:
     input_sizes: list[Size] = field(default_factory=list)
     label_sizes: list[Size] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
+    unlabelled: list[str] = field(default_factory=list)
     inference: dict[str, Any] = field(default_factory=dict)
     tta: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
@@ -104,6 +106,7 @@ class ProtocolCard:
 
     def lines(self) -> list[str]:
         """The card for a reader: one line for each subject, ten in all."""
+        missing = self.unlabelled
         subjects = {
             "config": f"{self.config} (sha256 {self.config_sha256[:16]})",
             "weights": ", averaged with ".join(
@@ -117,7 +120,8 @@ class ProtocolCard:
             f"batch norm: {self.batch_norm}",
             "resolution": f"input {_sizes(self.input_sizes)}, label {_sizes(self.label_sizes)} "
             "(height x width)",
-            "classes": f"{len(self.classes)}: {', '.join(self.classes)}",
+            "classes": f"{len(self.classes)}: {', '.join(self.classes)}"
+            + (f"; without a labelled pixel: {', '.join(missing)}" if missing else ""),
             "inference": f"{_settings(self.inference)}; test-time augmentation: "
             f"{_settings(self.tta)}",
             "images": f"{self.num_images}",
@@ -195,6 +199,7 @@ def write_card(
         input_sizes=result.input_sizes,
         label_sizes=result.label_sizes,
         classes=list(result.classes),
+        unlabelled=list(result.unlabelled),
         inference=_plain(inference),
         tta=_plain(tta),
         seed=seed,

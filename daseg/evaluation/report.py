@@ -64,6 +64,11 @@ class IoUResult:
         """Share of labelled pixels that are right, 0..1."""
         return confusion.pixel_accuracy(self.matrix)
 
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """Names of the classes that no labelled pixel is of: their IoU is 0 or none."""
+        return tuple(n for n, row in zip(self.classes, self.matrix, strict=True) if not row.any())
+
     def summary(self) -> dict[str, float]:
         """The single numbers, in percent: mIoU, pixAcc, mAcc, then the subsets' means."""
         values = dict(mIoU=self.mIoU, pixAcc=self.pixAcc, mAcc=self.mAcc, **self.subset_means)
@@ -82,7 +87,8 @@ class IoUResult:
         table.add_row(["mIoU", _percent(self.mIoU), ""])
         for name, value in self.subset_means.items():
             table.add_row([name, _percent(value), ""])
-        return table.get_string()
+        note = f"\nwithout a labelled pixel: {', '.join(self.unlabelled)}"
+        return table.get_string() + (note if self.unlabelled else "")
 
     def seed_log(self) -> str:
         r"""The lines that AdaptSegNet's evaluation ends with: ``===>road:\t97.99``, ..."""
@@ -99,6 +105,7 @@ class IoUResult:
             classes=list(self.classes),
             IoU=_by_class(self.classes, self.iou),
             accuracy=_by_class(self.classes, self.acc),
+            **(dict(unlabelled=list(self.unlabelled)) if self.unlabelled else {}),
             num_images=self.num_images,
             input_sizes=[list(size) for size in self.input_sizes],
             label_sizes=[list(size) for size in self.label_sizes],

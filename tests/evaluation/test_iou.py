@@ -1,7 +1,6 @@
 """The metric against counting by hand, pixel by pixel."""
 
 import json
-import math
 
 import numpy as np
 import pytest
@@ -164,9 +163,44 @@ def test_files_are_written_at_each_evaluation(tmp_path):
         assert log.read_text().splitlines()[-1] == f"===> mIoU: {expected}"
 
 
-def test_nothing_labelled_is_nan():
-    values = evaluate(IoUMetric(classes="ab"), [sample([[0]], [[255]])])
-    assert all(math.isnan(value) for value in values.values())
+def test_nothing_labelled_is_no_number_but_an_error_that_names_a_label():
+    files = [sample([[0]], [[255]], label_path=f"gt/{name}.png") for name in "xy"]
+    with pytest.raises(DataError, match=r"no labelled pixel in 2 images, the first .* gt/x\.png"):
+        evaluate(IoUMetric(classes="ab"), files)
+
+
+def test_classes_without_a_labelled_pixel_are_named_below_the_table():
+    metric = IoUMetric(classes=("sky", "road", "car"))
+    evaluate(metric, [sample([[0, 1, 2]], [[0, 1, 255]])])
+    assert metric.last_result.unlabelled == ("car",)
+    assert metric.last_result.table().splitlines()[-1] == "without a labelled pixel: car"
+    assert metric.last_result.to_json()["unlabelled"] == ["car"]
+    evaluate(metric, [sample([[0, 1, 2]], [[0, 1, 2]])])
+    assert "without" not in metric.last_result.table()
+    assert "unlabelled" not in metric.last_result.to_json()
+
+
+def test_a_wrong_prediction_is_not_put_down_to_the_label_file():
+    meta = dict(label_path="gt/x.png", image_path="img/x.jpg")
+    with pytest.raises(
+        DataError, match=r"^img/x\.jpg: the prediction holds \[2\].*num_classes"
+    ) as e:
+        IoUMetric(classes="ab").process(None, [sample([[2, 5]], [[0, 255]], **meta)])
+    assert "gt/x.png" not in str(e.value)
+
+
+@pytest.mark.parametrize("names", ["ba", "abc", "xa"])
+def test_names_of_the_metric_that_are_those_of_other_classes_are_refused(names):
+    metric = IoUMetric(classes=names)
+    metric.dataset_meta = dict(classes=("a", "b"))
+    with pytest.raises(ConfigError, match=r"IoUMetric has .*'a', 'b'\].* by another's name"):
+        metric.process(None, [sample([[0]], [[0]])])
+
+
+def test_names_of_the_metric_may_be_others_than_the_data_sets():
+    metric = IoUMetric(classes=("A", "b"))
+    metric.dataset_meta = dict(classes=("a", "b"))
+    metric.process(None, [sample([[0]], [[0]])])
 
 
 def test_size_mismatch_names_the_file():

@@ -11,6 +11,7 @@ from daseg.datasets import SegDataset
 from daseg.datasets.domain_pair import without_labels
 from daseg.engine.average import checkpoint_paths
 from daseg.engine.checkpoint import read_checkpoint
+from daseg.engine.class_check import check_checkpoint
 from daseg.engine.config import load_config
 from daseg.engine.pseudo_labels.labelling import Labelling, Means
 from daseg.engine.pseudo_labels.teacher import target_labels_seen
@@ -73,12 +74,8 @@ class Job(Labelling):
 
     def _check_classes(self, path: Path, checkpoint: dict[str, Any]) -> None:
         """Of as many classes under other names, or in another order, every label would be wrong."""
-        known = (checkpoint.get("meta") or {}).get("dataset_meta") or {}
-        if "classes" in known and tuple(known["classes"]) != self.classes:
-            raise ConfigError(
-                f"{path} was trained on the classes {list(known['classes'])}, the target "
-                f"{self.target} has {list(self.classes)}: the pseudo-labels would be of others"
-            )
+        meta = checkpoint.get("meta") or {}
+        check_checkpoint(path, meta, self.classes, f"the target {self.target} has")
 
 
 def means_of(cfg: Config, tta: bool) -> Means:

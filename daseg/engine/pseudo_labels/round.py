@@ -13,6 +13,7 @@ from torch import nn
 
 from daseg.datasets.rng import isolated_rng
 from daseg.engine.checkpoint import load_segmentor, load_strictly, model_state, read_checkpoint
+from daseg.engine.class_check import check_checkpoint, names_of
 from daseg.engine.distributed import follow_first_process
 from daseg.engine.evaluate import use_tta
 from daseg.engine.pseudo_labels.job import means_of
@@ -87,7 +88,9 @@ def _network(
         use_tta(cfg)
     segmentor = build_segmentor(cfg).to(runner.bare_segmentor.device).eval()
     if best is not None:
-        load_segmentor(segmentor, best)
+        meta = load_segmentor(segmentor, best)
+        names = names_of(runner.train_dataloader.dataset.target)
+        check_checkpoint(best, meta, names, "the target has")
         return segmentor, dict(name=best.name, sha256=sha256_file(best)), read_checkpoint(best)
     chosen = runner.bare_model.evaluated_network if network == "ema" else runner.bare_segmentor
     load_strictly(segmentor, model_state(chosen), "the network that is trained")

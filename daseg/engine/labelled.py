@@ -1,0 +1,103 @@
+"""Whether there is anything in the labels of a data set, found out before it costs a training."""
+
+from typing import Any
+
+import numpy as np
+
+from daseg.datasets import SegDataset
+from daseg.engine.class_check import check_training
+from daseg.utils.errors import DataError
+from daseg.utils.labels import IGNORE
+
+ENOUGH = 2  # classes
+
+
+def labelled_classes(dataset: Any, enough: int = ENOUGH) -> set[int] | None:
+    """The classes that have a pixel in the labels of a data set.
+
+    Label files are read one after the other until enough classes are found: of ordinary data the
+    first file shows it.
+
+    Args:
+        dataset: A data set, or one of several; of a `DomainPair` its source.
+        enough: How many classes are looked for.
+
+    Returns:
+        Their train ids, at least ``enough`` or all that there are; None where the data set is not
+        daseg's, or has no labels.
+
+    Raises:
+        DataError: A label file cannot be read.
+    """
+    leaves = list(_leaves(getattr(dataset, "source", dataset)))
+    if not leaves or not all(isinstance(leaf, SegDataset) and leaf.labels for leaf in leaves):
+        return None
+    found: set[int] = set()
+    for leaf in leaves:
+        for sample in leaf.samples:
+            if sample.label is not None:
+                found |= set(np.unique(leaf.reader.read(sample.label)).tolist()) - {IGNORE}
+            if len(found) >= enough:
+                return found
+    return found
+
+
+def _leaves(dataset: Any) -> Any:
+    parts = getattr(dataset, "datasets", None)
+    if parts is None:
+        yield dataset
+    for part in parts or ():
+        yield from _leaves(part)
+
+
+def check_labelled(dataset: Any, place: str) -> str:
+    """Refuse labels without a labelled pixel.
+
+    Args:
+        dataset: The data set.
+        place: Whose it is: "val_dataloader".
+
+    Returns:
+        What is to be said where a single class has pixels; "" where several have.
+
+    Raises:
+        DataError: No pixel is labelled. It names the data set.
+    """
+    found = labelled_classes(dataset)
+    if found is None or len(found) >= ENOUGH:
+        return ""
+    shown = getattr(dataset, "source", dataset)
+    if not found:
+        raise DataError(
+            f"{place}: in all {len(shown)} label files of {shown} no pixel is labelled, all are of "
+            "ignored ids (as in a test split whose labels are not published): nothing can be "
+            "learnt or measured there. Take another split, or give the data set's id_map"
+        )
+    classes = list(shown.metainfo["classes"])
+    name = classes[min(found)] if min(found) < len(classes) else min(found)
+    return (
+        f"{place}: all labelled pixels of {shown} are of one class, {name!r} of {len(classes)}; "
+        "the others have none. Pixels of 255 are ignored: where a mask stores a class as 255, "
+        "say so with id_map, for example id_map={0: 0, 255: 1}"
+    )
+
+
+def check_data(runner: Any) -> None:
+    """Find out before a training what in its data would make its numbers wrong.
+
+    Training data of which one class alone is labelled are refused, since a network would always say
+    it; validation data like that are warned of.
+
+    Raises:
+        ConfigError: Network and data sets are not of the same classes.
+        DataError: There is no labelled pixel, or of one class alone.
+    """
+    check_training(runner)
+    if hasattr(runner.bare_model, "segmentor"):
+        problem = check_labelled(runner.train_dataloader.dataset, "train_dataloader")
+        if problem:
+            raise DataError(problem)
+    if runner.val_loop is not None:
+        problem = check_labelled(runner.val_dataloader.dataset, "val_dataloader")
+        if problem:
+            runner.logger.warning(problem)
