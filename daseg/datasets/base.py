@@ -85,7 +85,8 @@ class SegDataset(Dataset[dict[str, Any]]):
         CLASSES: Names of the classes, of a data set that always has the same ones.
         PALETTE: Their RGB colours.
         list_path: The list file that was found; None without one.
-        notes: What the search for images passed over, in words.
+        notes: What the search for images passed over, as it is reached twice, in words.
+        hidden: Files and folders that it passed over for the dot in front of their names.
         without_image: Label files whose image is not there.
     """
 
@@ -93,6 +94,7 @@ class SegDataset(Dataset[dict[str, Any]]):
     PALETTE: Sequence[Sequence[int]] = ()
     list_path: Path | None = None
     notes: Sequence[str] = ()
+    hidden: Sequence[str] = ()
     without_image: Sequence[Path] = ()
 
     def __init__(
@@ -206,7 +208,8 @@ class SegDataset(Dataset[dict[str, Any]]):
         if list_file is not None:
             self.list_path = find_list(list_file, place)
         stock = take_stock(place, labels=self.labels, list_file=self.list_path)
-        self.notes, self.without_image = stock.notes, stock.without_image
+        self.notes, self.hidden = stock.notes, stock.hidden
+        self.without_image = stock.without_image
         for text in _warnings(stock, on_missing):
             print_log(f"{who} at {self.root}: {text}", logger="current", level=logging.WARNING)
         lines = list(stock.problems.values())
@@ -245,5 +248,7 @@ def _warnings(stock: Inventory, on_missing: str) -> Iterator[str]:
         yield f"left out {len(lines)} of {stock.names} samples: {lines[0]}, ..."
     if stock.notes:
         yield f"{len(stock.notes)} places were passed over: {stock.notes[0]}, ..."
+    if stock.label_folders:
+        yield f"what lies in {stock.label_folders[0]} is taken for labels, not for images"
     if stock.without_image:
         yield f"{len(stock.without_image)} labels have no image: {stock.without_image[0]}, ..."

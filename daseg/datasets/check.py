@@ -1,21 +1,22 @@
 """Read every file of the data sets of a config, once, before a training stumbles over one."""
 
-from collections import Counter
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from prettytable import PrettyTable
 
-from daseg.datasets.base import SegDataset
+from daseg.datasets.base import SampleIndex, SegDataset
+from daseg.datasets.check_report import Report
 from daseg.datasets.domain_pair import DomainPair, without_labels
 from daseg.datasets.io import read_image
 from daseg.datasets.loading import LoadLabel, size_mismatch
+from daseg.datasets.picture import TURNED, UPRIGHT, orientation
+from daseg.datasets.pipeline import require_whole
 from daseg.datasets.scan import Sample, ScanError
 from daseg.registry import DATASETS
-from daseg.utils.errors import ConfigError, DataError
+from daseg.utils.errors import ConfigError, UserError
 from daseg.utils.labels import IGNORE
 from daseg.utils.progress import track
 
@@ -27,69 +28,35 @@ class _Found(NamedTuple):
 
     size: tuple[int, int] | None = None  # width, height of the image
     counts: np.ndarray | None = None  # pixels of each train id, (256,)
-    problem: str | None = None
+    problems: Sequence[str] = ()
     resized: bool = False
 
 
-@dataclass
-class Report:
-    """What was found in one data set.
-
-    Attributes:
-        title: Which data set.
-        classes: Name of each train id.
-        count: Number of samples that were read.
-        sizes: How many images have which (width, height).
-        pixels: Number of labelled pixels of each train id, (256,); 255 = ignore.
-        problems: A line for each file that cannot be used.
-        resized: Labels of another size than their image, which the pipeline resizes.
-    """
-
-    title: str
-    classes: Sequence[str] = ()
-    count: int = 0
-    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
-    problems: list[str] = field(default_factory=list)
-    resized: int = 0
-
-    def __str__(self) -> str:
-        lines = [f"{self.title}: {self.count} samples, {len(self.problems)} problems"]
-        sizes = [f"{w}x{h} ({n})" for (w, h), n in self.sizes.most_common(5)]
-        more = f" and {len(self.sizes) - 5} more" if len(self.sizes) > 5 else ""
-        lines.append(f"  image sizes (width x height): {', '.join(sizes) or 'none'}{more}")
-        if self.resized:
-            lines.append(f"  labels resized to their image: {self.resized}")
-        lines.append(self._histogram())
-        return "\n".join([*lines, *(f"  PROBLEM {line}" for line in self.problems)])
-
-    def _histogram(self) -> str:
-        total = self.pixels.sum()
-        if not total:
-            return "  no labels were read"
-        table = PrettyTable(["class", "share of pixels (%)"], align="r")
-        table.align["class"] = "l"
-        for name, count in zip(self.classes, self.pixels, strict=False):
-            table.add_row([name, f"{100 * count / total:.3f}" if count else "-"])
-        table.add_row(["(ignored)", f"{100 * self.pixels[IGNORE] / total:.3f}"])
-        return table.get_string()
-
-
-def check_dataset(dataset: SegDataset, workers: int = 4, title: str | None = None) -> Report:
-    """Decode every image and label of a data set, without its augmentation.
+def check_dataset(
+    dataset: SegDataset, workers: int = 4, title: str | None = None, *, split: str = "train"
+) -> Report:
+    """Decode every image and label of a data set, and run its pipeline on one sample.
 
     Args:
         dataset: The data set.
         workers: Number of threads.
         title: Name in the report.
+        split: What it is used for: "train", or "val" or "test", whose pipelines must keep the
+            whole image.
     """
-    report = Report(title or repr(dataset), dataset.metainfo["classes"])
+    report = Report(title or repr(dataset), dataset.metainfo["classes"], labelled=dataset.labels)
     loaders = [t for t in dataset.pipeline.transforms if isinstance(t, LoadLabel)]
     resize = any(loader.on_size_mismatch == "resize" for loader in loaders)
+    whole = None
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         found = pool.map(lambda sample: _look_at(sample, dataset, resize), dataset.samples)
-        for one in track(found, len(dataset), f"reading {report.title}"):
+        for number, one in enumerate(track(found, len(dataset), f"reading {report.title}")):
             _add(report, one)
+            if whole is None and not one.problems:
+                whole = number
+    _look_at_all(report, dataset)
+    if whole is not None:
+        report.problems += _run_pipeline(dataset, whole, split)
     return report
 
 
@@ -99,55 +66,167 @@ def _add(report: Report, found: _Found) -> None:
         report.sizes[found.size] += 1
     if found.counts is not None:
         report.pixels += found.counts
-    if found.problem is not None:
-        report.problems.append(found.problem)
+        report.images += found.counts > 0
+    if found.problems:
+        report.problems.append("; ".join(found.problems))
     report.resized += found.resized
 
 
 def _look_at(sample: Sample, dataset: SegDataset, resize: bool) -> _Found:
-    problems, size, counts, resized = [], None, None, False
-    try:
-        image = read_image(sample.image)
+    problems, size, counts, resized = list[str](), None, None, False
+    image = _try(problems, f"image {sample.image}", read_image, sample.image, dataset.max_value)
+    if image is not None:
         size = (image.shape[1], image.shape[0])
-    except DataError as error:
-        problems.append(str(error))
-    try:
-        label = None if sample.label is None else dataset.reader.read(sample.label)
-    except DataError as error:
-        label = None
-        problems.append(str(error))
+    label = None
+    if sample.label is not None:
+        label = _try(problems, f"label {sample.label}", dataset.reader.read, sample.label)
+    turn = orientation(sample.image)
     if label is not None:
         counts = np.bincount(label.ravel(), minlength=256)
         if size is not None and label.shape != size[::-1]:
-            resized = resize
+            resized = resize and not (turn > 4 and label.shape == size)
             text = size_mismatch(str(sample.image), size[::-1], str(sample.label), label)
-            problems += [] if resize else [text]
-    return _Found(size, counts, "; ".join(problems) or None, resized)
+            problems += [] if resized else [text]
+    if turn in TURNED and not any("EXIF" in text for text in problems):
+        problems.append(
+            f"image {sample.image} has an EXIF tag (orientation {turn}), by which viewers show it "
+            f"{TURNED[turn]}; daseg does not turn it: {UPRIGHT}"
+        )
+    return _Found(size, counts, problems, resized)
 
 
-def check_config(cfg: dict[str, Any], split: str = "all", workers: int = 4) -> list[Report]:
+def _try(problems: list[str], what: str, read: Any, *args: Any) -> Any:
+    """What ``read`` gives; None where it fails, with the reason added to the problems."""
+    try:
+        return read(*args)
+    except UserError as error:
+        problems.append(str(error))
+    except Exception as error:  # one bad file must not hide the others
+        problems.append(f"{what} cannot be read: {type(error).__name__}: {error}")
+    return None
+
+
+def _look_at_all(report: Report, dataset: SegDataset) -> None:
+    """What no single sample shows."""
+    report.problems += [
+        f"label without image: {path}: copy the image again, or take the label away"
+        for path in dataset.without_image
+    ]
+    report.problems += [f"{note}; take the link away" for note in dataset.notes]
+    if dataset.hidden:
+        report.notes.append(
+            f"{len(dataset.hidden)} hidden files or folders are passed over (their names begin "
+            f"with a dot): {dataset.hidden[0]}"
+        )
+    report.notes += _same_files(dataset.samples)
+    if report.pixels[IGNORE] and not report.pixels[:IGNORE].any():
+        report.problems.append(
+            "no pixel of its labels has a class: nothing can be learnt from it or measured on it. "
+            "Are these the labels, and are their ids those of id_map and ignored_ids?"
+        )
+
+
+def _same_files(samples: Sequence[Sample]) -> list[str]:
+    first: dict[tuple[int, int], Sample] = {}
+    notes = []
+    for sample in samples:
+        try:
+            known = os.stat(sample.image)
+        except OSError:  # it has gone meanwhile: reading it has said so
+            continue
+        other = first.setdefault((known.st_dev, known.st_ino), sample)
+        if other is not sample and known.st_ino:
+            notes.append(
+                f"{sample.image} and {other.image} are one file (hard links): it counts twice"
+            )
+    return notes
+
+
+def _run_pipeline(dataset: SegDataset, index: int, split: str) -> list[str]:
+    """What the pipeline says of one sample."""
+    problems: list[str] = []
+    what = f"the pipeline, on {dataset.samples[index].image}"
+    if split == "train":
+        _try(problems, what, dataset.__getitem__, SampleIndex(index, index))
+        return problems
+    sample = _try(problems, what, dataset.__getitem__, index)
+    if isinstance(sample, dict) and "meta" in sample:
+        _try(problems, what, require_whole, [sample["meta"]])
+    return problems
+
+
+def check_config(
+    cfg: dict[str, Any], split: str = "all", workers: int = 4, may_lack: Sequence[str] = ()
+) -> list[Report]:
     """Check every data set that the dataloaders of a config read; each but once.
 
     Args:
         cfg: A whole config.
         split: "train", "val", "test" or "all".
         workers: Number of threads.
+        may_lack: Classes that need no pixel in the labels that are trained on.
 
     Raises:
         ConfigError: The config has no dataloader of that split.
     """
-    reports, seen = [], []
+    reports, trained_on, seen = list[Report](), list[Report](), list[dict[str, Any]]()
     for name in SPLITS if split == "all" else (split,):
         loader = cfg.get(f"{name}_dataloader")
         if loader is None and split != "all":
             raise ConfigError(f"the config has no {name}_dataloader")
         for leaf in dataset_configs((loader or {}).get("dataset")):
-            if leaf not in seen:
+            if leaf in seen:
+                report = reports[seen.index(leaf)]
+                if name != "train" and report.title.startswith("train:") and report.count:
+                    report.problems += _run_pipeline(_lenient(leaf), 0, name)
+            else:
                 seen.append(leaf)
                 reports.append(_check_leaf(leaf, name, workers))
+                if name == "train" and reports[-1].pixels[:IGNORE].any():
+                    trained_on.append(reports[-1])
     if not reports:
         raise ConfigError("no dataloader of the config reads a data set of files")
+    _compare_classes(reports)
+    _find_absent(trained_on, may_lack)
+    for report in reports:
+        if report not in trained_on and report.pixels[:IGNORE].any() and report.absent:
+            report.notes.append(f"no pixel of {', '.join(report.absent)}")
     return reports
+
+
+def _compare_classes(reports: Sequence[Report]) -> None:
+    """Add a problem to each report whose classes are not those of the first."""
+    first = next((report for report in reports if report.classes), None)
+    if first is None:
+        return
+    for report in reports:
+        if report.classes and tuple(report.classes) != tuple(first.classes):
+            same = sorted(report.classes) == sorted(first.classes)
+            report.problems.append(
+                f"its classes are {', '.join(report.classes)}; those of {first.title} are "
+                f"{', '.join(first.classes)}{' (the same, in another order)' if same else ''}: a "
+                "network knows one list of classes, in one order"
+            )
+
+
+def _find_absent(reports: Sequence[Report], may_lack: Sequence[str]) -> None:
+    """Add a problem where no label that is trained on has a pixel of a class."""
+    if not reports:
+        return
+    absent = [c for c in reports[0].absent if all(c in report.absent for report in reports)]
+    for name in absent:
+        text = f"no pixel of the class {name!r} in the labels that are trained on: "
+        if name in may_lack:
+            reports[0].notes.append(f"{text}as --may-lack allows")
+        else:
+            reports[0].problems.append(
+                f"{text}the network learns never to predict it. Is its id in id_map, and is it not "
+                "among ignored_ids? If the domain has none of it, say --may-lack"
+            )
+    for report in reports:
+        some = [name for name in report.absent if name not in absent]
+        if some:
+            report.notes.append(f"no pixel of {', '.join(some)}, which other data sets have")
 
 
 def dataset_configs(node: Any) -> Iterator[dict[str, Any]]:
@@ -181,15 +260,22 @@ def _check_leaf(cfg: dict[str, Any], split: str, workers: int) -> Report:
     which += ["without labels"] if cfg.get("labels") is False else []
     title = f"{split}: {cfg['type']} at {' '.join([str(cfg.get('root')), *which])}"
     try:
-        return check_dataset(DATASETS.build(cfg), workers, title)
+        return check_dataset(DATASETS.build(cfg), workers, title, split=split)
     except ScanError as error:
         missing = error.problems
-    except DataError as error:
+    except UserError as error:
         return Report(title, problems=[str(error)])
     # Some files are missing: look at those that are there.
     try:
-        report = check_dataset(DATASETS.build({**cfg, "on_missing": "skip"}), workers, title)
-    except (DataError, ConfigError):  # nothing is left, or less than num_samples
+        report = check_dataset(_lenient(cfg), workers, title, split=split)
+    except UserError:  # nothing is left, or less than num_samples
         report = Report(title)
     report.problems = [*missing, *report.problems]
     return report
+
+
+def _lenient(cfg: dict[str, Any]) -> SegDataset:
+    """The data set without what lacks a file."""
+    dataset = DATASETS.build({**cfg, "on_missing": "skip"})
+    assert isinstance(dataset, SegDataset)
+    return dataset

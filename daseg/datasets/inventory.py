@@ -46,7 +46,9 @@ class Inventory:
         example: The name of one image.
         samples: Those with all their files.
         problems: What is wrong, by name, for each of the others.
-        notes: What the search passed over, in words.
+        notes: What the search for images passed over, as it is reached twice, in words.
+        hidden: Files and folders that it passed over for the dot in front of their names.
+        label_folders: Folders among the images that are of labels, where no labels are looked for.
         without_image: Labels whose image is not there.
     """
 
@@ -55,6 +57,8 @@ class Inventory:
     samples: list[Sample] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    label_folders: list[str] = field(default_factory=list)
     without_image: list[Path] = field(default_factory=list)
 
 
@@ -71,7 +75,9 @@ def take_stock(place: Place, *, labels: bool, list_file: Path | None) -> Invento
         known = images.paths.keys() | images.aliases.keys()
         names = read_list(list_file, place.layout.image_suffixes, known)
         found = {name: _listed(name, place, images) for name in names}
-    stock = Inventory(len(found), next(iter(images.paths), ""), notes=images.notes)
+    stock = Inventory(len(found), next(iter(images.paths), ""))
+    stock.notes, stock.hidden = images.notes, images.hidden
+    stock.label_folders = [] if labels else images.left_out
     stock.problems = dict(_problems(found, place, images, found_labels))
     stock.samples = [
         Sample(image, found_labels.paths[name] if found_labels else None, name)
@@ -109,6 +115,8 @@ def _listed(name: str, place: Place, images: Found) -> Path | None:
     """The image of a listed name, which may be a link to an image that has another name, too."""
     if name in images.paths or name in images.unusable:
         return images.paths.get(name)
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        return None
     for suffix in place.layout.image_suffixes:
         path = place.images / (name + suffix)
         if path.is_file() and os.path.realpath(path) in images.real:

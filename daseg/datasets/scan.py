@@ -58,13 +58,17 @@ class Found:
         paths: Each file by its name: the path below the folder, without the suffix; sorted.
         unusable: Names that stand for no file that can be read, and why.
         aliases: Names that are links to a file that has another name here already, and that name.
-        notes: What was passed over, in words.
+        notes: What was passed over, as it is reached twice, in words.
+        hidden: Files and folders that were passed over for the dot in front of their names.
+        left_out: Folders that were passed over because the caller said so.
     """
 
     paths: dict[str, Path]
     unusable: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     @cached_property
     def real(self) -> frozenset[str]:
@@ -106,7 +110,10 @@ def find_files(
     files = walked.files
     if not_ending is not None:
         files = [f for f in files if not f.path.name.lower().endswith(not_ending.lower())]
-    found, twice = Found({}, notes=walked.notes), list[tuple[Path, Path]]()
+    found, twice = (
+        Found({}, notes=walked.notes, hidden=walked.hidden, left_out=walked.left_out),
+        list[tuple[Path, Path]](),
+    )
     if once:
         files, twice = each_once(files)
     for path in (file.path for file in files):

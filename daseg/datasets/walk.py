@@ -24,12 +24,16 @@ class Walk:
     Attributes:
         files: The files, those behind links last.
         unusable: What has the right end but is no file to read: the path, and why.
-        notes: What was passed over, in words.
+        notes: What was passed over, as it is reached twice, in words.
+        hidden: Files and folders that were passed over for the dot in front of their names.
+        left_out: Folders that were passed over because the caller said so.
     """
 
     files: list[File] = field(default_factory=list)
     unusable: dict[Path, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 def walk(
@@ -62,15 +66,18 @@ def walk(
     while todo or links:  # folders behind links come last, so that a file has its real name
         here, real, by_link = (todo or links).popleft()
         if real in leave_out:
+            found.left_out.append(here)
             continue
         if real in seen or (real != start and _is_inside(start, real)):
             found.notes.append(f"the folder {here} is a link to {real}: its files count once")
             continue
         seen.add(real)
         for entry in _entries(here, what):
-            if entry.name.startswith("."):
-                continue
             wanted = entry.name.lower().endswith(ends)
+            if entry.name.startswith("."):
+                if wanted or entry.is_dir():
+                    found.hidden.append(entry.path)
+                continue
             if entry.is_dir(follow_symlinks=False):
                 todo.append((entry.path, os.path.join(real, entry.name), by_link))
             elif entry.is_symlink():
