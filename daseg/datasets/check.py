@@ -44,7 +44,8 @@ def check_dataset(
         split: What it is used for: "train", or "val" or "test", whose pipelines must keep the
             whole image.
     """
-    report = Report(title or repr(dataset), dataset.metainfo["classes"], labelled=dataset.labels)
+    classes, published = dataset.metainfo["classes"], bool(dataset.CLASSES)
+    report = Report(title or repr(dataset), classes, published=published)
     loaders = [t for t in dataset.pipeline.transforms if isinstance(t, LoadLabel)]
     resize = any(loader.on_size_mismatch == "resize" for loader in loaders)
     whole = None
@@ -218,6 +219,8 @@ def _find_absent(reports: Sequence[Report], may_lack: Sequence[str]) -> None:
         text = f"no pixel of the class {name!r} in the labels that are trained on: "
         if name in may_lack:
             reports[0].notes.append(f"{text}as --may-lack allows")
+        elif all(report.published for report in reports):  # so it is the domain, or the subset
+            reports[0].notes.append(f"{text}the network learns never to predict it")
         else:
             reports[0].problems.append(
                 f"{text}the network learns never to predict it. Is its id in id_map, and is it not "

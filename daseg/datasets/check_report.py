@@ -26,7 +26,7 @@ class Report:
         problems: A line for each thing that cannot be used, or makes a wrong number.
         notes: A line for each thing that is unusual and may be meant.
         resized: Labels of another size than their image, which the pipeline resizes.
-        labelled: Whether the data set has labels.
+        published: Whether classes and ids are those of a published data set, which daseg knows.
     """
 
     title: str
@@ -38,7 +38,7 @@ class Report:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     resized: int = 0
-    labelled: bool = False
+    published: bool = False
 
     @property
     def absent(self) -> list[str]:
