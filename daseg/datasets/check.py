@@ -48,16 +48,14 @@ def check_dataset(
     report = Report(title or repr(dataset), classes, published=published)
     loaders = [t for t in dataset.pipeline.transforms if isinstance(t, LoadLabel)]
     resize = any(loader.on_size_mismatch == "resize" for loader in loaders)
-    whole = None
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         found = pool.map(lambda sample: _look_at(sample, dataset, resize), dataset.samples)
         for number, one in enumerate(track(found, len(dataset), f"reading {report.title}")):
             _add(report, one)
-            if whole is None and not one.problems:
-                whole = number
+            if not report.sound and not one.problems:
+                report.sound = dataset.samples[number].name
     _look_at_all(report, dataset)
-    if whole is not None:
-        report.problems += _run_pipeline(dataset, whole, split)
+    report.problems += _run_pipeline(dataset, report.sound, split)
     return report
 
 
@@ -143,9 +141,12 @@ def _same_files(samples: Sequence[Sample]) -> list[str]:
     return notes
 
 
-def _run_pipeline(dataset: SegDataset, index: int, split: str) -> list[str]:
-    """What the pipeline says of one sample."""
+def _run_pipeline(dataset: SegDataset, name: str, split: str) -> list[str]:
+    """What the pipeline says of the sample of this name, if there is one."""
     problems: list[str] = []
+    if name not in dataset.names:
+        return problems
+    index = dataset.names.index(name)
     what = f"the pipeline, on {dataset.samples[index].image}"
     if split == "train":
         _try(problems, what, dataset.__getitem__, SampleIndex(index, index))
@@ -178,8 +179,8 @@ def check_config(
         for leaf in dataset_configs((loader or {}).get("dataset")):
             if leaf in seen:
                 report = reports[seen.index(leaf)]
-                if name != "train" and report.title.startswith("train:") and report.count:
-                    report.problems += _run_pipeline(_lenient(leaf), 0, name)
+                if name != "train" and report.title.startswith("train:") and report.sound:
+                    report.problems += _run_pipeline(_lenient(leaf), report.sound, name)
             else:
                 seen.append(leaf)
                 reports.append(_check_leaf(leaf, name, workers))

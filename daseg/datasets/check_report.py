@@ -26,6 +26,7 @@ class Report:
         problems: A line for each thing that cannot be used, or makes a wrong number.
         notes: A line for each thing that is unusual and may be meant.
         resized: Labels of another size than their image, which the pipeline resizes.
+        sound: Name of a sample without problems; "" where there is none.
         published: Whether classes and ids are those of a published data set, which daseg knows.
     """
 
@@ -38,6 +39,7 @@ class Report:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     resized: int = 0
+    sound: str = ""
     published: bool = False
 
     @property
