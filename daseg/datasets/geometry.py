@@ -25,6 +25,10 @@ _MASKED = 0.25  # share of the image that may be covered by flat colour
 # corners, or takes the nearest pixel, adds half of the difference between the two sizes of a pixel.
 _TOLERANCE = 0.4
 
+_CELL = 8  # pixels of a thumbnail's cell at least, in both images
+_CELLS = 32  # of a thumbnail's side at most
+_UNLIKE = 40.0  # grey levels by which a cell may differ
+
 
 class Texture:
     """A grey picture that is a function of the place, so that it is known at every size.
@@ -89,6 +93,30 @@ def is_stretched(made: Texture, given: np.ndarray, seen: np.ndarray) -> bool:
         return True
     seen = seen.reshape(*seen.shape[:2], -1)
     return all(_fits(made, seen[..., channel]) for channel in range(seen.shape[2]))
+
+
+def looks_alike(first: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two pictures, of any size, are the same from afar; True if too small to say.
+
+    The same is what differs in no cell of a coarse grid by more than what the nearest pixel, taken
+    instead of a mean, does at an edge.
+    """
+    if first.shape == other.shape and np.array_equal(first, other):
+        return True
+    sizes = zip(first.shape[:2], other.shape[:2], strict=True)
+    rows, columns = (min(min(pair) // _CELL, _CELLS) for pair in sizes)
+    if min(rows, columns) < 1 or first.shape[2:] != other.shape[2:]:
+        return True
+    one, two = (
+        cv2.resize(_plain(each), (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
+        for each in (first, other)
+    )
+    return bool(abs(one - two).max() <= _UNLIKE)
+
+
+def _plain(image: np.ndarray) -> np.ndarray:
+    """As a type that OpenCV resizes."""
+    return image if image.dtype in (np.uint8, np.float32) else image.astype(np.float32)
 
 
 def _is_nearest(given: np.ndarray, seen: np.ndarray) -> bool:

@@ -9,7 +9,8 @@ from mmengine.registry import DefaultScope
 
 from daseg.datasets.load_image import refuse_other_loaders
 from daseg.datasets.pixels import PixelError, complaint, rounded
-from daseg.datasets.whole import Draws, Watch, name_of
+from daseg.datasets.rng import Draws
+from daseg.datasets.whole import Watch, name_of
 from daseg.registry import TRANSFORMS
 from daseg.utils.errors import ConfigError, DataError, UserError
 
@@ -105,6 +106,8 @@ class Pipeline:
         results, steps = watch.replay(self.transforms)
         try:
             error = self._blame(results, steps, path)
+        except RuntimeError:
+            error = None  # a transform that cannot work on any image: it tells nothing of this one
         finally:
             after.again()
         if error is not None:

@@ -8,8 +8,7 @@ import numpy as np
 from daseg.datasets.base import SegDataset
 from daseg.datasets.geometry import texture
 from daseg.datasets.io import read_image
-from daseg.datasets.rng import isolated_rng
-from daseg.datasets.whole import Draws
+from daseg.datasets.rng import Draws, isolated_rng
 from daseg.utils.errors import ConfigError
 
 _DRAWS = 16  # samples whose random draws are tried

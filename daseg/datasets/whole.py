@@ -5,22 +5,17 @@ where the pipeline has done nothing to places but stretch the image. Whatever el
 whichever transform, is found by what comes out, and named.
 """
 
-import random
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import cv2
 import numpy as np
-import torch
 
-from daseg.datasets.geometry import is_stretched, texture
+from daseg.datasets.geometry import is_stretched, looks_alike, texture
+from daseg.datasets.rng import Draws
 
 Step = Callable[[dict[str, Any]], dict[str, Any] | None]
 Form = tuple[tuple[int, ...], str]  # shape and type of an image
 
-_CELL = 8  # pixels of a thumbnail's cell at least, in both images
-_CELLS = 32  # of a thumbnail's side at most
-_UNLIKE = 40.0  # grey levels by which a cell may differ: the nearest pixel is no mean
 _MARK = 12.0  # grey levels of a texture that is laid over an image
 REMEDY = (
     "In testing, predicting and labelling the result is stretched back to the size of the image "
@@ -28,34 +23,6 @@ REMEDY = (
     "turns, mirrors or shifts. To resize, use Resize or ResizePIL; what a network needs of padding "
     "or windows is model.segmentor.inference (WholeInference(pad_stride=...), SlideInference)"
 )
-
-
-class Draws(NamedTuple):
-    """The state of all generators that a transform may draw from."""
-
-    python: Any
-    numpy: Any
-    torch: torch.Tensor
-
-    @classmethod
-    def now(cls) -> "Draws":
-        """As they are."""
-        return cls(random.getstate(), np.random.get_state(), torch.get_rng_state())
-
-    def again(self) -> None:
-        """Let the same numbers be drawn again."""
-        random.setstate(self.python)
-        np.random.set_state(self.numpy)
-        torch.set_rng_state(self.torch)
-
-    def same(self, other: "Draws") -> bool:
-        """Whether nothing was drawn between the two."""
-        numpy = zip(self.numpy, other.numpy, strict=True)
-        return (
-            self.python == other.python
-            and all(np.array_equal(a, b) for a, b in numpy)
-            and torch.equal(self.torch, other.torch)
-        )
 
 
 class Watch:
@@ -83,7 +50,7 @@ class Watch:
         else:
             self._forms.append(_form(image))
             if self._unlike_by is None and isinstance(image, np.ndarray):
-                same = image is self.image or self._looks_alike(image)
+                same = image is self.image or looks_alike(self.loaded["img"], image)
                 self._unlike_by = None if same else number
         if isinstance(image, np.ndarray):
             self.image = image
@@ -209,7 +176,7 @@ class Watch:
     def _of_content(self, steps: Sequence[Step]) -> str | None:
         """What a texture does not show: what depends on the image, or on what was before."""
         by = self._unlike_by
-        if by is None and not self._looks_alike(self.image):
+        if by is None and not looks_alike(self.loaded["img"], self.image):
             by = len(steps) - 1  # changed in place
         if by is None or self._mark_stays(steps):
             return None
@@ -231,25 +198,16 @@ class Watch:
         )
         if np.shape(lighter) != last.shape or np.shape(darker) != last.shape:
             return False
-        return is_stretched(made, mark, lighter.astype(np.float32) - darker.astype(np.float32))
+        lighter, darker = lighter.astype(np.float32), darker.astype(np.float32)
+        # Where the mark has changed what is done, it tells nothing of the image without it.
+        same = looks_alike((lighter + darker) / 2, last)
+        return same and is_stretched(made, mark, lighter - darker)
 
     def _run(self, steps: Sequence[Step], image: np.ndarray) -> Any:
         results, steps = self.replay(steps, image)
         for step in steps:
             results = step(results) or {}
         return results.get("img")
-
-    def _looks_alike(self, image: np.ndarray) -> bool:
-        first = self.loaded["img"]
-        sizes = zip(first.shape[:2], image.shape[:2], strict=True)
-        rows, columns = (min(min(pair) // _CELL, _CELLS) for pair in sizes)
-        if min(rows, columns) < 1 or image.shape[2:] != first.shape[2:]:
-            return True
-        both = (
-            cv2.resize(each, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
-            for each in (first, image)
-        )
-        return bool(abs(next(both) - next(both)).max() <= _UNLIKE)
 
 
 class _Known:
