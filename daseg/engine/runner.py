@@ -39,6 +39,7 @@ from daseg.engine.training_state import (
     load_optimizers,
     load_schedulers,
     scheduler_states,
+    to_cpu,
 )
 from daseg.evaluation.protocol import versions
 from daseg.segmentor import without_initial_weights
@@ -130,6 +131,11 @@ class Runner(MMRunner):
         check_whole(built.dataloader.dataset, "test_dataloader.dataset.pipeline")
         return built
 
+    def register_hooks(self, *args: Any, **kwargs: Any) -> None:
+        """Register the config's hooks, and the one that every training has."""
+        super().register_hooks(*args, **kwargs)
+        self.register_hook(dict(type="SeenClassesHook"))
+
     def get_hooks_info(self) -> str:
         """The hooks in the order in which they run: one line, where mmengine logs eighty."""
         return ", ".join(type(hook).__name__ for hook in self.hooks)
@@ -171,7 +177,7 @@ class Runner(MMRunner):
             message_hub=pack_message_hub(self.message_hub.state_dict()),
         )
         if save_optimizer:
-            checkpoint["optimizer"] = _to_cpu(self.optim_wrapper.state_dict())
+            checkpoint["optimizer"] = to_cpu(self.optim_wrapper.state_dict())
         if save_param_scheduler and self.param_schedulers is not None:
             checkpoint["param_schedulers"] = scheduler_states(self.param_schedulers)
         self.call_hook("before_save_checkpoint", checkpoint=checkpoint)
@@ -294,14 +300,6 @@ class Runner(MMRunner):
         # Their folder may hold others by now.
         settings["pseudo_labels"] = (self.origin.pseudo_labels() or {}).get("manifest_sha256")
         return {key: repr(_sorted(value)) for key, value in settings.items()}
-
-
-def _to_cpu(state: Any) -> Any:
-    if isinstance(state, torch.Tensor):
-        return state.cpu()
-    if isinstance(state, dict):
-        return {key: _to_cpu(value) for key, value in state.items()}
-    return [_to_cpu(value) for value in state] if isinstance(state, list) else state
 
 
 def _sorted(value: Any) -> Any:

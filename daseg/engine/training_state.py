@@ -121,6 +121,15 @@ def _unlike_parameter(
             yield f"{place}.{key} is a {type(value).__name__}"
 
 
+def to_cpu(state: Any) -> Any:
+    """The state of optimizers with all tensors on the CPU."""
+    if isinstance(state, Tensor):
+        return state.cpu()
+    if isinstance(state, dict):
+        return {key: to_cpu(value) for key, value in state.items()}
+    return [to_cpu(value) for value in state] if isinstance(state, list) else state
+
+
 def scheduler_states(schedulers: Any) -> Any:
     """The states of schedulers: of a list, or of one list by network."""
     if isinstance(schedulers, dict):

@@ -1,6 +1,7 @@
 """When checkpoints are written, and which are kept."""
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from daseg.engine.checkpoint import numbered_checkpoints
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
 from daseg.utils.log import quiet
+
+NO_BEST = "no best checkpoint is written"
 
 
 @HOOKS.register_module()
@@ -31,7 +34,7 @@ class CheckpointHook(MMCheckpointHook):
         by_epoch: False; there are no epochs.
     """
 
-    best_ckpt_path: str | None
+    best_ckpt_path: str | None = None
 
     def __init__(
         self,
@@ -48,22 +51,37 @@ class CheckpointHook(MMCheckpointHook):
         super().__init__(
             interval, by_epoch=False, save_best=save_best, rule=rule, save_last=save_last
         )
-        self.keep = max_keep_ckpts
+        self.keep, self.best_metric = max_keep_ckpts, save_best
 
     def before_train(self, runner: Runner) -> None:
         """Prepare the folder."""
         with quiet(logging.WARNING):  # mmengine warns of its own FileClient
             super().before_train(runner)
+        if self.best_metric and runner.val_loop is None:
+            runner.logger.warning(
+                f"save_best={self.best_metric!r}: {NO_BEST}: there is no validation"
+            )
 
     def after_train(self, runner: Runner) -> None:
         """Keep what an early stop would lose."""
         if self.save_last and runner.train_loop.done:
             save_now(runner)
+        if self.best_metric and runner.val_loop is not None and self.best_ckpt_path is None:
+            runner.logger.warning(
+                f"save_best={self.best_metric!r}: {NO_BEST}: no validation gave a number for it"
+            )
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, float]) -> None:
         """Remove the old best when the new one is on the disk, not before."""
-        if not self.save_best:
+        if not self.best_metric:
             return
+        value = metrics.get(self.best_metric)
+        if isinstance(value, float) and math.isnan(value):
+            runner.logger.warning(
+                f"save_best={self.best_metric!r}: after iteration {runner.iter} the validation "
+                "gave NaN for it, which is never the best: none of its classes is in labels or "
+                "predictions, perhaps"
+            )
         old, self.best_ckpt_path = self.best_ckpt_path, None
         super()._save_best_checkpoint(runner, metrics)
         if self.best_ckpt_path is None:
