@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from mmcv.transforms import LoadImageFromFile
 from mmengine.registry import DefaultScope
 
 from daseg.datasets.load_image import refuse_other_loaders
+from daseg.datasets.one_transform import apply_transform, build_transform, refuse_other_labels
 from daseg.datasets.pixels import PixelError, complaint, rounded
 from daseg.datasets.rng import Draws
 from daseg.datasets.whole import Watch, name_of
-from daseg.registry import TRANSFORMS
-from daseg.utils.errors import ConfigError, DataError, UserError
+from daseg.utils.errors import ConfigError
 
 MOVED = "moved"  # the key of a sample's meta
 
@@ -28,7 +27,7 @@ class Pipeline:
     def __init__(self, transforms: Sequence[Any]) -> None:
         # The scope lets mmcv's own containers find daseg's transforms.
         with DefaultScope.overwrite_default_scope("daseg"):
-            self.transforms = [TRANSFORMS.build(t) for t in transforms]
+            self.transforms = [build_transform(t) for t in transforms]
         refuse_other_loaders(self.transforms)
         self._known: dict[Any, str | None] = {}
         self._has_run = False
@@ -38,7 +37,7 @@ class Pipeline:
 
         Raises:
             DataError: The image cannot be read, or its numbers are not 0..255 in the end.
-            RuntimeError: A transform failed; the cause is chained.
+            TransformError: A transform failed; the cause is chained.
         """
         watch = None if self._has_run else Watch()
         return self._run(results, watch)
@@ -81,13 +80,16 @@ class Pipeline:
         return seen if seen.dtype == np.uint8 else rounded(seen)
 
     def _run(self, results: dict[str, Any], watch: Watch | None) -> dict[str, Any]:
+        if not self._has_run:
+            for transform in self.transforms:
+                refuse_other_labels(transform)
         path = results.get("img_path")
         begin, draws = dict(results), Draws.now()
         if watch is not None:
             watch.look(-1, results)
         for number, transform in enumerate(self.transforms):
             try:
-                results = self._apply(transform, results, path)
+                results = apply_transform(transform, results)
             except PixelError as error:
                 draws.again()
                 raise self._blame(begin, self.transforms[:number], path) or error from error
@@ -119,7 +121,7 @@ class Pipeline:
         """Which of these transforms has made the image what it may not be in the end."""
         culprit, problem = None, None
         for transform in steps:
-            results = self._apply(transform, results, path)
+            results = apply_transform(transform, results)
             found = complaint(results.get("img"))
             culprit = name_of(transform) if found and not problem else culprit
             problem = found
@@ -131,21 +133,6 @@ class Pipeline:
             "RGB 0..255 and normalises it itself, by its own mean and std: leave out what "
             f"normalises, scales or makes grey; where {culprit} has to stay, let it give 0..255"
         )
-
-    def _apply(self, transform: Any, results: dict[str, Any], path: str | None) -> dict[str, Any]:
-        name = type(transform).__name__
-        try:
-            changed = transform(results)
-        except UserError:
-            raise
-        except Exception as error:
-            if isinstance(transform, LoadImageFromFile):
-                reason = str(error) or "not a picture, or a part of one is missing"
-                raise DataError(f"image {path} cannot be read: {reason}") from error
-            raise RuntimeError(f"transform {name} failed on {path}: {error}") from error
-        if changed is None:
-            raise DataError(f"transform {name} gave nothing for {path}")
-        return changed
 
     def __repr__(self) -> str:
         return f"Pipeline({self.transforms})"

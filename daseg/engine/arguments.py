@@ -46,8 +46,8 @@ def arguments_of(part: Any) -> Arguments:
     legal: set[str] = set()
     required: set[str] = set()
     call: _BaseCall | None = _BaseCall()
-    for constructor in _constructors(part):
-        parameters = _parameters(constructor)
+    for constructor in constructors(part):
+        parameters = parameters_of(constructor)
         given = _given(parameters, call or _BaseCall())
         new = [p for p in parameters if p.name not in legal | given and _is_named(p)]
         if call is not None:
@@ -60,13 +60,13 @@ def arguments_of(part: Any) -> Arguments:
     return Arguments(None, frozenset(required))
 
 
-def _constructors(part: Any) -> list[Any]:
+def constructors(part: Any) -> list[Any]:
     if not inspect.isclass(part):
         return [part]
     return [vars(base)["__init__"] for base in part.__mro__[:-1] if "__init__" in vars(base)]
 
 
-def _parameters(constructor: Any) -> list[inspect.Parameter]:
+def parameters_of(constructor: Any) -> list[inspect.Parameter]:
     return [p for p in inspect.signature(constructor).parameters.values() if p.name != "self"]
 
 

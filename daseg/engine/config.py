@@ -1,6 +1,5 @@
 """Load a config file strictly: what it names must exist, what overrides it must override."""
 
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,15 +7,13 @@ from typing import Any
 from mmengine import Config
 
 from daseg.engine.config_files import read_config
-from daseg.engine.validate import RUNNER_KEYS, schedulers, validate
+from daseg.engine.overrides import override
+from daseg.engine.schedules import schedulers
+from daseg.engine.validate import validate
 from daseg.engine.work_dirs import start_in_world
 from daseg.engine.worlds import changes, use_world
 from daseg.plugins import load_plugins
-from daseg.registry import did_you_mean
 from daseg.utils.errors import ConfigError
-
-# Dicts without a type that take keys which a config need not state.
-OPEN = re.compile(r"\w+_dataloader|optim_wrapper\.\w+(\.lr_mult)?|randomness|env_cfg")
 
 
 def load_config(
@@ -43,17 +40,31 @@ def load_config(
     """
     load_plugins()
     cfg = read_config(Path(path))
-    if world is not None:
+    if _changes_world(cfg, world, show_changes):
         _validate(cfg, path)  # a mistake is one in any world, and the switch takes a sound config
+        assert world is not None
         _use_world(cfg, world, show_changes)
     if cfg_options:
-        _check_options(cfg, cfg_options)
-        cfg.merge_from_dict(cfg_options)
+        override(cfg, cfg_options)
     if amp:
         _use_amp(cfg)
     _validate(cfg, path)
     _complete_schedules(cfg)
     return cfg
+
+
+def _changes_world(cfg: Config, world: str | None, show: bool) -> bool:
+    """Whether the config is to be rewritten for a world; what a run in one has left is in it."""
+    here = cfg.get("world")
+    if world is not None and here is not None:
+        if world != here:
+            raise ConfigError(
+                f"--world {world}: {cfg.filename} is what a run in the world {here!r} has left: "
+                "use the config that it was made of"
+            )
+        if show:
+            print(f"{cfg.filename} is in the world {here!r} already", file=sys.stderr)
+    return world is not None and here is None
 
 
 def _validate(cfg: Config, path: str | Path) -> None:
@@ -78,53 +89,6 @@ def _use_amp(cfg: Config) -> None:
     for settings in (cfg.get("optim_wrapper") or {}).values():
         if isinstance(settings, dict):
             settings["type"] = "AmpOptimWrapper"
-
-
-def _check_options(cfg: Config, options: dict[str, Any]) -> None:
-    for key in options:
-        node: Any = cfg._cfg_dict
-        *parents, leaf = key.split(".")
-        _check_is_read(cfg, key)
-        for depth, name in enumerate(parents):
-            node = _child(node, name, key, ".".join(parents[:depth]))
-        _check_leaf(node, leaf, key, ".".join(parents))
-
-
-def _child(node: Any, name: str, key: str, place: str) -> Any:
-    if isinstance(node, (list, tuple)):
-        if re.fullmatch(r"\d+", name) and int(name) < len(node):
-            return node[int(name)]
-        raise ConfigError(
-            f"--cfg-options {key}: {place} is a list of {len(node)}; give an index below that"
-        )
-    if isinstance(node, dict) and name in node:
-        return node[name]
-    known = list(node) if isinstance(node, dict) else []
-    raise ConfigError(
-        f"--cfg-options {key}: overrides nothing, {place or 'the config'} has no {name!r}"
-        f"{did_you_mean(name, known) or _known(known)}"
-    )
-
-
-def _check_is_read(cfg: Config, key: str) -> None:
-    top = key.split(".")[0]
-    if top in cfg and top not in RUNNER_KEYS:
-        raise ConfigError(
-            f"--cfg-options {key}: {top!r} is a helper variable that the config has computed with "
-            "already, so that a new value changes nothing: override the keys it is used for "
-            "(--print-config shows them)"
-        )
-
-
-def _check_leaf(node: Any, leaf: str, key: str, place: str) -> None:
-    if isinstance(node, dict) and ("type" in node or OPEN.fullmatch(place)):
-        return  # a new argument of a part; the check of the whole config knows what it takes
-    if place or leaf not in RUNNER_KEYS:
-        _child(node, leaf, key, place)
-
-
-def _known(names: list[str]) -> str:
-    return f" (it has {', '.join(map(str, names))})" if names else ""
 
 
 def _complete_schedules(cfg: Config) -> None:

@@ -3,12 +3,15 @@
 import ast
 import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from mmengine import Config
 
+from daseg.engine.overrides import is_whole
 from daseg.engine.validate import RUNNER_KEYS
 from daseg.utils.errors import ConfigError
 from daseg.utils.log import quiet
@@ -29,7 +32,8 @@ def read_config(path: Path, keys: Collection[str] = RUNNER_KEYS) -> Config:
     """
     check_files(path, keys)
     try:
-        with quiet():  # it says which environment variables it has replaced, at every reading
+        # It says which environment variables it has replaced, at every reading.
+        with quiet(), _whole_mappings():
             cfg = Config.fromfile(path, import_custom_modules=False)
     except Exception as error:
         file, line = _place(error, path)
@@ -37,6 +41,30 @@ def read_config(path: Path, keys: Collection[str] = RUNNER_KEYS) -> Config:
         raise ConfigError(f"{file} cannot be read: {line}{reason}") from error
     _import_modules(cfg, path)
     return cfg
+
+
+@contextmanager
+def _whole_mappings() -> Iterator[None]:
+    """Let a mapping such as an id_map take the place of the base's, where mmengine would mix both.
+
+    mmengine has no other place for it than the function by which it merges files.
+    """
+    merge = Config._merge_a_into_b
+
+    def merge_whole(a: dict[str, Any], b: dict[str, Any], allow_list_keys: bool = False) -> Any:
+        replaced = {
+            key: dict(value, _delete_=True)
+            for key, value in a.items()
+            if isinstance(value, dict) and isinstance(b.get(key), dict)
+            if is_whole(value) or is_whole(b[key])
+        }
+        return merge({**a, **replaced}, b, allow_list_keys)
+
+    Config._merge_a_into_b = staticmethod(merge_whole)
+    try:
+        yield
+    finally:
+        Config._merge_a_into_b = staticmethod(merge)
 
 
 def base_files(path: Path) -> list[Path]:

@@ -64,6 +64,8 @@ def evaluate(
         check_file(seed_log, "--seed-log")
     cfg = load_config(config, cfg_options, world=world)
     config_text = cfg.pretty_text  # as the user wrote it: the hash names config and overrides
+    if world is not None:
+        cfg.world = world  # for who reads the config that the test leaves
     paths = checkpoint_paths(checkpoint)
     # A wrong path is an error before anything is built.
     teachers = [has_teacher(read_checkpoint(path)) for path in paths]

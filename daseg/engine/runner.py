@@ -30,10 +30,12 @@ from daseg.engine.checkpoint import (
     write_checkpoint,
 )
 from daseg.engine.class_check import check_start
+from daseg.engine.config_text import config_text
 from daseg.engine.distributed import NetworkDDP, init_processes, synchronize_batch_norm
 from daseg.engine.finite import check_training, constants
 from daseg.engine.labelled import check_data
 from daseg.engine.provenance import Provenance
+from daseg.engine.settings import half_loops
 from daseg.engine.training_state import (
     check_resumable,
     load_optimizers,
@@ -45,6 +47,7 @@ from daseg.evaluation.protocol import versions
 from daseg.segmentor import without_initial_weights
 from daseg.utils import signals
 from daseg.utils.errors import CheckpointError, ConfigError
+from daseg.utils.files import atomic_write_text
 from daseg.utils.workers import workers_of
 from daseg.utils.wrapping import unwrap
 
@@ -71,8 +74,11 @@ class Runner(MMRunner):
 
         mmengine shares logs and counters between runs of one name and second.
         """
+        if problems := "\n  ".join(half_loops(cfg)):
+            raise ConfigError(f"{cfg.filename}: {problems}")
         take_opened()  # label files that were opened before are not this run's
         cfg = copy.deepcopy(cfg)
+        cfg.setdefault("default_scope", "daseg")
         cfg.experiment_name = f"{Path(cfg.filename or 'run').stem}_{next(_run_number)}"
         return super().from_cfg(cfg)
 
@@ -136,6 +142,13 @@ class Runner(MMRunner):
         super().register_hooks(*args, **kwargs)
         self.register_hook(dict(type="SeenClassesHook"))
 
+    def dump_config(self) -> None:
+        """Write the config, its bases merged, into the work dir: a file that every tool reads."""
+        if not is_main_process():
+            return
+        name = Path(self.cfg.filename or "config.py").name
+        atomic_write_text(Path(self.work_dir) / name, config_text(self.cfg._cfg_dict))
+
     def get_hooks_info(self) -> str:
         """The hooks in the order in which they run: one line, where mmengine logs eighty."""
         return ", ".join(type(hook).__name__ for hook in self.hooks)
@@ -191,7 +204,9 @@ class Runner(MMRunner):
     def provenance(self) -> dict[str, Any]:
         """What the networks are, and were trained on, at this moment: a checkpoint's ``meta``."""
         meta: dict[str, Any] = dict(iter=self.train_loop.done, max_iters=self.max_iters, epoch=0)
-        meta |= self._identity() | dict(settings=self._settings(), cfg=self.cfg.pretty_text)
+        meta |= self._identity() | dict(
+            settings=self._settings(), cfg=config_text(self.cfg._cfg_dict)
+        )
         meta |= dict(config_path=str(self.cfg.filename), time=time.strftime("%Y-%m-%d %H:%M:%S"))
         segmentor = self.bare_segmentor if hasattr(self.bare_model, "segmentor") else None
         return meta | self.origin.meta(segmentor) | dict(versions=versions())

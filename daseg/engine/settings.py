@@ -2,16 +2,41 @@
 
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from daseg.engine.argument_types import describe, fits, wrong_types
 from daseg.registry import did_you_mean
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 DICTS = (*LOADERS, *"model train_cfg val_cfg test_cfg optim_wrapper default_hooks".split())
-DICTS += ("randomness", "env_cfg")
+DICTS += ("randomness", "env_cfg", "log_processor", "visualizer", "tta", "custom_imports")
+# What else has no type of its own to say what it may be.
+SETTINGS: dict[str, Any] = {
+    "log_level": Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+    "load_from": str | Path | None,
+    "work_dir": str | Path | None,
+    "resume": bool,
+    "sync_bn": bool | None,
+    "compile": bool | dict | None,
+    "custom_hooks": list | None,
+    "param_scheduler": dict | list | None,
+    "val_evaluator": dict | list | None,
+    "test_evaluator": dict | list | None,
+    "default_scope": Literal["daseg"],
+    "custom_imports.imports": str | list[str],
+    "env_cfg.cudnn_benchmark": bool,
+    "env_cfg.mp_cfg.mp_start_method": Literal["fork", "spawn", "forkserver"],
+}
+# A loop, and what it needs beside its loader.
+LOOPS = dict(
+    train=("train_dataloader", "train_cfg", "optim_wrapper"),
+    val=("val_dataloader", "val_cfg", "val_evaluator"),
+    test=("test_dataloader", "test_cfg", "test_evaluator"),
+)
 LOADER_KEYS = frozenset(inspect.signature(DataLoader.__init__).parameters) - {"self"}
 # What mmengine would leave to chance, or fail on.
 LOADER_NEEDS = dict(
@@ -34,7 +59,10 @@ WHOLE_NUMBERS = {
     **{f"{loader}.batch_size": 1 for loader in LOADERS},
     **{f"{loader}.num_workers": 0 for loader in LOADERS},
     "env_cfg.dist_cfg.timeout": 1,
+    "env_cfg.mp_cfg.opencv_num_threads": 0,
+    "randomness.seed": 0,
 }
+LARGEST_SEED = 2**32 - 1  # numpy's
 
 
 def wrong_shapes(cfg: dict[str, Any]) -> Iterator[str]:
@@ -52,11 +80,45 @@ def wrong_settings(cfg: dict[str, Any]) -> Iterator[str]:
         # Without its loop a loader is only looked at, by the tools for data.
         if cfg.get(loader) and cfg.get(loader.replace("dataloader", "cfg")):
             yield from _missing_keys(cfg[loader], loader)
+        given = {
+            k: v for k, v in (cfg.get(loader) or {}).items() if k not in ("dataset", "sampler")
+        }
+        for key, problem in wrong_types(given, DataLoader):
+            if f"{loader}.{key}" not in WHOLE_NUMBERS:
+                yield f"{loader}.{key}: {problem}"
+    for path, kind in SETTINGS.items():
+        for value in _values(cfg, path):
+            if not fits(value, kind):
+                yield f"{path}: has to be {describe(kind)}, not {value!r}"
     for path, least in WHOLE_NUMBERS.items():
-        place, _, key = path.rpartition(".")
-        node = _look_up(cfg, place)
-        if isinstance(node, dict) and key in node and not _is_whole(node[key], least):
-            yield f"{path}: has to be a whole number of at least {least}, not {node[key]!r}"
+        for value in _values(cfg, path):
+            if not _is_whole(value, least) and (path, value) != ("randomness.seed", None):
+                yield f"{path}: has to be a whole number of at least {least}, not {value!r}"
+    for value in _values(cfg, "randomness.seed"):
+        if _is_whole(value, LARGEST_SEED + 1):
+            yield f"randomness.seed: has to be at most {LARGEST_SEED}, not {value}"
+    if isinstance(cfg.get("train_cfg"), dict) and cfg["train_cfg"]:
+        for key in {"type", "max_iters"} - cfg["train_cfg"].keys():
+            yield f"train_cfg.{key}: missing; dict(type='IterTrainLoop', max_iters=...)"
+
+
+def half_loops(cfg: dict[str, Any]) -> Iterator[str]:
+    """Loops of which a config has a part, but not all that they need."""
+    for keys in LOOPS.values():
+        missing = [key for key in keys if cfg.get(key) is None]
+        if 0 < len(missing) < len(keys):
+            there = " and ".join(key for key in keys if key not in missing)
+            yield (
+                f"{' and '.join(missing)}: missing, but {there} there: give all of "
+                f"{', '.join(keys)}, or set all of them to None"
+            )
+
+
+def _values(cfg: dict[str, Any], path: str) -> list[Any]:
+    """The value at a path, where there is one."""
+    place, _, key = path.rpartition(".")
+    node = _look_up(cfg, place) if place else cfg
+    return [node[key]] if isinstance(node, dict) and key in node else []
 
 
 def _look_up(cfg: dict[str, Any], path: str) -> Any:

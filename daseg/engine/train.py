@@ -11,6 +11,7 @@ from mmengine import Config
 
 from daseg.engine.checkpoint import DAMAGED, latest_checkpoint, set_damaged_aside
 from daseg.engine.config import load_config
+from daseg.engine.config_text import config_text
 from daseg.engine.runner import Runner
 from daseg.engine.work_dirs import default_work_dir
 from daseg.utils.errors import CheckpointError, ConfigError, WorkerError, WriteError
@@ -59,10 +60,12 @@ def train(
             raise ConfigError(f"{config} cannot be trained: it has no {key}")
     given = cfg.get("work_dir") if work_dir is None else work_dir
     cfg.work_dir = str(default_work_dir(config, world) if given is None else given)
+    if world is not None:
+        cfg.world = world  # for who reads the config that the run leaves
     cfg.resume = resume or resume_from_whole
     cfg.launcher = launcher
     if print_config:
-        print(cfg.pretty_text)
+        print(config_text(cfg._cfg_dict))
         return None
     if is_first:
         check_folder(cfg.work_dir, "--work-dir")

@@ -7,10 +7,16 @@ from typing import Any
 from mmengine import registry as mm
 
 from daseg import registry as own
-from daseg.datasets.pipeline import Pipeline
+from daseg.engine.argument_types import wrong_types
 from daseg.engine.arguments import accepted_arguments, arguments_of
+from daseg.engine.look_up import ALL_REGISTRIES, find
+from daseg.engine.monitors import wrong_monitors
 from daseg.engine.optim import NETWORK_KEYS
+from daseg.engine.schedules import schedulers
 from daseg.engine.settings import wrong_settings, wrong_shapes
+from daseg.engine.trial_parts import wrong_hooks, wrong_metrics, wrong_optimizers
+from daseg.engine.trial_pipelines import wrong_pipelines
+from daseg.engine.unfit import why_unfit, wrong_place
 from daseg.registry import all_names, did_you_mean, near, unknown_name
 from daseg.utils.errors import ConfigError
 
@@ -19,7 +25,7 @@ RUNNER_KEYS = frozenset(
     "model work_dir train_dataloader val_dataloader test_dataloader train_cfg val_cfg test_cfg "
     "optim_wrapper param_scheduler val_evaluator test_evaluator default_hooks custom_hooks "
     "load_from resume launcher env_cfg log_processor log_level visualizer default_scope randomness "
-    "custom_imports tta sync_bn compile activation_checkpointing".split()
+    "custom_imports tta sync_bn compile activation_checkpointing world".split()
 )
 # Keys of mmengine's that would have no effect here.
 UNREAD_KEYS = dict(
@@ -28,6 +34,8 @@ UNREAD_KEYS = dict(
     data_preprocessor="the segmentor normalises: set its mean and std",
     experiment_name="a run is named after its config file",
     efficient_conv_bn_eval="convolution and batch norm are not fused",
+    runner_type="daseg has a runner of its own",
+    strategy="torchrun starts several processes; see docs/distributed.md",
 )
 DEFAULT_HOOKS = "runtime_info timer sampler_seed logger param_scheduler checkpoint".split()
 
@@ -81,7 +89,6 @@ SUPPLIED = {
     own.PARAM_SCHEDULERS.name: "optimizer",
     own.VISBACKENDS.name: "save_dir",
 }
-ALL_REGISTRIES = tuple(own.KINDS.values())
 NETWORK = re.compile(r"optim_wrapper\.\w+")
 
 
@@ -96,8 +103,14 @@ def validate(cfg: dict[str, Any]) -> None:
         *_schedules(cfg),
         *_parts(cfg),
     ]
-    # Transforms are cheap to build, and some hand their arguments on in ways only they know.
-    problems = problems or list(_pipelines(cfg))
+    # Building and running, even of small parts, needs arguments of the right types.
+    problems = problems or [
+        *wrong_monitors(cfg),
+        *wrong_optimizers(cfg),
+        *wrong_hooks(cfg),
+        *wrong_metrics(cfg),
+        *wrong_pipelines(cfg),
+    ]
     if problems:
         raise ConfigError("\n  ".join([f"{len(problems)} in the config:", *problems]))
 
@@ -148,15 +161,6 @@ def _schedules(cfg: dict[str, Any]) -> Iterator[str]:
             )
 
 
-def schedulers(node: Any, path: str = "param_scheduler") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every scheduler config of ``param_scheduler``, one list or one a network, with its place."""
-    if isinstance(node, dict) and "type" in node:
-        yield path, node
-    elif isinstance(node, (dict, list, tuple)):
-        for key, child in node.items() if isinstance(node, dict) else enumerate(node):
-            yield from schedulers(child, f"{path}.{key}")
-
-
 def _parts(node: Any, path: str = "", key: str = "", ours: bool = True) -> Iterator[str]:
     """Check every ``dict(type=...)`` below a node, with the registry that its key implies.
 
@@ -166,11 +170,11 @@ def _parts(node: Any, path: str = "", key: str = "", ours: bool = True) -> Itera
     if isinstance(node, dict):
         registry = REGISTRY_OF_KEY.get(key)
         # The wrapper of a network is checked by `_optimizers`: it has daseg's own keys too.
-        if isinstance(node.get("type"), str) and not NETWORK.fullmatch(path):
+        if "type" in node and not NETWORK.fullmatch(path) and (registry or _names_part(node)):
             yield from _part(node, registry, path)
             if ours and registry is not None:
                 yield from _missing_arguments(node, registry, path)
-            ours = ours and _is_ours(_find(node["type"], registry))
+            ours = ours and _is_ours(find(node["type"], registry))
         inherits = key in ("default_hooks", "param_scheduler") and "type" not in node
         for name, child in node.items():
             place, here = f"{path}.{name}".lstrip("."), ours and (bool(path) or name in RUNNER_KEYS)
@@ -180,8 +184,12 @@ def _parts(node: Any, path: str = "", key: str = "", ours: bool = True) -> Itera
             yield from _parts(child, f"{path}.{index}", key, ours)
 
 
+def _names_part(node: dict[str, Any]) -> bool:
+    return isinstance(node["type"], str) or callable(node["type"])
+
+
 def _missing_arguments(node: dict[str, Any], registry: mm.Registry, path: str) -> Iterator[str]:
-    found = _find(node["type"], registry)
+    found = find(node["type"], registry)
     if found is None or registry is own.FUNCTIONS:  # functions get their arguments at each call
         return
     supplied = SUPPLIED.get(registry.name, "").split()
@@ -193,28 +201,21 @@ def _is_ours(part: Any) -> bool:
     return str(getattr(part, "__module__", "")).startswith(("daseg.", "mmengine."))
 
 
-def _pipelines(node: Any, path: str = "") -> Iterator[str]:
-    """Build every pipeline of a config once; report those that cannot be built."""
-    if not isinstance(node, (dict, list, tuple)):
-        return
-    for key, child in node.items() if isinstance(node, dict) else enumerate(node):
-        place = f"{path}.{key}".lstrip(".")
-        if key == "pipeline":
-            try:
-                Pipeline(child)
-            except Exception as error:
-                yield f"{place}: {error}"
-        yield from _pipelines(child, place)
-
-
 def _part(
     node: dict[str, Any], registry: mm.Registry | None, path: str, extra: tuple[str, ...] = ()
 ) -> Iterator[str]:
-    name = node["type"]
-    found = _find(name, registry)
+    name, found = node["type"], find(node["type"], registry)
     if found is None:
         yield f"{path}: {_unknown(name, registry)}"
         return
+    name = name if isinstance(name, str) else found.__name__
+    unfit = why_unfit(found, registry) or wrong_place(found, path)
+    if unfit:
+        yield f"{path}: {name} cannot be used here: {unfit}"
+        return
+    given = {key: value for key, value in node.items() if key not in ("type", "_scope_", *extra)}
+    for key, problem in wrong_types(given, found):
+        yield f"{path}.{key}: {problem}"
     legal = accepted_arguments(found)
     if legal is None:
         return
@@ -226,14 +227,9 @@ def _part(
         )
 
 
-def _find(name: str, registry: mm.Registry | None) -> Any:
-    for candidate in (registry,) if registry is not None else ALL_REGISTRIES:
-        if name in all_names(candidate):
-            return candidate.get(name)
-    return None
-
-
-def _unknown(name: str, registry: mm.Registry | None) -> str:
+def _unknown(name: Any, registry: mm.Registry | None) -> str:
+    if not isinstance(name, str):
+        return f"its type is a name, not {name!r}"
     if registry is not None:
         return unknown_name(name, registry)
     names = set().union(*(all_names(r) for r in ALL_REGISTRIES))

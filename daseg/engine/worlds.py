@@ -6,7 +6,8 @@ from typing import Any
 
 from mmengine import Config, ConfigDict
 
-from daseg.engine.validate import RUNNER_KEYS, schedulers
+from daseg.engine.schedules import schedulers
+from daseg.engine.validate import RUNNER_KEYS
 from daseg.engine.world_data import Images, World, world_loader
 from daseg.registry import did_you_mean
 from daseg.utils.errors import ConfigError

@@ -186,7 +186,7 @@ def test_a_failing_transform_names_itself_and_the_file(make_camvid) -> None:
             raise ValueError("what it says")
 
     dataset = CamVid(make_camvid(1), pipeline=[Fails()])
-    with pytest.raises(RuntimeError, match=r"Fails failed on .*frame_000\.jpg: what it says"):
+    with pytest.raises(RuntimeError, match=r"Fails failed on .*_000\.jpg: ValueError: what it"):
         dataset[0]
 
 

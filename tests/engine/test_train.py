@@ -243,7 +243,7 @@ def test_a_sampler_that_cannot_resume_is_refused(tiny_config, tmp_path):
     )
     config.write_text(text)
     with pytest.raises(
-        ConfigError, match=r"DefaultSampler cannot start at a position.*EndlessSampl"
+        ConfigError, match=r"DefaultSampler cannot be .* start at a position.*EndlessSampl"
     ):
         train(config, work_dir=tmp_path / "run")
 

@@ -64,7 +64,7 @@ REPLACEMENTS = [
         "dict(type='RandomApply', prob=0.5, transforms=[dict(type='RandomFlp', prob=0.5)])",
         r"pipeline.3.transforms.0: nothing is registered as 'RandomFlp'; did you mean 'RandomFlip'",
     ),
-    ("crop_size=(32, 32)", "crop_size=(0, 32)", r"train_dataloader.dataset.pipeline: .*crop"),
+    ("crop_size=(32, 32)", "crop_size=(0, 32)", r"train_dataloader.dataset.pipeline.2: .*crop"),
     (
         "type='EndlessSampler'",
         "type='EndlesSampler'",

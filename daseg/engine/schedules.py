@@ -1,0 +1,13 @@
+"""Where a config states its schedules."""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def schedulers(node: Any, path: str = "param_scheduler") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every scheduler config of ``param_scheduler``, one list or one a network, with its place."""
+    if isinstance(node, dict) and "type" in node:
+        yield path, node
+    elif isinstance(node, (dict, list, tuple)):
+        for key, child in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from schedulers(child, f"{path}.{key}")

@@ -1,0 +1,111 @@
+"""Build a config's optimizers, schedules, hooks and metrics once, before anything is trained."""
+
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.registry import DefaultScope
+
+from daseg import registry as own
+from daseg.engine.argument_types import types_of
+from daseg.engine.monitors import hooks_of
+from daseg.engine.schedules import schedulers
+from daseg.utils.reasons import reason
+
+OURS = ("daseg.", "mmengine.")
+INTERVAL = re.compile(r"(\w*_)?interval(_\w+)?|every_n\w*")
+STEPS = 3
+
+
+def wrong_optimizers(cfg: dict[str, Any]) -> Iterator[str]:
+    """Build each network's optimizer on made weights, with its schedules; make some steps."""
+    schedule = cfg.get("param_scheduler")
+    for name, network in (cfg.get("optim_wrapper") or {}).items():
+        if not isinstance(network, dict):
+            continue
+        path = f"optim_wrapper.{name}"
+        try:
+            wrapper = _trained(network)
+        except Exception as error:
+            yield f"{path}: {reason(error)}"
+            continue
+        own_schedule, key = schedule, "param_scheduler"
+        if isinstance(schedule, dict) and "type" not in schedule:  # one for each network
+            own_schedule, key = schedule.get(name), f"param_scheduler.{name}"
+        for place, one in schedulers(own_schedule, key):
+            try:
+                _schedule(one, wrapper)
+            except Exception as error:
+                yield f"{place}: {one['type']}: {reason(error)}"
+
+
+def _trained(network: dict[str, Any]) -> OptimWrapper:
+    """The optimizer of a network, after a step on a kernel and a bias."""
+    weights = [torch.nn.Parameter(torch.ones(shape)) for shape in ((2, 3, 1, 1), (2,))]
+    cfg = dict(network["optimizer"])
+    for key in ("lr", "weight_decay"):
+        if isinstance(cfg.get(key), float) and not math.isfinite(cfg[key]):
+            raise ValueError(f"optimizer.{key} is {cfg[key]}")
+    for key, factor in (network.get("lr_mult") or {}).items():
+        if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not factor >= 0:
+            raise ValueError(f"lr_mult.{key} has to be a number of at least 0, not {factor!r}")
+    optimizer = own.OPTIMIZERS.build(cfg | {"params": weights})
+    wrapper = OptimWrapper(optimizer, clip_grad=network.get("clip_grad"))
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    wrapper.step()
+    return wrapper
+
+
+def _schedule(cfg: dict[str, Any], wrapper: OptimWrapper) -> None:
+    scheduler = own.PARAM_SCHEDULERS.build({"by_epoch": False, **cfg}, optimizer=wrapper)
+    with warnings.catch_warnings():  # torch's, of steps of the schedule before the optimizer's
+        warnings.simplefilter("ignore")
+        for _ in range(STEPS):
+            scheduler.step()
+
+
+def wrong_hooks(cfg: dict[str, Any]) -> Iterator[str]:
+    """Intervals that no iteration or everything would be at, and hooks that cannot be built.
+
+    Hooks of other packages are not built, since building them may do more than that.
+    """
+    for path, hook, kind in hooks_of(cfg):
+        if kind is None:
+            continue
+        wrong = list(_intervals(hook, kind, path))
+        yield from wrong
+        if not wrong and kind.__module__.startswith(OURS):
+            try:
+                with DefaultScope.overwrite_default_scope("daseg"):
+                    own.HOOKS.build(dict(hook))
+            except Exception as error:
+                yield f"{path}: {hook['type']}: {reason(error)}"
+
+
+def _intervals(hook: dict[str, Any], kind: Any, path: str) -> Iterator[str]:
+    for name, value in hook.items():
+        if not INTERVAL.fullmatch(name) or isinstance(value, (str, bool, dict, list, tuple)):
+            continue
+        stated = types_of(kind).get(name)
+        if value is None or (stated is not None and value == stated.default):
+            continue
+        if not value > 0:
+            yield f"{path}.{name}: has to be above 0, not {value!r}"
+
+
+def wrong_metrics(cfg: dict[str, Any]) -> Iterator[str]:
+    """Metrics of daseg's that cannot be built."""
+    for key in ("val_evaluator", "test_evaluator"):
+        metrics = cfg.get(key) or []
+        for index, metric in enumerate([metrics] if isinstance(metrics, dict) else metrics):
+            if isinstance(metric, dict) and metric.get("type") in own.METRICS.names():
+                try:
+                    own.METRICS.build(dict(metric))
+                except Exception as error:
+                    place = key if isinstance(metrics, dict) else f"{key}.{index}"
+                    yield f"{place}: {reason(error)}"

@@ -1,0 +1,126 @@
+"""Build every pipeline of a config, and run it on a made image, before anything is trained."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from daseg.datasets.label_reader import LabelReader
+from daseg.datasets.one_transform import apply_transform, inner_transforms, refuse_other_labels
+from daseg.datasets.pipeline import Pipeline
+from daseg.datasets.pixels import PixelError
+from daseg.datasets.rng import isolated_rng
+from daseg.utils.reasons import reason
+
+OURS = ("daseg.", "mmcv.")
+SEEDS = (0, 1)
+CLASSES = 3
+# Pipelines, as text, of which this process knows that they work: configs share them.
+_worked: set[str] = set()
+
+
+def wrong_pipelines(node: Any, path: str = "", labels: bool = True) -> Iterator[str]:
+    """Build every pipeline of a config and run it on a made image; report those that fail.
+
+    The image and its label are files of a temporary folder; no file of a data set is opened, and
+    no random number drawn from the generators as they stand. A failure behind a transform of
+    another package is not reported, since that may need files which a made image has not.
+    """
+    if not isinstance(node, (dict, list, tuple)):
+        return
+    labels = labels and not (isinstance(node, dict) and node.get("labels") is False)
+    for key, child in node.items() if isinstance(node, dict) else enumerate(node):
+        place = f"{path}.{key}".lstrip(".")
+        if key == "pipeline" and child is not None:
+            yield from _wrong_pipeline(child, place, labels)
+        else:
+            yield from wrong_pipelines(child, place, labels and key != "target")
+
+
+def _wrong_pipeline(steps: Any, path: str, labels: bool) -> Iterator[str]:
+    if not isinstance(steps, (list, tuple)):
+        yield f"{path}: is a list of transforms, not {steps!r}"
+        return
+    text, transforms = f"{labels} {steps}", []
+    if text in _worked:
+        return
+    for index, step in enumerate(steps):
+        try:
+            transforms += Pipeline([step]).transforms
+            refuse_other_labels(transforms[-1])
+        except Exception as error:
+            yield f"{path}.{index}: {reason(error)}"
+    if len(transforms) < len(steps):
+        return
+    place, problem = _first_failure(transforms, labels)
+    if problem:
+        yield f"{path}{place}: {problem}"
+    elif all(map(_is_ours, transforms)):  # another package's transform may change
+        _worked.add(text)
+
+
+def _first_failure(transforms: list[Any], labels: bool) -> tuple[str, str]:
+    """Where below the pipeline the made image fails, and why; twice ``""`` if it does not."""
+    for seed in SEEDS:
+        with isolated_rng(seed):
+            results: Any = _sample(labels)
+            for index, transform in enumerate(transforms):
+                if not _is_ours(transform):
+                    return "", ""
+                try:
+                    results = apply_transform(transform, results)
+                except PixelError:
+                    break  # the whole pipeline knows who has made it so
+                except Exception as error:
+                    return f".{index}", _made(reason(error))
+    with isolated_rng(SEEDS[0]):
+        try:
+            results = Pipeline(transforms)(_sample(labels))
+        except Exception as error:
+            return "", _made(reason(error))
+    return "", _unfit_result(results)
+
+
+def _made(message: str) -> str:
+    return message.replace(_folder().name, "a made image: ...")
+
+
+def _unfit_result(results: Any) -> str:
+    image = results.get("image") if isinstance(results, Mapping) else None
+    if not torch.is_tensor(image):
+        return "gives no tensor 'image': its last transform is dict(type='PackSample')"
+    if image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
+        return f"gives an image of {tuple(image.shape)}, but a network takes (3, height, width)"
+    return ""
+
+
+def _is_ours(transform: Any) -> bool:
+    ours = type(transform).__module__.startswith(OURS)
+    return ours and all(map(_is_ours, inner_transforms(transform)))
+
+
+def _sample(labels: bool) -> dict[str, Any]:
+    """What a data set says of a sample, of the made image."""
+    folder = Path(_folder().name)
+    return dict(
+        img_path=str(folder / "image.png"),
+        seg_map_path=str(folder / "label.png") if labels else None,
+        name="image",
+        label_reader=LabelReader({i: i for i in range(CLASSES)}),
+    )
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder, removed when the process ends, of an image of random colours and its label."""
+    folder = tempfile.TemporaryDirectory(prefix="daseg_trial_")
+    label = np.repeat(np.arange(CLASSES, dtype=np.uint8), 16)[:, None].repeat(64, 1)
+    image = np.random.RandomState(0).randint(0, 256, (*label.shape, 3)).astype(np.uint8)
+    Image.fromarray(image).save(f"{folder.name}/image.png")
+    Image.fromarray(label).save(f"{folder.name}/label.png")
+    return folder
