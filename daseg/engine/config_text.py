@@ -15,12 +15,13 @@ WIDTH = 100
 OF_ONE_RUN = ("experiment_name", "resume", "launcher")
 
 
-def config_text(cfg: Mapping[str, Any]) -> str:
+def config_text(cfg: Mapping[str, Any], *, completed: bool = False) -> str:
     """The text of a config file that gives this config, as mmengine's dump does not always.
 
     What `load_config` adds to schedules is left out, since it follows from the length of the
-    training, which an override may change; so is what a tool sets for one run alone. Where a value
-    is an object that no text gives, its place is named in a comment at the top.
+    training, which an override may change, but where it is ``completed``; so is what a tool sets
+    for one run alone. Where a value is an object that no text gives, its place is named in a
+    comment at the top.
     """
     lost: list[str] = []
     plain = {key: value for key, value in cfg.items() if key not in OF_ONE_RUN}

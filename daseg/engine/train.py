@@ -65,7 +65,7 @@ def train(
     cfg.resume = resume or resume_from_whole
     cfg.launcher = launcher
     if print_config:
-        print(config_text(cfg._cfg_dict))
+        print(config_text(cfg._cfg_dict, completed=True))
         return None
     if is_first:
         check_folder(cfg.work_dir, "--work-dir")
