@@ -25,7 +25,8 @@ def config_text(cfg: Mapping[str, Any], *, completed: bool = False) -> str:
     """
     lost: list[str] = []
     plain = {key: value for key, value in cfg.items() if key not in OF_ONE_RUN}
-    lines = [f"{key} = {_text(value, key, 0, lost)}\n" for key, value in _without_completion(plain)]
+    items = list(plain.items()) if completed else list(_without_completion(plain))
+    lines = [f"{key} = {_text(value, key, 0, lost)}\n" for key, value in items]
     notes = [f"# No text gives the object at {place}: this file cannot be run.\n" for place in lost]
     return "".join([*notes, *lines])
 
