@@ -50,8 +50,8 @@ def read_image(path: str | os.PathLike[str], max_value: int | None = None) -> np
     if header.bits == 16:
         return _from_16_bits(_deep(data, header, path), path, max_value)
     by_opencv = header.kind in _BY_OPENCV and header.top is None
-    if header.kind == "TIFF" and header.mode not in _PLAIN:
-        by_opencv = False  # OpenCV multiplies the colours with alpha
+    if header.kind == "TIFF":  # OpenCV reads no 2 and 4 bits, and multiplies colours with alpha
+        by_opencv = header.mode in _PLAIN and header.bits in (1, 8)
     return _decode(data, path, cv2.IMREAD_COLOR) if by_opencv else _by_pil(data, path)
 
 
@@ -68,6 +68,8 @@ def _no_colours(header: Header) -> str:
         return "has signed samples, whose range the file does not say: convert it to 8 bits"
     if header.bits not in (1, 2, 4, 8, 16):
         return f"has samples of {header.bits} bits: convert it to 8 bits"
+    if header.white_is_zero and header.bits == 16:
+        return "has samples of 16 bits where 0 stands for white: convert it to 8 bits"
     if header.mode == "LAB":
         return "has colours of CIELAB: convert it to RGB"
     return ""
@@ -156,6 +158,8 @@ def read_ids(path: str | os.PathLike[str], channel: int | None = None) -> np.nda
         except ValueError as error:
             raise DataError(f"label {path} cannot be read: {error}") from error
     one = header.mode in ("1", "L", "P", "I") or header.mode.startswith("I;16")
+    if header.kind == "BMP" and header.mode == "L" and data[28] == 4:
+        return _decode(data, path, cv2.IMREAD_GRAYSCALE, "label")  # its palette is grey 0..15
     if one and header.channels < 2:
         return _stored(_pil_array(data, path, "label"), header)
     return _one_channel(data, path, channel, header)
