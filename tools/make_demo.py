@@ -9,7 +9,7 @@ from daseg.utils.cli import door
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, default=Path("data/demo"), help="folder to write to")
+    parser.add_argument("--root", default="data/demo", help="folder to write to")
     parser.add_argument("--size", type=int, nargs=2, default=(512, 256), metavar=("W", "H"))
     parser.add_argument("--num-source", type=int, default=400, help="labelled game pictures")
     parser.add_argument("--num-target", type=int, default=300, help="city pictures, split train")
@@ -38,8 +38,8 @@ def main() -> None:
         workers=args.workers,
         force=args.force,
     )
-    sheet = args.root / "contact_sheet.png"
-    write_contact_sheet(args.root, sheet)
+    sheet = Path(args.root) / "contact_sheet.png"
+    write_contact_sheet(Path(args.root), sheet)
     print(
         f"{args.root}: {args.num_source} game pictures in gta5/, {args.num_target} train, "
         f"{args.num_val} val and {args.num_test} test city pictures in cityscapes/; see {sheet}"

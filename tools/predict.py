@@ -10,7 +10,6 @@ asked. A video gives one picture for each frame, in a folder of the video's name
 
 import argparse
 import sys
-from pathlib import Path
 
 from daseg.utils.cli import door
 from daseg.utils.options import add_cfg_options, add_world, parse_cfg_options
@@ -42,7 +41,9 @@ def main() -> None:
 
     from daseg import init_segmentor
     from daseg.engine.predict import Writer, find_inputs, predict_files
+    from daseg.utils.writable import check_folder
 
+    check_folder(args.out, "--out")
     files = find_inputs(args.input, args.out)
     print(f"{len(files)} images and videos", file=sys.stderr)
     segmentor = init_segmentor(
@@ -54,7 +55,7 @@ def main() -> None:
         world=args.world,
     )
     writer = Writer(
-        Path(args.out),
+        args.out,
         segmentor.classes,
         segmentor.palette,
         train_ids=args.train_ids,

@@ -14,6 +14,7 @@ from daseg.registry import DATASETS
 from daseg.utils.colors import overlay
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write
+from daseg.utils.writable import check_file
 
 TEXT = 18  # height of a line of text, in pixels
 GAP = 6
@@ -113,6 +114,7 @@ def browse_config(cfg: dict[str, Any], split: str, num: int, seed: int, out: str
         raise ConfigError(f"the config has no {split}_dataloader")
     if num < 1 or Path(out).suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise ConfigError(f"needs num >= 1 and a picture to write (.png, .jpg): {num}, {out}")
+    check_file(out, "--out")
     sheet = contact_sheet(DATASETS.build(loader["dataset"]), num, seed)
     with atomic_write(out) as temporary:
         Image.fromarray(sheet).save(temporary)

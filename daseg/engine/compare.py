@@ -10,6 +10,7 @@ from daseg.datasets.pipeline import require_whole
 from daseg.engine.class_check import check_same, names_of
 from daseg.engine.config import load_config
 from daseg.evaluation import panel
+from daseg.evaluation.pictures import check_picture
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError
 
@@ -34,6 +35,9 @@ def show_models(
     Raises:
         ConfigError: The first config has no test set, or the models' classes differ.
     """
+    check_picture(out)
+    if num < 1:
+        raise ConfigError(f"--num {num}: at least one image is drawn")
     cfg = load_config(models[0][1], world=world)
     if cfg.get("test_dataloader") is None:
         raise ConfigError(f"{models[0][1]} has no test_dataloader to take images from")

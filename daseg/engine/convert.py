@@ -20,6 +20,7 @@ from daseg.backbones.weights import TRACKED, check_fit, read_state_dict
 from daseg.registry import did_you_mean
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.weights import sha256_file, write_torch_file
+from daseg.utils.writable import check_file
 
 State = Mapping[str, Tensor]
 Rule = tuple[str, str]  # regular expression for the start of a key, what to put in its place
@@ -256,7 +257,13 @@ def convert_file(
 
 
 def refuse_existing(out: str | Path, force: bool) -> None:
-    """Raise `CheckpointError` where the output exists and may not be replaced."""
+    """Raise where the output exists and may not be replaced, or cannot be written.
+
+    Raises:
+        CheckpointError: It exists.
+        WriteError: It cannot be written.
+    """
+    check_file(out, "the output")
     if Path(out).exists() and not force:
         raise CheckpointError(f"{out} exists; choose another name or pass --force")
 

@@ -22,6 +22,7 @@ from daseg.utils.files import require_regular
 from daseg.utils.labels import CITYSCAPES_CLASSES, train_ids_to_label_ids
 from daseg.utils.pictures import write_picture
 from daseg.utils.progress import track
+from daseg.utils.writable import check_folder
 
 IMAGES = frozenset(".png .jpg .jpeg .bmp .webp .tif .tiff .ppm".split())
 FOLDERS = ("color", "overlay", "train_ids", "label_ids")  # of the results, below the output folder
@@ -142,7 +143,7 @@ class Writer:
 
     def __init__(
         self,
-        out: Path,
+        out: str | Path,
         classes: tuple[str, ...],
         palette: Palette,
         *,
@@ -154,7 +155,7 @@ class Writer:
                 "--label-ids writes the ids of Cityscapes' 19 classes, "
                 f"but the model's classes are {', '.join(classes)}"
             )
-        self.out, self.palette = out, palette
+        self.out, self.palette = check_folder(out, "--out"), palette
         self.train_ids, self.label_ids = train_ids, label_ids
 
     def image(self, pixels: np.ndarray, pred: np.ndarray, name: Path) -> None:

@@ -10,6 +10,7 @@ import mmengine
 import torch
 from mmengine import Config
 from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMRunner
@@ -48,6 +49,7 @@ from daseg.segmentor import without_initial_weights
 from daseg.utils import signals
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.files import atomic_write_text
+from daseg.utils.log import make_strict
 from daseg.utils.workers import workers_of
 from daseg.utils.wrapping import unwrap
 
@@ -87,6 +89,12 @@ class Runner(MMRunner):
         if self.distributed:
             init_processes(self.launcher, env_cfg.get("dist_cfg", {}).get("timeout", 1800))
         super().setup_env(env_cfg)
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Build the log, which raises an error where it cannot be written."""
+        logger = super().build_logger(*args, **kwargs)
+        make_strict(logger)
+        return logger
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Move the model to its device; average gradients over the processes where there are."""

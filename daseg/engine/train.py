@@ -2,8 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,14 @@ from mmengine import Config
 from daseg.engine.checkpoint import DAMAGED, latest_checkpoint, set_damaged_aside
 from daseg.engine.config import load_config
 from daseg.engine.config_text import config_text
+from daseg.engine.outside import saying_what_is_whole
 from daseg.engine.runner import Runner
 from daseg.engine.work_dirs import default_work_dir
-from daseg.utils.errors import CheckpointError, ConfigError, WorkerError, WriteError
+from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.files import remove_leftovers
 from daseg.utils.lock import locked
 from daseg.utils.signals import Stopped, obeyed
-from daseg.utils.writable import CAUSES, MIB, cause, check_folder
+from daseg.utils.writable import check_folder
 
 
 def train(
@@ -78,7 +78,7 @@ def train(
             if resume_from_whole:
                 _skip_damaged(cfg.work_dir)
         try:
-            with obeyed(), _saying_what_is_whole(cfg.work_dir):
+            with obeyed(), saying_what_is_whole(cfg.work_dir):
                 runner = Runner.from_cfg(cfg)
                 runner.train()
         except KeyboardInterrupt as stop:
@@ -98,37 +98,6 @@ def _tell(cfg: Config) -> None:
     newest = latest_checkpoint(cfg.work_dir)
     begin = newest.name if newest else "the beginning"
     print(f"\nstopped; --resume goes on from {begin}", file=sys.stderr)
-
-
-@contextmanager
-def _saying_what_is_whole(work_dir: str) -> Iterator[None]:
-    """Add to what stops a training from outside what is left of it, and how to go on.
-
-    Raises:
-        WriteError: The disk is full, or a file cannot be written for another reason.
-        WorkerError: A process that reads has died.
-    """
-    try:
-        yield
-    except (WriteError, WorkerError) as error:
-        raise type(error)(f"{error}. {_left(work_dir, error)}") from error
-    except OSError as error:
-        if error.errno not in CAUSES:
-            raise
-        path = Path(os.fsdecode(error.filename)) if error.filename else Path(work_dir, "its log")
-        text = f"{path} cannot be written: {cause(error, path)}"
-        raise WriteError(f"{text}. {_left(work_dir, WriteError())}") from error
-
-
-def _left(work_dir: str, error: Exception) -> str:
-    newest = latest_checkpoint(work_dir)
-    if newest is None:
-        return f"No checkpoint is in {work_dir} yet: the training has to begin again"
-    size = newest.stat().st_size / MIB
-    space = f"make room for {size:.0f} MiB (a checkpoint takes that), then " * (
-        isinstance(error, WriteError)
-    )
-    return f"{newest} is whole: {space}go on from it with --resume"
 
 
 def _protect(cfg: Config) -> None:

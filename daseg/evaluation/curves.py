@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from daseg.evaluation.pictures import new_figure, save_figure
+from daseg.evaluation.pictures import check_picture, new_figure, save_figure
 from daseg.utils.errors import DataError
 from daseg.utils.files import read_bytes
 from daseg.utils.json_files import check_shape, parse_json, unreadable
@@ -103,6 +103,7 @@ def plot_curves(
     Raises:
         DataError: A run has no log, a line of it is not JSON, or it logs no loss of this name.
     """
+    check_picture(out_png)
     curves = [read_curve(run, loss_key=loss_key) for run in runs]
     if names is not None:
         for curve, name in zip(curves, names, strict=True):

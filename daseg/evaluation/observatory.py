@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from daseg.evaluation.curves import Points, dress, moving_average, read_records
-from daseg.evaluation.pictures import new_figure, save_figure
+from daseg.evaluation.pictures import check_picture, new_figure, save_figure
 from daseg.utils.colors import default_palette
 from daseg.utils.errors import DataError
 from daseg.utils.json_files import read_json, unreadable
@@ -28,6 +28,7 @@ def plot_observatory(run: str | Path, out_png: str | Path, *, smooth: float = 0.
     Raises:
         DataError: There is no log, or nothing of this in it.
     """
+    check_picture(out_png, "--observatory")
     curves = _curves(run)
     losses = {name: points for name, points in curves.items() if name.startswith("loss")}
     accuracies = {name: points for name, points in curves.items() if name.startswith("disc_acc")}

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from daseg.utils.colors import Palette, colorize
+from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write
+from daseg.utils.writable import check_file
 
 DPI = 110
 
@@ -21,6 +23,22 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def check_picture(path: str | Path, option: str = "--out") -> None:
+    """Check before the work that a picture can be written, of a format that there is.
+
+    Raises:
+        ConfigError: There is no such format.
+        WriteError: No file can be written there.
+    """
+    check_file(path, option)
+    known = FigureCanvasAgg.get_supported_filetypes()
+    if Path(path).suffix.lower().removeprefix(".") not in known:
+        raise ConfigError(
+            f"{option} {path}: a picture's name ends in .png, .jpg, .pdf or .svg, or another of "
+            f"{', '.join(known)}"
+        )
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:

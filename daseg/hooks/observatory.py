@@ -21,6 +21,7 @@ from daseg.utils.colors import default_palette
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.resize import resize, size_of
+from daseg.utils.writable import refuse_links
 
 KEY = "observatory"  # of the message hub, which travels in the checkpoint
 
@@ -74,6 +75,7 @@ class ObservatoryHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Find the names of the classes; go on with the counts of a run that is resumed."""
+        refuse_links(Path(runner.work_dir, "pictures"), runner.work_dir)
         known = getattr(runner.train_dataloader.dataset, "metainfo", {})
         count = runner.bare_segmentor.num_classes
         self.classes = list(known.get("classes", ()))

@@ -14,6 +14,7 @@ from daseg.evaluation.pictures import picture_grid
 from daseg.hooks.backends import show_picture
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
+from daseg.utils.writable import refuse_links
 
 TITLES = ("{0}", "in the look of the {1}", "and back")
 OTHER = dict(source="target", target="source")
@@ -49,6 +50,7 @@ class TranslationPicturesHook(Hook):
         Raises:
             ConfigError: The training data has no two domains, or the model does not translate.
         """
+        refuse_links(Path(runner.work_dir, "pictures"), runner.work_dir)
         pair = runner.train_dataloader.dataset
         if not hasattr(pair, "target") or not hasattr(runner.bare_model, "translate"):
             raise ConfigError(

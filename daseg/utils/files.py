@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from daseg.utils.errors import DataError
-from daseg.utils.writable import NAME_MAX, refuse_links, writing
+from daseg.utils.writable import NAME_MAX, refuse_links, refuse_no_file, writing
 
 # What `temporary_name` makes, with the number of the process; numbers have at most 7 digits.
 TEMPORARY = re.compile(r"\..+\.([1-9]\d{0,6})\.[0-9a-f]{8}(\.[^.]+)?")
@@ -33,6 +33,7 @@ class Staged:
     ) -> None:
         self.path = Path(path)
         with writing(self.path):
+            refuse_no_file(self.path)
             if root is not None:
                 refuse_links(self.path.parent, root)
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,3 +24,26 @@ def _disable(level: int) -> None:
     # would stay silent for ever, or not become so; setting a level makes all of them forget.
     logger = MMLogger.get_current_instance()
     logger.setLevel(logger.level)
+
+
+class StrictFileHandler(logging.FileHandler):
+    """A log file that raises where a line of it cannot be written.
+
+    Python's own shows a traceback and goes on without the line.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Raise again what is being handled."""
+        raise
+
+
+def make_strict(logger: logging.Logger) -> None:
+    """Put `StrictFileHandler` in the place of a logger's files."""
+    for handler in [each for each in logger.handlers if type(each) is logging.FileHandler]:
+        strict = StrictFileHandler(handler.baseFilename, "a", handler.encoding)
+        strict.setLevel(handler.level)
+        strict.setFormatter(handler.formatter)
+        for condition in handler.filters:
+            strict.addFilter(condition)
+        handler.close()
+        logger.handlers[logger.handlers.index(handler)] = strict

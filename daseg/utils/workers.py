@@ -35,7 +35,7 @@ def workers_of(loader: str, option: str | None = None) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, MemoryError) as error:
         option = option or f"--cfg-options {loader}.num_workers"
         fewer = f"read with fewer processes ({option}=N; 0 reads in the process itself)"
         found = _what(error, fewer)

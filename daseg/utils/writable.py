@@ -47,10 +47,6 @@ def writing(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise WriteError(f"{path} cannot be written: {cause(error, path)}") from error
-    except ValueError as error:
-        if "\0" not in os.fspath(path):
-            raise
-        raise WriteError(f"{str(path)!r} cannot be written: it has a NUL character") from error
 
 
 def cause(error: OSError, path: Path) -> str:
@@ -67,10 +63,16 @@ def cause(error: OSError, path: Path) -> str:
 
 def free_space(folder: Path) -> list[str]:
     """How much there is on the disk of a folder, in words; nothing where that is not known."""
+    free = free_bytes(folder)
+    return [] if free is None else [f"{free / MIB:.0f} MiB are free there"]
+
+
+def free_bytes(folder: Path) -> int | None:
+    """How much there is on the disk of a folder; None where that is not known."""
     try:
-        return [f"{shutil.disk_usage(folder).free / MIB:.0f} MiB are free there"]
+        return shutil.disk_usage(folder).free
     except OSError:
-        return []
+        return None
 
 
 def refuse_links(folder: Path, root: str | os.PathLike[str]) -> None:
@@ -93,6 +95,18 @@ def refuse_links(folder: Path, root: str | os.PathLike[str]) -> None:
                 f"{path} is a link, and nothing is written through it, since it leads out of "
                 f"{root}: remove the link, or choose another folder"
             )
+
+
+def refuse_no_file(path: Path) -> None:
+    """Refuse what is no name of a file, or one of a device, pipe or socket, whose place it took.
+
+    Raises:
+        WriteError: It is.
+    """
+    if "\0" in os.fspath(path):
+        raise WriteError(f"{str(path)!r} cannot be written: it has a NUL character")
+    if path.exists() and not (path.is_file() or path.is_dir() or path.is_symlink()):
+        raise WriteError(f"{path} cannot be written: it is {_kind(path)}, but a device or a pipe")
 
 
 def check_folder(folder: str | os.PathLike[str], option: str) -> Path:
@@ -126,6 +140,7 @@ def check_file(file: str | os.PathLike[str], option: str) -> Path:
     with _checking(option, path):
         if path.is_dir():
             raise WriteError(f"{option} {path} is a folder: name a file in it")
+        refuse_no_file(path)
         check_folder(path.parent, option)
         if len(os.fsencode(path.name)) > NAME_MAX:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path.name)

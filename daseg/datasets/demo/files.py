@@ -1,15 +1,17 @@
 """The files of the embedded world: names, encodings, atomic writes."""
 
-import os
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from daseg.datasets.demo.labels import COLOURS
 from daseg.datasets.demo.scene import draw_scene
+from daseg.utils.files import Staged
+from daseg.utils.pictures import encode_picture
+from daseg.utils.writable import writing
 
 CITIES = {
     "train": ("ansburg", "brunnstadt", "kaltenfurt"),
@@ -53,8 +55,6 @@ class Sample:
         """Draw the picture and write its files."""
         image, label = draw_scene(self.domain, seed, split=self.split, index=self.index, size=size)
         paths = self.paths(root)
-        for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
         write_image(paths[0], image)
         if self.domain == "game":
             write_palette(paths[1], label)
@@ -65,11 +65,7 @@ class Sample:
 
 def write_image(path: Path, image: np.ndarray) -> None:
     """Write (H, W, 3) uint8 RGB as PNG."""
-    fast = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    done, data = cv2.imencode(".png", image[..., ::-1], fast)
-    if not done:
-        raise OSError(f"cannot encode {path}")
-    write_bytes(path, data.tobytes())
+    write_bytes(path, encode_picture(path, image))
 
 
 def write_palette(path: Path, label: np.ndarray) -> None:
@@ -80,18 +76,23 @@ def write_palette(path: Path, label: np.ndarray) -> None:
 
 
 def _save(path: Path, picture: Image.Image) -> None:
-    part = part_of(path)
-    picture.save(part, format="PNG")
-    os.replace(part, path)
+    data = io.BytesIO()
+    picture.save(data, format="PNG")
+    write_bytes(path, data.getvalue())
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file that appears whole or not at all."""
-    part = part_of(path)
-    part.write_bytes(data)
-    os.replace(part, path)
+    """Write a file that appears whole or not at all.
 
-
-def part_of(path: Path) -> Path:
-    """The temporary name under which a file is written."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    Raises:
+        WriteError: It cannot be written.
+    """
+    staged = Staged(path)
+    try:
+        with writing(
+            path
+        ):  # not synced: a world is thousands of files, and drawn again for nothing
+            staged.temporary.write_bytes(data)
+        staged.place()
+    finally:
+        staged.discard()

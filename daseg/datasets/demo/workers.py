@@ -15,6 +15,9 @@ from pathlib import Path
 import cv2
 
 from daseg.datasets.demo.files import Sample
+from daseg.utils.errors import DataError, UserError, WorkerError
+
+ERROR = b"!"  # between the dots of a process and its message
 
 
 def draw_parallel(
@@ -23,16 +26,24 @@ def draw_parallel(
     """Draw the samples in ``workers`` processes; yields once for each that is written."""
     shards = [samples[number::workers] for number in range(min(workers, len(samples)))]
     processes = [_start(root, shard, seed, size) for shard in shards]
+    said: dict[int, bytes] = {}
     try:
-        yield from _finished(processes)
+        yield from _finished(processes, said)
     finally:
         for process in processes:
             if process.poll() is None:
                 process.kill()
             process.wait()
+    goes_on = "What is drawn stays: the same command goes on from there"
+    for message in filter(None, said.values()):
+        raise DataError(f"{message.decode()}. {goes_on}")
     for process in processes:
         if process.returncode:
-            raise RuntimeError(f"a drawing process ended with status {process.returncode}")
+            raise WorkerError(
+                f"a drawing process ended with status {process.returncode}; where it is negative "
+                "it was killed, mostly since the memory was used up: draw with fewer --workers. "
+                + goes_on
+            )
 
 
 def _start(
@@ -52,8 +63,11 @@ def _start(
     return process
 
 
-def _finished(processes: "list[subprocess.Popen[bytes]]") -> Iterator[None]:
-    """Yield for each byte that a process writes, until all have closed their output."""
+def _finished(processes: "list[subprocess.Popen[bytes]]", said: dict[int, bytes]) -> Iterator[None]:
+    """Yield for each picture of a process, until all have closed their output.
+
+    What one has said of an error behind them goes into ``said``.
+    """
     with selectors.DefaultSelector() as selector:
         for process in processes:
             assert process.stdout is not None
@@ -63,17 +77,25 @@ def _finished(processes: "list[subprocess.Popen[bytes]]") -> Iterator[None]:
                 data = os.read(key.fd, 4096)
                 if not data:
                     selector.unregister(key.fd)
-                yield from (None for _ in data)
+                drawn, error, message = (
+                    (b"", ERROR, data) if key.fd in said else data.partition(ERROR)
+                )
+                if error:
+                    said[key.fd] = said.get(key.fd, b"") + message
+                yield from (None for _ in drawn)
     for process in processes:
         process.wait()
 
 
 def main() -> None:
-    """Draw what standard input orders, and write one byte for each picture that is done."""
+    """Draw what standard input orders; write a dot for each picture, and what goes wrong."""
     cv2.setNumThreads(1)
     order = json.loads(sys.stdin.buffer.read())
-    for domain, split, index in order["pictures"]:
-        sample = Sample(domain, split, index)
-        sample.write(Path(order["root"]), order["seed"], tuple(order["size"]))
-        sys.stdout.write(".")
-        sys.stdout.flush()
+    try:
+        for domain, split, index in order["pictures"]:
+            sample = Sample(domain, split, index)
+            sample.write(Path(order["root"]), order["seed"], tuple(order["size"]))
+            sys.stdout.write(".")
+            sys.stdout.flush()
+    except UserError as error:
+        sys.stdout.buffer.write(ERROR + str(error).encode("utf-8", "backslashreplace"))

@@ -12,6 +12,7 @@ from daseg.datasets.demo.files import Sample, write_bytes
 from daseg.datasets.demo.workers import draw_parallel
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.json_files import read_json
+from daseg.utils.writable import check_folder
 
 VERSION = 1  # raise it when the pictures change, so that old worlds are not taken for new ones
 MANIFEST = "demo_world.json"
@@ -55,7 +56,7 @@ def make_world(
         ConfigError: a setting is out of range.
         DataError: ``root`` holds a world with other settings, or data sets that are not ours.
     """
-    root = Path(root)
+    root = check_folder(root, "--root")
     counts = {"source": num_source, "target": num_target, "val": num_val, "test": num_test}
     _check(size, counts, workers)
     settings = {"version": VERSION, "size": list(size), "seed": seed, **counts}
@@ -134,7 +135,6 @@ def _read_settings(root: Path) -> dict[str, object] | None:
 
 
 def _write_json(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
