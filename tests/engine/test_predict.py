@@ -1,9 +1,12 @@
 """Predictions on files: what is found, what is written, under which names."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from daseg.engine.predict import Writer, find_inputs, predict_files
 from daseg.utils.errors import DataError
@@ -152,3 +155,91 @@ def test_unreadable_files_are_named(tmp_path, name):
         DataError, match=rf"{name} (cannot be read: not a picture|is not a readable video)"
     ):
         predict_files(Largest(), files, writer)
+
+
+def test_the_output_folder_is_no_input(tmp_path, capsys):
+    """However it is spelt, and also on the second run."""
+    photos = tmp_path / "photos"
+    for name in ("a", "b"):
+        picture(photos / f"{name}.png")
+    os.symlink(photos, tmp_path / "link")
+    relative = os.path.relpath(photos / "out")
+    for out in (photos / "out", tmp_path / "link/out", photos / "x/../out", relative):
+        files = find_inputs(str(photos), out)
+        assert [name.name for _, name in files] == ["a", "b"]
+        predict_files(Largest(), files, Writer(photos / "out", ("r", "g", "b"), PALETTE))
+    for source in ("photos/*.png", "photos/**/*.png"):
+        assert len(find_inputs(str(tmp_path / source), photos / "out")) == 2
+    assert "files in" in capsys.readouterr().err
+    with pytest.raises(DataError, match="no image or video there"):
+        find_inputs(str(photos / "out/color/a.png"), photos / "out")
+
+
+def test_results_beside_the_images_are_no_inputs(tmp_path):
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "more/b.png")
+    for _ in range(2):
+        files = find_inputs(str(tmp_path), tmp_path)
+        assert [str(name) for _, name in files] == ["a", "more/b"]
+        predict_files(Largest(), files, Writer(tmp_path, ("r", "g", "b"), PALETTE))
+    assert len(find_inputs(str(tmp_path / "more"), tmp_path)) == 1
+
+
+def test_each_real_image_is_taken_once(tmp_path, capsys):
+    picture(tmp_path / "in/a.png")
+    os.symlink("a.png", tmp_path / "in/z.png")
+    os.symlink(tmp_path / "in", tmp_path / "in/loop")
+    picture(tmp_path / "in/.hidden/c.png")
+    picture(tmp_path / "in/d.png/E.PNG")
+    assert [str(n) for _, n in find_inputs(str(tmp_path / "in"))] == ["a", "d.png/E"]
+    assert "note: " in capsys.readouterr().err
+    assert [str(n) for _, n in find_inputs(str(tmp_path / "in/**/*.png"))] == ["a"]
+
+
+def test_what_is_no_file_is_named_and_not_waited_for(tmp_path):
+    picture(tmp_path / "in/a.png")
+    os.mkfifo(tmp_path / "in/b.png")
+    with pytest.raises(DataError, match=r"b\.png is a pipe, a socket or a device, no file: take"):
+        find_inputs(str(tmp_path / "in"))
+    for source in ("in/*.png", "in/b.png"):
+        with pytest.raises(DataError, match=r"b\.png is a pipe, no file"):
+            find_inputs(str(tmp_path / source))
+    (tmp_path / "in/b.png").unlink()
+    os.symlink("gone.png", tmp_path / "in/b.png")
+    with pytest.raises(DataError, match=r"b\.png is a link to gone\.png, which is not there"):
+        find_inputs(str(tmp_path / "in"))
+    with pytest.raises(DataError, match=r"b\.png cannot be read: No such file"):
+        find_inputs(str(tmp_path / "in/b.png"))
+
+
+def test_names_are_compared_once_each(tmp_path, monkeypatch):
+    """Not each with all others: 25,000 frames would take minutes."""
+    compared = 0
+
+    class Counted(type(tmp_path)):
+        def __eq__(self, other):
+            nonlocal compared
+            compared += 1
+            return super().__eq__(other)
+
+        __hash__ = type(tmp_path).__hash__
+
+    monkeypatch.setattr("daseg.engine.predict._name", lambda path, _: Counted(path.stem))
+    for number in range(300):
+        (tmp_path / f"{number}.png").touch()
+    assert len(find_inputs(str(tmp_path))) == 300
+    assert compared < 3000
+
+
+def test_turned_photographs_are_told_once(tmp_path, capsys):
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        Image.new("RGB", (8, 4), (0, 255, 0)).save(tmp_path / f"in/{name}.jpg", exif=tags)
+    writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE, train_ids=True)
+    assert predict_files(Largest(), find_inputs(str(tmp_path / "in")), writer) == 2
+    assert read(tmp_path / "out/train_ids/a.png").shape == (4, 8)
+    said = capsys.readouterr().err
+    assert said.count("EXIF tag (orientation 6)") == 1
+    assert "a.jpg has an EXIF tag" in said
