@@ -18,7 +18,7 @@ from daseg.evaluation import IoUMetric, IoUResult
 from daseg.evaluation.protocol import BATCH_NORM, write_card
 from daseg.segmentor import segmentor_config, without_initial_weights
 from daseg.utils.errors import ConfigError
-from daseg.utils.writable import check_file, check_folder
+from daseg.utils.writable import check_file, check_folder, writing
 
 
 def evaluate(
@@ -74,7 +74,8 @@ def evaluate(
     inference = segmentor_config(cfg).get("inference") or dict(type="WholeInference")
     whole = copy.deepcopy(cfg)
     prepare(cfg, out, tta=tta, seed_log=seed_log, launcher=launcher)
-    runner = Runner.from_cfg(cfg)
+    with writing(out):  # the log
+        runner = Runner.from_cfg(cfg)
     networks, metas = load_networks(runner.bare_segmentor, paths)
     check_testing(runner, whole, paths, metas)
     problem = check_labelled(runner.test_dataloader.dataset, "test_dataloader")
@@ -84,7 +85,8 @@ def evaluate(
     norms = [meta.get("batch_norm", BATCH_NORM) for meta in metas]
     if images is not None:
         norms = [adapt_to_images(network, images, cfg.test_dataloader) for network in networks]
-    runner.test()
+    with writing(out):
+        runner.test()
     result = metric.last_result
     if result is not None:  # the first process adds up what all have counted
         card = write_card(

@@ -101,6 +101,7 @@ def write_labels(
             entries |= made
     finally:
         record.close()
+    barrier()  # all journals are closed, and can be removed
     coverage = Coverage.of(job.classes, entries, cuts)
     here = [i for i in job.indices if job.target.names[i] in entries]
     if isinstance(record, Manifest):

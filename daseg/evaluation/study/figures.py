@@ -1,5 +1,6 @@
 """The pictures of a report."""
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ from daseg.evaluation.curves import Points, dress, moving_average
 from daseg.evaluation.pictures import new_figure, save_figure
 from daseg.evaluation.study.collect import Row, Run, Study
 from daseg.evaluation.study.tables import class_names
-from daseg.utils.files import atomic_write
+from daseg.utils.files import atomic_write, read_bytes
+from daseg.utils.json_files import unreadable
 
 MEASURED, LOGGED = "#1f5fbf", "#c2571a"
 LOSS = "loss_seg"
@@ -130,8 +132,11 @@ def save_panel(run: Run, path: Path, panels: int) -> int | None:
     if found is None:
         return None
     iteration, source = found
-    with Image.open(source) as image:
-        picture = image.convert("RGB")
+    try:
+        with Image.open(io.BytesIO(read_bytes(source))) as image:
+            picture = image.convert("RGB")
+    except Exception as error:  # PIL has many ways to say that a file is broken
+        raise unreadable(source, "a picture of the training", error, "delete it") from error
     width = min(PANEL, picture.width)
     height = max(1, round(picture.height * width / picture.width))
     with atomic_write(path) as temporary:
