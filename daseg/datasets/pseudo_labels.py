@@ -98,9 +98,9 @@ class PseudoLabels:
 
     def _refuse_elsewhere(self) -> None:
         """The manifest is of files in the folder, and links may lead anywhere."""
-        root = os.path.realpath(self.root)
+        root = os.path.join(os.path.realpath(self.root), "")
         for path in self.paths.values() if self._entries else ():
-            if os.path.commonpath([root, os.path.realpath(path)]) != root:
+            if not os.path.realpath(path).startswith(root):
                 raise DataError(
                     f"the pseudo-label {path} is a link that leads out of {self.root}, so that the "
                     "manifest there does not say what it is: put the file itself there"

@@ -174,6 +174,27 @@ def test_the_targets_own_labels_are_always_refused(pair, pseudo, tmp_path):
         pair()
 
 
+def test_files_elsewhere_are_no_pseudo_labels(pair, pseudo, tmp_path):
+    path = min((pseudo / "labels").rglob("*.png"))
+    path.rename(tmp_path / "elsewhere.png")
+    path.symlink_to(tmp_path / "elsewhere.png")
+    manifest(pseudo)  # of the same content
+    with pytest.raises(DataError, match=rf"{path} is a link that leads out of {pseudo}"):
+        pair()
+    path.unlink()
+    (tmp_path / "elsewhere.png").rename(path)
+    pair()
+    link = tmp_path / "link"  # the folder itself may be one
+    link.symlink_to(pseudo)
+    pair(pseudo_labels=link)
+    text = (pseudo / "manifest.json").read_text()
+    (pseudo / "manifest.json").write_text(text.replace('"labels/', f'"{pseudo}/labels/', 1))
+    with pytest.raises(
+        DataError, match=r"its file .* does not lie in the folder, and files else"
+    ):
+        pair()
+
+
 def test_a_label_put_in_the_place_of_a_pseudo_label_is_found(pair, pseudo, tmp_path):
     built = pair()
     name = built.target.names[0]
