@@ -17,7 +17,7 @@ from daseg.datasets.picture import TURNED, orientation
 from daseg.datasets.walk import File, each_once, is_inside, walk
 from daseg.segmentor import Segmentor
 from daseg.utils.colors import Palette, colorize, overlay
-from daseg.utils.errors import DataError
+from daseg.utils.errors import DataError, WriteError
 from daseg.utils.files import require_regular
 from daseg.utils.labels import CITYSCAPES_CLASSES, train_ids_to_label_ids
 from daseg.utils.pictures import write_picture
@@ -185,7 +185,14 @@ def predict_files(segmentor: Segmentor, files: list[tuple[Path, Path]], writer: 
                 file=sys.stderr,
             )
         for pixels, frame in _frames(path, name, segmentor.max_value):
-            writer.image(pixels, predict(segmentor, pixels), frame)
+            prediction = predict(segmentor, pixels)
+            try:
+                writer.image(pixels, prediction, frame)
+            except WriteError as error:
+                raise WriteError(
+                    f"{error}. The pictures of the {count} images before it are whole in "
+                    f"{writer.out}; the same command makes all of them anew"
+                ) from error
             count += 1
     return count
 

@@ -189,9 +189,7 @@ def test_files_elsewhere_are_no_pseudo_labels(pair, pseudo, tmp_path):
     pair(pseudo_labels=link)
     text = (pseudo / "manifest.json").read_text()
     (pseudo / "manifest.json").write_text(text.replace('"labels/', f'"{pseudo}/labels/', 1))
-    with pytest.raises(
-        DataError, match=r"its file .* does not lie in the folder, and files else"
-    ):
+    with pytest.raises(DataError, match=r"its file .* does not lie in the folder, and files else"):
         pair()
 
 

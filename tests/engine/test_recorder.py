@@ -11,6 +11,7 @@ from threading import Event
 import numpy as np
 import pytest
 
+from daseg.engine.pseudo_labels import write
 from daseg.engine.recorder import Made, Recorder, going_on
 from daseg.utils.errors import DataError, WorkerError, WriteError
 from daseg.utils.files import stage
@@ -36,14 +37,14 @@ def test_a_slow_image_keeps_no_other_one_from_being_recorded(tmp_path, workers):
 
     manifest.add = count
 
-    def write(number):
+    def make(number):
         if number == 0:
             assert released.wait(60)
         return Made(str(number), entry(number), [stage(tmp_path / f"{number}.png", b"data")])
 
     with Recorder(manifest, workers) as recorder:
         for number in range(30):
-            recorder.submit(write, number)
+            recorder.submit(make, number)
         assert done.wait(60)
         # On the disk: all but the slow one, each with its line.
         lines = (tmp_path / "manifest.jsonl").read_text().splitlines()[1:]
@@ -59,7 +60,7 @@ def test_an_error_is_raised_once_all_others_are_written(tmp_path):
     manifest = Manifest(tmp_path, {})
     manifest.start({})
 
-    def write(number):
+    def make(number):
         if number == 3:
             raise DataError("the third")
         return Made(str(number), entry(number), [stage(tmp_path / f"{number}.png", b"data")])
@@ -67,7 +68,7 @@ def test_an_error_is_raised_once_all_others_are_written(tmp_path):
     def write_all():
         with Recorder(manifest, 2) as recorder:
             for number in range(6):
-                recorder.submit(write, number)
+                recorder.submit(make, number)
 
     with pytest.raises(DataError, match="the third"):
         write_all()
@@ -95,6 +96,17 @@ def test_what_cannot_be_recorded_is_not_half_a_line(tmp_path, monkeypatch):
     manifest.add("c", entry("c"))
     assert list(read_manifest(tmp_path)[1]) == ["a", "c"]
     assert list(manifest.entries) == ["a", "c"]
+
+
+def test_what_another_process_has_made_is_known_where_all_are_killed(tmp_path, monkeypatch):
+    first = Manifest(tmp_path, {}, kind="pseudo-labels")
+    first.start({})
+    monkeypatch.setattr(write, "get_rank", lambda: 1)
+    second = write.Share(tmp_path)
+    first.add("a", entry("a"))
+    second.add("b", entry("b"))
+    assert sorted(Manifest(tmp_path, {}, kind="pseudo-labels").entries) == ["a", "b"]
+    assert sorted(second.entries) == ["b"]
 
 
 @pytest.mark.parametrize("kind", [WriteError, WorkerError])
