@@ -12,7 +12,7 @@ from PIL import Image
 
 from daseg.datasets import io
 from daseg.datasets.classes import Classes, classes_of
-from daseg.datasets.load_image import LoadImageFromFile
+from daseg.datasets.load_image import loader_of
 from daseg.datasets.pipeline import Pipeline
 from daseg.datasets.pixels import rgb_of, rounded
 from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
@@ -122,9 +122,8 @@ def test_steps(cfg: Config) -> list[dict[str, Any]]:
 def largest_value(cfg: Config) -> int | None:
     """The ``max_value`` that the config's test pipeline reads 16-bit images with."""
     loader = cfg.get("test_dataloader") or cfg.get("val_dataloader") or {}
-    steps = loader.get("dataset", {}).get("pipeline") or []
-    load: dict[str, Any] = next((step for step in steps if step["type"] == "LoadImageFromFile"), {})
-    return LoadImageFromFile(max_value=load.get("max_value")).max_value
+    load = loader_of(Pipeline(loader.get("dataset", {}).get("pipeline") or []).transforms)
+    return None if load is None else load.max_value
 
 
 @overload

@@ -152,3 +152,22 @@ def test_errors_of_the_user_are_named(trained, tmp_path):
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match="the device 'cuda' cannot be used"):
             daseg.init_segmentor(trained["config"], device="cuda")
+
+
+def test_16_bit_files_are_read_as_the_test_pipeline_says(trained, tmp_path):
+    config = tmp_path / "deep.py"
+    load = "dict(type='LoadImageFromFile', max_value=4095)"
+    config.write_text(
+        trained["config"].read_text()
+        + f"test_dataloader['dataset']['pipeline'] = [{load}, dict(type='PackSample')]\n"
+    )
+    segmentor = daseg.init_segmentor(config, trained["checkpoint"])
+    assert segmentor.max_value == 4095
+    values = np.random.RandomState(0).randint(0, 4096, (32, 48, 3)).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / "deep.png"), values[..., ::-1])
+    expected = daseg.predict(segmentor, (values >> 4).astype(np.uint8))
+    assert np.array_equal(daseg.predict(segmentor, tmp_path / "deep.png"), expected)
+    plain = daseg.init_segmentor(trained["config"], trained["checkpoint"])
+    assert plain.max_value is None
+    with pytest.raises(DataError, match="is a 16-bit picture"):
+        daseg.predict(plain, tmp_path / "deep.png")

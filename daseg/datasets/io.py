@@ -84,8 +84,9 @@ def _from_16_bits(
         # Not the largest value alone: a camera of 12 bits may have a broken pixel.
         used = top if samples.size < 4096 else int(np.quantile(samples, 0.999))
         if 0 < used < _BRIGHT:
+            few = ", but for one in a thousand," if used < top else ""
             raise DarkError(
-                f"image {path} is a 16-bit picture, but its values end at {top} of {FULL}: a "
+                f"image {path} is a 16-bit picture, but its values{few} end at {used} of {FULL}: a "
                 f"camera of {max(used.bit_length(), 8)} bits? It would become nearly black. Say "
                 "the range: dict(type='LoadImageFromFile', max_value=4095) for 12 bits, 65535 if "
                 "the picture is so dark; in the test pipeline it holds for tools/predict.py, too"

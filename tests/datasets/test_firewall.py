@@ -117,3 +117,12 @@ def test_noted_with_its_full_path(tmp_path: Path, monkeypatch) -> None:
     note_opened("a.png")
     note_opened(Path("a.png"))
     assert take_opened() == {str(tmp_path / "a.png"): 2}
+
+
+def test_a_label_whose_suffix_has_capitals_is_counted(make_camvid) -> None:
+    root = make_camvid(1)
+    watched = frozenset({str(root.resolve() / "labels/seq0/frame_000.png")})
+    path = root / "labels/seq0/frame_000.png"
+    path.rename(path.with_suffix(".PNG"))
+    CamVid(root)[0]
+    assert count_opened(take_opened(), watched) == 1
