@@ -164,6 +164,29 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> dict[s
     return dict(config=config, work_dir=folder / "run", checkpoint=folder / "run/iter_6.pth")
 
 
+SMALL = """
+custom_imports = dict(imports=['gan_parts'])
+model['segmentor'].update(backbone=dict(type='SmallBackbone', norm='gn'))
+train_cfg['max_iters'] = 2
+default_hooks['checkpoint'].update(interval=1)
+custom_hooks = []
+"""
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> dict[str, Path]:
+    """A training of two iterations whose checkpoints are small: ``config``, ``checkpoint``."""
+    from daseg.engine.train import train
+
+    folder = tmp_path_factory.mktemp("small")
+    config = folder / "small.py"
+    config.write_text(TINY_CONFIG.format(root=str(tiny_data), norm="gn") + SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FIXTURES))
+        train(config, work_dir=folder / "run")
+    return dict(config=config, checkpoint=folder / "run/iter_1.pth")
+
+
 @pytest.fixture
 def tiny_config(tmp_path: Path, tiny_data: Path) -> Callable[..., Path]:
     """Write a config that trains a small network on `tiny_data` in a second or two."""
