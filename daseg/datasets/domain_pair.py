@@ -72,7 +72,7 @@ class DomainPair(Dataset[dict[str, Any]]):
         self.source = DATASETS.build(source)
         self.target = DATASETS.build(without_labels(target))
         self.translator = None if translator is None else TRANSLATORS.build(translator).eval()
-        self.metainfo: dict[str, Any] = self.source.metainfo
+        self.metainfo: dict[str, Any] = getattr(self.source, "metainfo", None) or {}
         self._check()
         self.pseudo_labels: PseudoLabels | None = None
         if pseudo_labels is not None:
@@ -81,8 +81,9 @@ class DomainPair(Dataset[dict[str, Any]]):
             self.inherit_seed(seed)
 
     def _check(self) -> None:
-        source, target = (tuple(d.metainfo["classes"]) for d in (self.source, self.target))
-        if source != target:
+        both = [getattr(d, "metainfo", None) or {} for d in (self.source, self.target)]
+        source, target = (tuple(known.get("classes") or ()) for known in both)
+        if source and target and source != target:  # a data set of others may have no names
             raise ConfigError(
                 f"DomainPair: the classes differ: source {self.source} has {source}, "
                 f"target {self.target} has {target}"

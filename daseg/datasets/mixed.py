@@ -37,7 +37,7 @@ class MixedDataset(Dataset[dict[str, Any]]):
         self.sizes = [len(part) for part in self.datasets]
         self.weights = [float(w) for w in (self.sizes if weights is None else weights)]
         self._starts = [0, *accumulate(self.sizes)]
-        self.metainfo = self.datasets[0].metainfo
+        self.metainfo = _named(self.datasets)
         self._check()
 
     def _check(self) -> None:
@@ -47,11 +47,11 @@ class MixedDataset(Dataset[dict[str, Any]]):
                 f"got {self.weights}"
             )
         for part in self.datasets[1:]:
-            if tuple(part.metainfo["classes"]) != tuple(self.metainfo["classes"]):
+            own = (getattr(part, "metainfo", None) or {}).get("classes")
+            if own and tuple(own) != tuple(self.metainfo["classes"]):
                 raise ConfigError(
                     "MixedDataset: the classes differ: "
-                    f"{self.datasets[0]} has {self.metainfo['classes']}, "
-                    f"{part} has {part.metainfo['classes']}"
+                    f"{self.datasets[0]} has {self.metainfo['classes']}, {part} has {own}"
                 )
 
     def __len__(self) -> int:
@@ -88,3 +88,9 @@ class MixedDataset(Dataset[dict[str, Any]]):
     def write_list(self, path: str | Path) -> None:
         """Write the names of all samples, those of each data set under a heading of its own."""
         atomic_write_text(path, "\n".join(self.list_lines()) + "\n")
+
+
+def _named(datasets: Sequence[Any]) -> dict[str, Any]:
+    """What the first data set that has names says of its classes; others may have none."""
+    known = [getattr(part, "metainfo", None) or {} for part in datasets]
+    return next((each for each in known if each.get("classes")), {})

@@ -61,12 +61,13 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
 def numbered_checkpoints(work_dir: str | Path) -> list[Path]:
     """The files ``iter_N.pth`` of a work dir, in the order of their iterations.
 
-    A folder of this name, or a name that no run writes (``iter_007.pth``), is none of them.
+    A folder of this name, or a name that no run writes (``iter_007.pth``), is none of them. A pipe,
+    or a link that leads nowhere, is one, so that whoever reads it is told.
     """
     numbered = {
         int(match[1]): path
         for path in Path(work_dir).glob("iter_*.pth")
-        if (match := NUMBERED.fullmatch(path.name)) and path.is_file()
+        if (match := NUMBERED.fullmatch(path.name)) and not path.is_dir()
     }
     return [numbered[number] for number in sorted(numbered)]
 
