@@ -119,9 +119,9 @@ class IterTrainLoop(BaseLoop):
         if self.done:
             path = save_now(self.runner)
             said = f"after iteration {self.done}: {path.name} is saved, --resume goes on from it"
-        barrier()  # a launcher ends the others when the first process has gone
         self.runner.logger.info(f"{stop} {said}")
         self.runner.visualizer.close()
+        barrier()  # a launcher ends the others when the first process has gone
 
     def restart_batches(self) -> None:
         """Let the next batch be read from the data set as it is now; which images it has stays.

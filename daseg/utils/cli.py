@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from daseg.utils.errors import UserError
-from daseg.utils.parent import end_with_named_parent
-from daseg.utils.signals import Stopped, obeyed
+from daseg.utils.parent import PARENT, end_with_named_parent
+from daseg.utils.signals import PASSED_ON_SECONDS, TWICE_SECONDS, Stopped, obeyed
 
 
 def door(main: Callable[[], None]) -> Callable[[], None]:
@@ -26,7 +26,9 @@ def door(main: Callable[[], None]) -> Callable[[], None]:
         for stream in (sys.stdout, sys.stderr):  # names of files may be no text
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        with obeyed(at_second=_end_at_once):
+        is_passed_on = "TORCHELASTIC_RUN_ID" in os.environ or PARENT in os.environ
+        again_after = PASSED_ON_SECONDS if is_passed_on else TWICE_SECONDS
+        with obeyed(_end_at_once, again_after):
             end_with_named_parent()
             _run(main)
 

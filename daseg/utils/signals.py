@@ -8,6 +8,7 @@ SIGHUP is under ``nohup``, stays ignored, and a handler of somebody else stays i
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ NAMES = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")  # Windows has the first two
 STOPPING = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 # Whose place may be taken: nobody has asked for anything else there.
 DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
+# Some send one signal twice: `timeout` to the command and to its group; a scheduler to a process,
+# and to the launcher that passes it on.
+TWICE_SECONDS, PASSED_ON_SECONDS = 0.25, 3.0
 
 
 class Stopped(KeyboardInterrupt):
@@ -48,6 +52,8 @@ class _State:
     number: int | None = None  # of the first signal
     gentle: bool = False  # whether a signal is only noted
     open: bool = True  # whether `check` raises
+    since: float = 0.0  # when the first signal came
+    again_after: float = 0.0
     at_second: Callable[[int], None] | None = None
     ask: Callable[[], int | None] | None = None
 
@@ -56,7 +62,9 @@ _state = _State()
 
 
 @contextmanager
-def obeyed(at_second: Callable[[int], None] | None = None) -> Iterator[None]:
+def obeyed(
+    at_second: Callable[[int], None] | None = None, again_after: float = TWICE_SECONDS
+) -> Iterator[None]:
     """While the body runs, the first signal raises `Stopped`, or is noted: see `gently`.
 
     Inside another one, and in a thread that is not the main one, nothing changes.
@@ -64,6 +72,7 @@ def obeyed(at_second: Callable[[int], None] | None = None) -> Iterator[None]:
     Args:
         at_second: Called with the number of the first signal when a second one comes. None: the
             second one raises `Stopped`, even where the first was only noted.
+        again_after: Seconds after the first signal from which one is a second one.
     """
     main = threading.current_thread() is threading.main_thread()
     if _state.process == os.getpid() or not main:
@@ -71,7 +80,8 @@ def obeyed(at_second: Callable[[int], None] | None = None) -> Iterator[None]:
         return
     before = {number: signal.getsignal(number) for number in STOPPING}
     ours = {number: handler for number, handler in before.items() if handler in DEFAULTS}
-    _state.process, _state.number, _state.at_second = os.getpid(), None, at_second
+    _state.process, _state.number = os.getpid(), None
+    _state.at_second, _state.again_after = at_second, again_after
     try:
         for number in ours:
             signal.signal(number, _on_signal)
@@ -86,10 +96,12 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     if os.getpid() != _state.process:  # a process that was forked from this one
         return
     if _state.number is not None:
+        if time.monotonic() - _state.since < _state.again_after:
+            return
         if _state.at_second is not None:
             _state.at_second(_state.number)
         raise Stopped(_state.number, at_once=True)
-    _state.number = number
+    _state.number, _state.since = number, time.monotonic()
     if not _state.gentle:
         raise Stopped(number)
 

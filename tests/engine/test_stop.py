@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,8 @@ class SignalAt(Hook):
         if place == self.place and runner.iter == self.iteration:
             for _ in range(self.times):
                 os.kill(os.getpid(), self.number)
+                os.kill(os.getpid(), self.number)  # as `timeout` does; it is one
+                time.sleep(0.3)
 
     def before_run(self, runner):
         self._at("before_run", runner)
