@@ -37,7 +37,8 @@ def door(main: Callable[[], None]) -> Callable[[], None]:
 
 def _run(main: Callable[[], None]) -> None:
     try:
-        main()
+        with obeyed():
+            main()
     except UserError as error:
         print(f"error: {_without_trace(str(error))}", file=sys.stderr)
         sys.exit(2)

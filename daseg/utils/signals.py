@@ -16,6 +16,8 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
+from daseg.utils.errors import UserError
+
 NAMES = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")  # Windows has the first two
 STOPPING = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 # Whose place may be taken: nobody has asked for anything else there.
@@ -76,7 +78,8 @@ def obeyed(
     """
     main = threading.current_thread() is threading.main_thread()
     if _state.process == os.getpid() or not main:
-        yield
+        with _found_again():
+            yield
         return
     before = {number: signal.getsignal(number) for number in STOPPING}
     ours = {number: handler for number, handler in before.items() if handler in DEFAULTS}
@@ -85,11 +88,32 @@ def obeyed(
     try:
         for number in ours:
             signal.signal(number, _on_signal)
-        yield
+        with _found_again():
+            yield
     finally:
         for number, handler in ours.items():
             signal.signal(number, handler)
         _state.process, _state.number, _state.at_second = 0, None, None
+
+
+@contextmanager
+def _found_again() -> Iterator[None]:
+    """Raise the `Stopped` out of which a library has made an error of its own.
+
+    There are bare ``except:`` in some, such as mmengine's formatting of a config. Errors of the
+    user's stay: the disk may be full where something is saved because of a signal.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        before = error.__cause__ or error.__context__
+        while before is not None and not isinstance(before, Stopped):
+            before = before.__cause__ or before.__context__
+        if before is None:
+            raise
+        raise before from None
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:

@@ -60,5 +60,7 @@ def test_three_kills(tiny_config, tmp_path):
 def test_fifty_kills(tiny_config, tmp_path):
     kinds = ("anywhere", "writing") * 25 + ("term",) * 10
     runs = killed(tiny_config(CONFIG), tmp_path / "runs", 2, *kinds)
-    assert [run["status"] for run in runs] == [-9] * 50 + [143] * 10
+    assert [run["status"] for run in runs[:50]] == [-9] * 50
+    assert {run["status"] for run in runs[50:]} <= {143, 0}  # 0: it had just ended
+    assert sum(run["status"] == 143 for run in runs[50:]) >= 9
     assert len({tuple(run["left"]) for run in runs}) >= 4, "at different moments"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from daseg.utils import signals
+from daseg.utils.errors import WriteError
 from daseg.utils.progress import track
 from daseg.utils.signals import Stopped
 
@@ -71,6 +72,27 @@ class Quiet:
 
     def __exit__(self, *_):
         sys.unraisablehook = self.hook
+
+
+def test_what_a_library_makes_of_it_is_found_again():
+    def library():
+        try:
+            send()
+        except BaseException:  # or a bare except, as mmengine's
+            raise SyntaxError("the config cannot be formatted") from None
+
+    def full():
+        try:
+            send()
+        except Stopped as stop:
+            raise WriteError("the disk is full") from stop
+
+    with pytest.raises(Stopped), signals.obeyed():
+        library()
+    with pytest.raises(WriteError), signals.obeyed():
+        full()
+    with pytest.raises(SyntaxError), signals.obeyed():
+        raise SyntaxError
 
 
 def test_another_process_can_ask():
