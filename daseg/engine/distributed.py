@@ -58,6 +58,11 @@ def init_processes(launcher: str, timeout: int = 1800) -> None:
         atexit.register(_leave)
 
 
+def starts_first() -> bool:
+    """Whether this process is the first one, by what its launcher says, before they are joined."""
+    return os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
+
+
 def _check_gpus(processes: int, gpus: int) -> None:
     """Refuse what NCCL fails with, "Duplicate GPU detected"."""
     if processes > gpus:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ from daseg.engine.average import Checkpoints, checkpoint_paths, load_networks, t
 from daseg.engine.checkpoint import has_teacher, read_checkpoint
 from daseg.engine.class_check import check_testing
 from daseg.engine.config import load_config
+from daseg.engine.distributed import starts_first
 from daseg.engine.labelled import check_labelled
 from daseg.engine.runner import Runner
 from daseg.evaluation import IoUMetric, IoUResult
 from daseg.evaluation.protocol import BATCH_NORM, write_card
 from daseg.segmentor import segmentor_config, without_initial_weights
 from daseg.utils.errors import ConfigError
+from daseg.utils.lock import locked
 from daseg.utils.writable import check_file, check_folder, writing
+
+LOCK = ".test.lock"  # not a training's: a test may write into the folder of one that runs
 
 
 def evaluate(
@@ -57,6 +62,7 @@ def evaluate(
     Raises:
         ConfigError: The config is wrong, or says nothing about testing.
         CheckpointError: The checkpoint cannot be read or does not fit.
+        FolderInUseError: Another test writes into the same folder.
     """
     if out is not None:
         check_folder(out, "--out")
@@ -74,37 +80,38 @@ def evaluate(
     inference = segmentor_config(cfg).get("inference") or dict(type="WholeInference")
     whole = copy.deepcopy(cfg)
     prepare(cfg, out, tta=tta, seed_log=seed_log, launcher=launcher)
-    with writing(out):  # the log
-        runner = Runner.from_cfg(cfg)
-    networks, metas = load_networks(runner.bare_segmentor, paths)
-    check_testing(runner, whole, paths, metas)
-    problem = check_labelled(runner.test_dataloader.dataset, "test_dataloader")
-    if problem:
-        runner.logger.warning(problem)
-    metric = _iou_metric(runner)
-    norms = [meta.get("batch_norm", BATCH_NORM) for meta in metas]
-    if images is not None:
-        norms = [adapt_to_images(network, images, cfg.test_dataloader) for network in networks]
-    with writing(out):
-        runner.test()
-    result = metric.last_result
-    if result is not None:  # the first process adds up what all have counted
-        card = write_card(
-            out,
-            config=config if world is None else f"{config} --world {world}",
-            config_text=config_text,
-            weights=paths[0],
-            averaged_with=paths[1:],
-            result=result,
-            **training_of(metas),
-            network=_network(teachers),
-            pseudo_labels=[m["pseudo_labels"] for m in metas if m.get("pseudo_labels")],
-            batch_norm="; ".join(dict.fromkeys(norms)),
-            inference=inference,
-            tta=dict(cfg.tta) if tta else {},
-            device=runner.bare_segmentor.device,
-        )
-        print("\n".join(["", *card.lines(), f"\nwritten to {out}"]))
+    with locked(out, name=LOCK) if starts_first() else nullcontext():
+        with writing(out):  # the log
+            runner = Runner.from_cfg(cfg)
+        networks, metas = load_networks(runner.bare_segmentor, paths)
+        check_testing(runner, whole, paths, metas)
+        problem = check_labelled(runner.test_dataloader.dataset, "test_dataloader")
+        if problem:
+            runner.logger.warning(problem)
+        metric = _iou_metric(runner)
+        norms = [meta.get("batch_norm", BATCH_NORM) for meta in metas]
+        if images is not None:
+            norms = [adapt_to_images(network, images, cfg.test_dataloader) for network in networks]
+        with writing(out):
+            runner.test()
+        result = metric.last_result
+        if result is not None:  # the first process adds up what all have counted
+            card = write_card(
+                out,
+                config=config if world is None else f"{config} --world {world}",
+                config_text=config_text,
+                weights=paths[0],
+                averaged_with=paths[1:],
+                result=result,
+                **training_of(metas),
+                network=_network(teachers),
+                pseudo_labels=[m["pseudo_labels"] for m in metas if m.get("pseudo_labels")],
+                batch_norm="; ".join(dict.fromkeys(norms)),
+                inference=inference,
+                tta=dict(cfg.tta) if tta else {},
+                device=runner.bare_segmentor.device,
+            )
+            print("\n".join(["", *card.lines(), f"\nwritten to {out}"]))
     return result
 
 

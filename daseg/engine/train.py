@@ -11,6 +11,7 @@ from mmengine import Config
 from daseg.engine.checkpoint import DAMAGED, latest_checkpoint, set_damaged_aside
 from daseg.engine.config import load_config
 from daseg.engine.config_text import config_text
+from daseg.engine.distributed import starts_first
 from daseg.engine.outside import saying_what_is_whole
 from daseg.engine.runner import Runner
 from daseg.engine.work_dirs import default_work_dir
@@ -53,7 +54,7 @@ def train(
         CheckpointError: There is none where ``load_from`` says, or one cannot be loaded.
         Stopped: A signal has asked to stop (in the main thread); what is done is saved.
     """
-    is_first = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
+    is_first = starts_first()
     cfg = load_config(config, cfg_options, amp=amp, world=world, show_changes=is_first)
     for key in ("train_dataloader", "train_cfg", "optim_wrapper"):
         if not cfg.get(key):
