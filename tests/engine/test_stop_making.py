@@ -1,4 +1,4 @@
-"""A signal ends a translation, a labelling, a prediction or a test cleanly; and who writes is one."""
+"""A signal ends a translation, labelling, prediction or test cleanly; one writes at a time."""
 
 import json
 import os

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -128,8 +129,17 @@ def test_a_job_stays_locked_while_a_process_of_it_lives_on(job, monkeypatch):
         os.kill(int(pid), signal.SIGKILL)
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
+def commands_on(root: Path) -> list[str]:
+    """The command lines of processes that live and name a folder (where /proc lists them)."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in lines if str(root) in line]
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -283,7 +293,8 @@ def test_a_killed_study_goes_on_and_gives_the_same_numbers(study_file, tmp_path)
             assert study.poll() is None
             time.sleep(0.1)
         study.send_signal(kill)
-        study.wait()
+        assert study.wait() == (143 if kill == signal.SIGTERM else -kill)
+        wait_until(lambda: not commands_on(killed), seconds=15)
     for root in (killed, whole):
         assert start(root).wait() == 0
     found = [
