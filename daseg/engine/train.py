@@ -1,6 +1,5 @@
 """Train a config from its file: what ``tools/train.py`` does."""
 
-import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
