@@ -55,7 +55,8 @@ def adapt_batch_norm(segmentor: nn.Module, loader: Any) -> int:
     layers = batch_norms(segmentor)
     device = next(layers[0].buffers()).device
     seen = 0
-    with _estimating(segmentor, layers), torch.no_grad():
+    reading = workers_of("the images for AdaBN", "--cfg-options test_dataloader.num_workers")
+    with reading, _estimating(segmentor, layers), torch.no_grad():
         for batch in _shown(loader):
             require_whole(batch.get("meta") or ())
             image = batch["image"].to(device)
@@ -102,10 +103,8 @@ def _estimating(network: nn.Module, layers: Sequence[_BatchNorm]) -> Iterator[No
             layer.momentum = momentum
 
 
-def _shown(loader: Any) -> Iterator[Any]:
-    shown = track(loader, len(loader), "adapting batch norm") if is_main_process() else loader
-    with workers_of("the images for AdaBN", "--cfg-options test_dataloader.num_workers"):
-        yield from shown
+def _shown(loader: Any) -> Any:
+    return track(loader, len(loader), "adapting batch norm") if is_main_process() else loader
 
 
 def _run(segmentor: nn.Module, image: Tensor) -> None:

@@ -20,6 +20,8 @@ from daseg.utils.seed import seed_everything
 from daseg.utils.signals import Stopped
 from daseg.utils.workers import workers_of
 
+VALIDATING = "val_dataloader (or train_dataloader, whose processes wait meanwhile)"
+
 
 @LOOPS.register_module()
 class IterTrainLoop(BaseLoop):
@@ -147,7 +149,7 @@ class IterTrainLoop(BaseLoop):
         if self.runner.val_loop is not None and self._iter > 0 and due:
             follow_first_process(self.runner.model)
             self.runner.call_hook("hand_on")
-            with workers_of("val_dataloader"):
+            with workers_of(VALIDATING, "--cfg-options val_dataloader.num_workers"):
                 self.runner.val_loop.run()
 
     def run_iter(self, data_batch: dict[str, Any]) -> None:

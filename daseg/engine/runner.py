@@ -130,7 +130,8 @@ class Runner(MMRunner):
 
     def train(self) -> nn.Module:
         """Train; a signal that asks to stop raises `Stopped`, after what is done was saved."""
-        with signals.obeyed():
+        # torch tells of a dead process wherever the main thread is, also in the midst of a step.
+        with signals.obeyed(), workers_of("train_dataloader"):
             return super().train()
 
     def build_val_loop(self, loop: Any) -> Any:

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import time
 
 import pytest
 from torch.utils.data import DataLoader, Dataset, get_worker_info
@@ -48,6 +49,22 @@ def test_a_killed_process_is_told():
     ):
         assert part in text
     assert "\n" not in text
+
+
+@pytest.mark.slow  # torch waits for the dead
+def test_a_process_that_is_killed_while_nobody_waits_for_it():
+    """Torch raises its error wherever the main thread is: here, far from the loader."""
+    batches = iter(DataLoader(list(range(50)), batch_size=None, num_workers=1))
+    next(batches)
+
+    def kill_and_work():
+        with workers_of("train_dataloader"):
+            os.kill(batches._workers[0].pid, signal.SIGKILL)
+            for _ in range(600):
+                time.sleep(0.05)
+
+    with pytest.raises(WorkerError, match=r"^train_dataloader: a process that reads has died"):
+        kill_and_work()
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
 from daseg.utils.manifest import read_manifest
 from daseg.utils.pseudo_labels import KIND
 from daseg.utils.weights import sha256_file
+from daseg.utils.workers import workers_of
 
 Network = Literal["current", "best", "ema"]
 
@@ -75,7 +76,8 @@ def label_round(
             teacher_saw_target_labels=target_labels_seen([checkpoint], target),
         )
         other = is_main_process() and _is_other(out, job.settings())
-        return write_labels(job, about, workers=workers, overwrite=other)
+        with workers_of("the images that get pseudo-labels", "PseudoLabelHook(workers)"):
+            return write_labels(job, about, workers=workers, overwrite=other)
 
 
 def _network(
