@@ -54,9 +54,16 @@ class SignalAt(Hook):
         self._at("after_train", runner)
 
 
+SMALL = """
+custom_imports = dict(imports=['gan_parts'])
+model['segmentor']['backbone'] = dict(type='SmallBackbone', norm='bn')
+custom_hooks += [dict(type='ReportHook')]
+"""
+
+
 def at(place: str, iteration: int = 0, **more: int) -> str:
     hook = dict(type="SignalAt", place=place, iteration=iteration, **more)
-    return f"custom_hooks += [dict(type='ReportHook'), {hook}]\n"
+    return f"{SMALL}custom_hooks += [{hook}]\n"
 
 
 def stopped(config: Path, out: Path, **options) -> Stopped:
@@ -78,7 +85,7 @@ def configs(tiny_config):
     """Write the config with and without a signal."""
 
     def write(place: str, *args: int, extra: str = "", **more: int) -> tuple[Path, Path]:
-        plain = tiny_config("custom_hooks += [dict(type='ReportHook')]\n" + extra)
+        plain = tiny_config(SMALL + extra)
         return tiny_config(at(place, *args, **more) + extra, name="signal"), plain
 
     return write
@@ -87,13 +94,13 @@ def configs(tiny_config):
 @pytest.mark.parametrize(
     ("place", "iteration", "left", "validations"),
     [
-        ("train", 1, 2, []),
+        pytest.param("train", 1, 2, [], marks=pytest.mark.slow),
         ("train", 3, 4, []),  # a validation would be due: the resumed run makes it
         ("val", 4, 4, []),
-        ("train", 5, 6, [4]),  # the last iteration
-        ("val", 6, 6, [4]),
-        ("saving", 5, 6, [4]),
-        ("after_train", 6, 6, [4, 6]),
+        pytest.param("train", 5, 6, [4], marks=pytest.mark.slow),  # the last iteration
+        pytest.param("val", 6, 6, [4], marks=pytest.mark.slow),
+        pytest.param("saving", 5, 6, [4], marks=pytest.mark.slow),
+        pytest.param("after_train", 6, 6, [4, 6], marks=pytest.mark.slow),
     ],
 )
 def test_it_loses_nothing(configs, tmp_path, handlers, place, iteration, left, validations):

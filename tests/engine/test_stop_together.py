@@ -131,7 +131,7 @@ def test_the_signal_reaches_one_or_all(two_domain_config, start, tmp_path, who, 
     for rank in (0, 1):
         last = max(int(path.name.split("_")[2]) for path in run.out.glob(f"at_{rank}_*"))
         assert last == done, "all stop after the same iteration"
-    if who != "second":
+    if who != "both":
         return
     env = environment(tmp_path, MASTER_PORT=str(free_port()))
     short = two_domain_config(SHORT.format(done + 2) + SELDOM, dropout=0.1, name="short")

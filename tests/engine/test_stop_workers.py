@@ -45,7 +45,9 @@ def children(pid: int) -> list[int]:
     return [child for child, fields in rows if int(fields[1]) == pid]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_the_whole_group_gets_the_signal(tiny_config, tmp_path, number):
     """As from a terminal or a scheduler: the workers leave it to their parent."""
     out, log = tmp_path / "run", tmp_path / "log"
@@ -58,7 +60,7 @@ def test_the_whole_group_gets_the_signal(tiny_config, tmp_path, number):
     assert "Traceback" not in said
     short = tiny_config(SHORT.format(done + 1), name="short")
     train(short, work_dir=out, resume=True)
-    if number == signal.SIGTERM:
+    if number == signal.SIGINT:
         train(short, work_dir=tmp_path / "whole")
         same_run(tmp_path / f"whole/iter_{done + 1}.pth", out / f"iter_{done + 1}.pth")
 
