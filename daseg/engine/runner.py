@@ -36,6 +36,8 @@ from daseg.engine.distributed import NetworkDDP, init_processes, synchronize_bat
 from daseg.engine.finite import check_training, constants
 from daseg.engine.labelled import check_data
 from daseg.engine.provenance import Provenance
+from daseg.engine.same_run import check_same_run, identity, settings_of
+from daseg.engine.seen_classes import SeenClassesHook
 from daseg.engine.settings import half_loops
 from daseg.engine.training_state import (
     check_resumable,
@@ -47,7 +49,7 @@ from daseg.engine.training_state import (
 from daseg.evaluation.protocol import versions
 from daseg.segmentor import without_initial_weights
 from daseg.utils import signals
-from daseg.utils.errors import CheckpointError, ConfigError
+from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.log import make_strict
 from daseg.utils.workers import workers_of
@@ -149,7 +151,7 @@ class Runner(MMRunner):
     def register_hooks(self, *args: Any, **kwargs: Any) -> None:
         """Register the config's hooks, and the one that every training has."""
         super().register_hooks(*args, **kwargs)
-        self.register_hook(dict(type="SeenClassesHook"))
+        self.register_hook(SeenClassesHook())
 
     def dump_config(self) -> None:
         """Write the config, its bases merged, into the work dir: a file that every tool reads."""
@@ -213,8 +215,8 @@ class Runner(MMRunner):
     def provenance(self) -> dict[str, Any]:
         """What the networks are, and were trained on, at this moment: a checkpoint's ``meta``."""
         meta: dict[str, Any] = dict(iter=self.train_loop.done, max_iters=self.max_iters, epoch=0)
-        meta |= self._identity() | dict(
-            settings=self._settings(), cfg=config_text(self.cfg._cfg_dict)
+        meta |= identity(self) | dict(
+            settings=settings_of(self), cfg=config_text(self.cfg._cfg_dict)
         )
         meta |= dict(config_path=str(self.cfg.filename), time=time.strftime("%Y-%m-%d %H:%M:%S"))
         segmentor = self.bare_segmentor if hasattr(self.bare_model, "segmentor") else None
@@ -281,7 +283,7 @@ class Runner(MMRunner):
         check_resumable(checkpoint, filename)
         meta = checkpoint["meta"]
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
-        self._check_same_run(filename, meta)
+        check_same_run(self, filename, meta)
         check_start(filename, meta, self.train_dataloader.dataset)
         load_strictly(self.model, checkpoint["state_dict"], filename)
         self.origin.resume(meta)
@@ -293,41 +295,3 @@ class Runner(MMRunner):
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
             load_schedulers(self.param_schedulers, checkpoint.get("param_schedulers"), filename)
         self.logger.info(f"resumed from {filename} at iteration {meta['iter']}")
-
-    def _check_same_run(self, filename: str, meta: dict[str, Any]) -> None:
-        for key, now in self._identity().items():
-            if meta[key] != now:
-                raise CheckpointError(
-                    f"{filename} was trained with {key}={meta[key]}, this run has {now}: "
-                    "resume with the same, so that it is the same run"
-                )
-        own = self._settings()
-        changed = [key for key, text in meta["settings"].items() if own.get(key) != text]
-        if changed:
-            self.logger.warning(
-                f"resuming with another {', '.join(changed)} than {filename} was trained with: "
-                "this is not the run that would have gone on without a stop"
-            )
-
-    def _identity(self) -> dict[str, int]:
-        """What must be the same for the stream of samples to go on where it stopped."""
-        batch_size = self.train_dataloader.batch_size
-        return dict(seed=self.seed, world_size=self.world_size, batch_size=batch_size)
-
-    def _settings(self) -> dict[str, str]:
-        """What else makes a run what it is, as text."""
-        settings = dict(dataset=self.cfg.get("train_dataloader", {}).get("dataset"))
-        for key in ("model", "optim_wrapper", "param_scheduler"):
-            settings[key] = self.cfg.get(key)
-        own = [h for h in self.cfg.get("custom_hooks") or [] if isinstance(h, dict)]
-        settings["pseudo_label_hook"] = [h for h in own if h.get("type") == "PseudoLabelHook"]
-        # Their folder may hold others by now.
-        settings["pseudo_labels"] = (self.origin.pseudo_labels() or {}).get("manifest_sha256")
-        return {key: repr(_sorted(value)) for key, value in settings.items()}
-
-
-def _sorted(value: Any) -> Any:
-    """The same value whatever order its keys were written in."""
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value, key=str)}
-    return [_sorted(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -8,7 +8,6 @@ from daseg.hooks.progress import ProgressHook
 from daseg.hooks.pseudo_label import PseudoLabelHook
 from daseg.hooks.record_data import RecordDataHook
 from daseg.hooks.report import ReportHook
-from daseg.hooks.seen_classes import SeenClassesHook
 from daseg.hooks.train_log import TrainLogHook
 from daseg.hooks.translation_pictures import TranslationPicturesHook
 
@@ -21,7 +20,6 @@ __all__ = [
     "PseudoLabelHook",
     "RecordDataHook",
     "ReportHook",
-    "SeenClassesHook",
     "TrainLogHook",
     "TranslationPicturesHook",
 ]

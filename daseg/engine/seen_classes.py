@@ -9,12 +9,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from daseg.registry import HOOKS
-
 KEY = "seen_classes"  # of the message hub, which travels in the checkpoint
 
 
-@HOOKS.register_module()
 class SeenClassesHook(Hook):
     """Say which classes no label of the training has had a pixel of: no network can learn them.
 
