@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from daseg.datasets.firewall import take_opened
+from daseg.datasets.follow import check_labels_follow
 from daseg.datasets.preview import check_whole
 from daseg.engine.checkpoint import (
     latest_checkpoint,
@@ -135,6 +136,12 @@ class Runner(MMRunner):
         # torch tells of a dead process wherever the main thread is, also in the midst of a step.
         with signals.obeyed(), workers_of("train_dataloader"):
             return super().train()
+
+    def build_train_loop(self, loop: Any) -> Any:
+        """Build the training, in which labels have to follow their images."""
+        built = super().build_train_loop(loop)
+        check_labels_follow(built.dataloader.dataset, "train_dataloader.dataset")
+        return built
 
     def build_val_loop(self, loop: Any) -> Any:
         """Build the validation, whose pipeline may do no more than stretch images."""

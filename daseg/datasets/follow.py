@@ -1,0 +1,164 @@
+"""Whether labels follow their images through a training's pipeline, found out before it begins."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from daseg.datasets.base import SegDataset
+from daseg.datasets.domain_pair import DomainPair
+from daseg.datasets.geometry import texture
+from daseg.datasets.io import read_image
+from daseg.datasets.loading import LoadLabel
+from daseg.datasets.pseudo_labels import LoadPseudoLabel
+from daseg.datasets.rng import isolated_rng
+from daseg.datasets.whole import name_of
+from daseg.utils.errors import ConfigError, UserError
+from daseg.utils.labels import IGNORE
+
+_DRAWS = 8  # samples whose random draws are tried
+_LIGHTER = 60  # grey levels
+_LEVELS = 32  # grey levels that are told apart
+_ALIKE = 0.7  # of the change where it should be, what is elsewhere if nothing is in its place
+_LEAST = 0.05  # share of the pixels that each of the two classes has to have
+
+
+def check_labels_follow(dataset: Any, place: str = "train_dataloader") -> None:
+    """Refuse a data set whose pipeline moves images without their labels, or labels without them.
+
+    The pipeline is run on a picture with two classes, and once more on the same with one class
+    lighter, with the draws of the first samples. What has become lighter then has to lie where the
+    label has that class, whatever was done to places and colours. No label is read, no random
+    number lost.
+
+    Args:
+        dataset: What is trained on: a data set of files, a `MixedDataset`, a `DomainPair`.
+        place: The key of the config that it is from, for the message.
+
+    Raises:
+        ConfigError: It does, in one of these draws.
+        DataError: The first image cannot be read.
+    """
+    if isinstance(dataset, DomainPair):
+        check_labels_follow(dataset.source, f"{place}.source")
+        check_labels_follow(dataset.target, f"{place}.target")
+    elif isinstance(dataset, SegDataset):
+        if len(dataset) and any(_loads_label(t, dataset) for t in dataset.pipeline.transforms):
+            _check(dataset, place)
+    else:
+        for number, part in enumerate(getattr(dataset, "datasets", ())):
+            check_labels_follow(part, f"{place}.datasets[{number}]")
+
+
+def _loads_label(step: Any, dataset: SegDataset) -> bool:
+    return isinstance(step, LoadPseudoLabel) or (isinstance(step, LoadLabel) and dataset.labels)
+
+
+def _check(dataset: SegDataset, place: str) -> None:
+    height, width = read_image(dataset.samples[0].image, dataset.max_value).shape[:2]
+    classes = (texture((height, width), (height * 2 // 3, width * 2 // 3))[1] > 127.5).astype(
+        np.uint8
+    )
+    for position in range(min(_DRAWS, len(dataset))):
+        # A pattern may by chance be like what became of it: each draw has another one.
+        classes = np.roll(classes, (height // 5, width // 7), (0, 1))
+        # Colours that hide what is lighter seldom hide its opposite, too.
+        if all(_is_parted(dataset, position, each) for each in (classes, 1 - classes)):
+            moving = [
+                name_of(step)
+                for step in dataset.pipeline.transforms
+                if not isinstance(step, LoadLabel)
+            ]
+            raise ConfigError(
+                f"{place}.pipeline moves an image without its label, or the other way round: what "
+                f"was of a class is not where its label is. One of {', '.join(moving)} has to do "
+                "to 'gt_seg_map' what it does to 'img', and LoadLabel has to stand before it"
+            )
+
+
+def _is_parted(dataset: SegDataset, position: int, classes: np.ndarray) -> bool:
+    picture = texture(classes.shape, classes.shape)[1] * ((255 - _LIGHTER) / 255)
+    seen = []
+    for each in (picture, picture + _LIGHTER * classes, 60 + 120 * classes):
+        colour = np.repeat(each.astype(np.uint8)[..., None], 3, 2)
+        with isolated_rng(dataset.seed or 0, position):
+            described = dataset.describe(0)
+            seen.append(_run(dataset.pipeline.transforms, described, colour, classes))
+    (before, label), (after, _), (flat, _) = seen
+    return _parted(before, after, label) and _parted(None, flat, label)
+
+
+def _run(
+    steps: Sequence[Any], results: dict[str, Any], picture: np.ndarray, label: np.ndarray
+) -> tuple[Any, Any]:
+    """What a pipeline makes of a picture and a label that stand in the place of a file's."""
+    image = found = None
+    results["label_reader"] = _Given(label)
+    for step in steps:
+        try:
+            if isinstance(step, LoadPseudoLabel):
+                results["gt_seg_map"] = label.copy()
+            else:
+                results = step(results) or {}
+        except UserError:
+            raise
+        except Exception:
+            return None, None  # it tells nothing; reading the sample will
+        if image is None and isinstance(results.get("img"), np.ndarray):
+            if results["img"].shape != picture.shape:
+                return None, None
+            results["img"] = picture.astype(results["img"].dtype)
+        image, found = results.get("img", image), results.get("gt_seg_map", found)
+    return image, found
+
+
+def _parted(before: Any, after: Any, label: Any) -> bool:
+    """Whether a class that was made lighter is elsewhere than its label.
+
+    Two ways to make it so, of which colours can hide one each: lighter than ``before``, whose grey
+    levels are many; or (without ``before``) one level for each class.
+    """
+    arrays = (after if before is None else before, after, label)
+    if not all(isinstance(each, np.ndarray) and each.size for each in arrays):
+        return False
+    if arrays[0].shape != after.shape or label.ndim != 2:
+        return False
+    width_height = after.shape[1::-1]
+    small = np.asarray(Image.fromarray(label.astype(np.uint8)).resize(width_height, 0))
+    first, second = (each.reshape(*each.shape[:2], -1).mean(2) for each in arrays[:2])
+    one, other = (small == value for value in (1, 0))
+    if min(one.sum(), other.sum()) < max(_LEAST * (small != IGNORE).sum(), 64):
+        return False
+    if before is None:
+        mean = (second[one].mean() + second[other].mean()) / 2
+        spread = second[one | other].std()
+        return bool(spread > 1 and abs(second[one].mean() - mean) < 0.4 * spread)
+    change = _unexpected(first, second - first, other)
+    strong, weak = change[one].mean(), change[other].mean()
+    return bool(max(strong, weak) > 0.5 and weak > _ALIKE * strong)
+
+
+def _unexpected(first: np.ndarray, change: np.ndarray, dark: np.ndarray) -> np.ndarray:
+    """How much pixels have changed otherwise than those of their grey level that stayed dark.
+
+    What looks at the whole image, as an equalisation does, changes these, too.
+    """
+    found = np.zeros_like(change)
+    low, high = float(first.min()), float(first.max())
+    level = ((first - low) * (_LEVELS / max(high - low, 1e-6))).astype(int)
+    for each in np.unique(level):
+        here = level == each
+        usual = change[here & dark]
+        found[here] = abs(change[here] - (np.median(usual) if usual.size else 0))
+    return found
+
+
+class _Given:
+    """Gives a label that is not a file's."""
+
+    def __init__(self, label: np.ndarray) -> None:
+        self.label = label
+
+    def read(self, path: Any) -> np.ndarray:
+        return self.label.copy()
