@@ -10,7 +10,6 @@ from mmengine.hooks import CheckpointHook as MMCheckpointHook
 from mmengine.runner import Runner
 
 from daseg.engine.checkpoint import numbered_checkpoints
-from daseg.engine.outside import warn_of_space
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
 from daseg.utils.log import quiet
@@ -58,11 +57,6 @@ class CheckpointHook(MMCheckpointHook):
         """Prepare the folder; warn where a checkpoint will find no room."""
         with quiet(logging.WARNING):  # mmengine warns of its own FileClient
             super().before_train(runner)
-        if self.best_metric and runner.val_loop is None:
-            runner.logger.warning(
-                f"save_best={self.best_metric!r}: {NO_BEST}: there is no validation"
-            )
-        warn_of_space(runner)
 
     def after_train(self, runner: Runner) -> None:
         """Keep what an early stop would lose."""

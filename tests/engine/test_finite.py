@@ -1,5 +1,8 @@
 """Weights that are not finite are neither written nor measured."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -11,6 +14,7 @@ from daseg.engine.finite import check_training, constants
 from daseg.engine.train import train
 from daseg.registry import HOOKS
 from daseg.utils.errors import TrainingDivergedError
+from processes import environment, free_port
 
 
 @HOOKS.register_module(force=True)
@@ -79,3 +83,48 @@ def test_a_mask_that_a_model_is_built_with_may_be_infinite():
         check_training(model, None, 1)
     model.weight.data.fill_(float("nan"))
     assert constants(model) == {"mask"}  # a parameter is none
+
+
+ONE_RANK = """
+import torch
+from torch import nn
+from daseg.engine.distributed import init_processes
+from daseg.engine.finite import check_training
+from mmengine.dist import get_rank
+init_processes("pytorch", 60)
+model = nn.BatchNorm1d(2)
+check_training(model, None, 1)
+if get_rank() == 1:
+    model.running_mean[0] = float("nan")
+try:
+    check_training(model, None, 2)
+except FloatingPointError as error:
+    print(error)
+"""
+
+
+def test_all_processes_stop_where_one_is_not_finite(tmp_path):
+    """In a buffer, which is each process's own: who raised alone would leave others waiting."""
+    (tmp_path / "ranks.py").write_text(ONE_RANK)
+    port = str(free_port())
+    started = [
+        subprocess.Popen(
+            [sys.executable, str(tmp_path / "ranks.py")],
+            env=environment(
+                RANK=str(rank),
+                LOCAL_RANK=str(rank),
+                WORLD_SIZE="2",
+                MASTER_ADDR="127.0.0.1",
+                MASTER_PORT=port,
+                CUDA_VISIBLE_DEVICES="",
+            ),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [process.communicate(timeout=300)[0].strip() for process in started]
+    assert said[0] == said[1]
+    assert (
+        "after iteration 2 the training is not finite in process 1: running_mean (1 NaN" in said[0]
+    )

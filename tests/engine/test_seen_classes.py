@@ -62,14 +62,3 @@ def test_a_best_checkpoint_that_is_never_written_is_said(tiny_config, tmp_path, 
     said = warnings_of(tmp_path / "run")
     assert sum("after iteration 1 the validation gave NaN for it" in line for line in said) == 1
     assert sum("no best checkpoint is written: no validation gave a number" in s for s in said) == 1
-
-
-def test_a_best_checkpoint_without_validation_is_said_before_the_training(tiny_config, tmp_path):
-    text = (
-        "val_dataloader = val_cfg = val_evaluator = None\n"
-        "train_cfg['max_iters'] = 1\ndefault_hooks['checkpoint'].update(save_best='mIoU')\n"
-    )
-    train(tiny_config(text, norm="gn"), work_dir=tmp_path / "run")
-    log = log_of(tmp_path / "run")
-    place = log.index("no best checkpoint is written: there is no validation")
-    assert place < log.index("Saving checkpoint at 1 iterations")
