@@ -6,13 +6,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from mmengine.hooks import Hook
 
 from daseg.engine.checkpoint import latest_checkpoint
 from daseg.engine.pseudo_labels.labelling import Labelling
 from daseg.engine.train import train
+from daseg.registry import HOOKS
 from daseg.utils.signals import Stopped
 from processes import environment, free_port
-from runs import label_files, same_run
+from runs import label_files, report_of, same_run
 
 ROOT = Path(__file__).parents[2]
 SELDOM = {"default_hooks.checkpoint.interval": 100}
@@ -30,6 +32,27 @@ def write_and_signal(job, *args):
 
 Labelling.write = write_and_signal
 """
+
+
+@HOOKS.register_module(force=True)
+class SignalAtIteration(Hook):
+    """Send this process SIGTERM in an iteration."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if batch_idx == self.at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_what_was_opened_is_counted_once(online, tmp_path):
+    hook, run = "iterations=[2]", tmp_path / "run"
+    signalling = "custom_hooks.append(dict(type='SignalAtIteration', at=3))\n"
+    with pytest.raises(Stopped):
+        train(online(hook, signalling, name="signal"), work_dir=run, cfg_options=SELDOM)
+    train(online(hook), work_dir=run, resume=True, cfg_options=SELDOM)
+    assert report_of(run)["target_pseudo_labels_opened"] == 8, "four iterations of two images"
 
 
 def test_what_is_labelled_by_then_stays(online, monkeypatch, tmp_path):
