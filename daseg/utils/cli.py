@@ -11,14 +11,15 @@ from typing import NoReturn
 from daseg.utils.errors import UserError
 from daseg.utils.parent import PARENT, end_with_named_parent
 from daseg.utils.signals import PASSED_ON_SECONDS, TWICE_SECONDS, Stopped, obeyed
+from daseg.utils.unexpected import hides_another, is_shown, keep_traceback, report
 
 
 def door(main: Callable[[], None]) -> Callable[[], None]:
     """Wrap a tool's ``main``: the user's errors are one message and exit status 2, no traceback.
 
     A signal that asks to stop ends it with the status that shells give it, 130 for Ctrl-C; a second
-    one ends it at once, with the same status. Every other error keeps its traceback, since it is a
-    bug of ours.
+    one ends it at once, with the same status. Every other error is one message, too, and status 1;
+    its traceback goes into the run's log file, see `daseg.utils.unexpected`.
     """
 
     @functools.wraps(main)
@@ -40,6 +41,8 @@ def _run(main: Callable[[], None]) -> None:
         with obeyed():
             main()
     except UserError as error:
+        if hides_another(error) or is_shown():
+            keep_traceback(error, always=False)
         print(f"error: {_without_trace(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as stop:
@@ -51,6 +54,9 @@ def _run(main: Callable[[], None]) -> None:
     except BrokenPipeError:  # `tools/... | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except Exception as error:
+        print(f"error: {report(error)}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _end_at_once(first: int) -> NoReturn:
