@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from daseg.datasets.firewall import take_opened
 from daseg.datasets.follow import check_labels_follow
 from daseg.datasets.preview import check_whole
+from daseg.engine.building import building, first_step
 from daseg.engine.checkpoint import (
     latest_checkpoint,
     load_groups,
@@ -85,7 +86,8 @@ class Runner(MMRunner):
         cfg = copy.deepcopy(cfg)
         cfg.setdefault("default_scope", "daseg")
         cfg.experiment_name = f"{Path(cfg.filename or 'run').stem}_{next(_run_number)}"
-        return super().from_cfg(cfg)
+        with building(f"{cfg.filename}: the run"):
+            return super().from_cfg(cfg)
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Join the other processes first: mmengine's own start needs CUDA."""
@@ -134,24 +136,41 @@ class Runner(MMRunner):
     def train(self) -> nn.Module:
         """Train; a signal that asks to stop raises `Stopped`, after what is done was saved."""
         # torch tells of a dead process wherever the main thread is, also in the midst of a step.
-        with signals.obeyed(), workers_of("train_dataloader"):
+        done = self._steps_done
+        with signals.obeyed(), first_step(done), workers_of("train_dataloader"):
             return super().train()
+
+    def _steps_done(self) -> int:
+        return getattr(self._train_loop, "done", 0)
 
     def build_train_loop(self, loop: Any) -> Any:
         """Build the training, in which labels have to follow their images."""
-        built = super().build_train_loop(loop)
+        with building("train_cfg or train_dataloader"):
+            built = super().build_train_loop(loop)
         check_labels_follow(built.dataloader.dataset, "train_dataloader.dataset")
         return built
 
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """Build the optimizers."""
+        with building("optim_wrapper"):
+            return super().build_optim_wrapper(optim_wrapper)
+
+    def build_param_scheduler(self, scheduler: Any) -> Any:
+        """Build the schedules."""
+        with building("param_scheduler"):
+            return super().build_param_scheduler(scheduler)
+
     def build_val_loop(self, loop: Any) -> Any:
         """Build the validation, whose pipeline may do no more than stretch images."""
-        built = super().build_val_loop(loop)
+        with building("val_cfg, val_dataloader or val_evaluator"):
+            built = super().build_val_loop(loop)
         check_whole(built.dataloader.dataset, "val_dataloader.dataset.pipeline")
         return built
 
     def build_test_loop(self, loop: Any) -> Any:
         """Build the test, whose pipeline may do no more than stretch images."""
-        built = super().build_test_loop(loop)
+        with building("test_cfg, test_dataloader or test_evaluator"):
+            built = super().build_test_loop(loop)
         check_whole(built.dataloader.dataset, "test_dataloader.dataset.pipeline")
         return built
 

@@ -1,0 +1,69 @@
+"""Say of an error in building a run, or in its first step, which part of the config it is of."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from daseg.utils.errors import ConfigError, UserError
+from daseg.utils.reasons import reason
+
+# No setting of the config explains these.
+OTHERS = (UserError, OSError, MemoryError, torch.OutOfMemoryError)
+
+
+@contextmanager
+def building(what: str) -> Iterator[None]:
+    """Turn an error of a constructor in the body into one that names the part.
+
+    Args:
+        what: What is built, for the message: "optim_wrapper".
+
+    Raises:
+        ConfigError: A constructor has failed; the cause is chained.
+    """
+    try:
+        yield
+    except OTHERS:
+        raise
+    except Exception as error:
+        name = _part(error)
+        part = f"its {name} fails" if name else "this fails"
+        raise ConfigError(f"{what} cannot be built, {part}: {reason(error)}") from error
+
+
+@contextmanager
+def first_step(done: Callable[[], int]) -> Iterator[None]:
+    """Turn an error of the first train step in the body into one that is about the config.
+
+    Before it nothing has been learnt, and sizes and values that do not fit show there.
+
+    Args:
+        done: Gives the number of train steps that are done.
+
+    Raises:
+        ConfigError: The first step has failed; the cause is chained.
+    """
+    try:
+        yield
+    except OTHERS:
+        raise
+    except Exception as error:
+        if done():
+            raise
+        raise ConfigError(
+            "the first iteration fails, so that a size or a value in the config, or a part of "
+            f"yours, does not fit: {reason(error)}"
+        ) from error
+
+
+def _part(error: Exception) -> str:
+    """The innermost part that mmengine was building."""
+    name, trace = "", error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_name == "build_from_cfg":
+            found: Any = trace.tb_frame.f_locals.get("obj_cls")
+            name = getattr(found, "__name__", name)
+        trace = trace.tb_next
+    return name
