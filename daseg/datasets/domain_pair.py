@@ -9,7 +9,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch.utils.data import Dataset
 
 from daseg.datasets.base import SampleIndex, SegDataset
-from daseg.datasets.firewall import TargetSample
+from daseg.datasets.firewall import TargetSample, watch
 from daseg.datasets.pseudo_labels import PseudoLabels, with_pseudo_labels
 from daseg.registry import DATASETS, TRANSLATORS
 from daseg.utils.errors import ConfigError, LabelFirewallError
@@ -79,6 +79,36 @@ class DomainPair(Dataset[dict[str, Any]]):
             self.use_pseudo_labels(pseudo_labels, without_manifest=pseudo_labels_without_manifest)
         if seed is not None:
             self.inherit_seed(seed)
+        # From here on any opening of these is counted, in this process and in a loader's workers.
+        of_leaves = [label_files(leaf) or set() for leaf in _leaves(self.target)]
+        self._watched: frozenset[str] = frozenset().union(*of_leaves)
+        self.refuse_as_images(self._watched)
+        for leaf in _leaves(self.source):
+            self.refuse_as_images(frozenset(label_files(leaf) or ()))
+        watch(self._watched)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Come to life in a worker that was started anew, and watch the same files there."""
+        self.__dict__.update(state)
+        watch(self._watched)
+
+    def refuse_as_images(self, labels: frozenset[str]) -> None:
+        """Refuse a target whose images are label files.
+
+        Args:
+            labels: The label files, as `os.path.realpath` gives them.
+
+        Raises:
+            LabelFirewallError: An image is among them.
+        """
+        for leaf in _leaves(self.target) if labels else ():
+            for sample in getattr(leaf, "samples", ()):
+                image = getattr(sample, "image", None)
+                if image is not None and os.path.realpath(image) in labels:
+                    raise LabelFirewallError(
+                        f"the target {leaf} has the label file {image} among its images: training "
+                        "would see labels of the target; name the folder of its images (image_dir)"
+                    )
 
     def _check(self) -> None:
         both = [getattr(d, "metainfo", None) or {} for d in (self.source, self.target)]

@@ -1,5 +1,6 @@
 """Load a config file strictly: what it names must exist, what overrides it must override."""
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def load_config(
         override(cfg, cfg_options)
     if amp:
         _use_amp(cfg)
+    _name_types(cfg._cfg_dict)
     _validate(cfg, path)
     _complete_schedules(cfg)
     return cfg
@@ -83,6 +85,17 @@ def _use_world(cfg: Config, world: str, show_changes: bool) -> None:
     if show_changes:
         title = f"--world {world} has changed in {cfg.filename}:"
         print(f"{title}\n{changes(real, cfg._cfg_dict.to_dict())}\n", file=sys.stderr)
+
+
+def _name_types(node: Any) -> None:
+    """Write the path of a class that is given as a ``type``, so that the config has a text."""
+    if isinstance(node, dict):
+        kind = node.get("type")
+        if inspect.isclass(kind) and kind.__qualname__.isidentifier():
+            node["type"] = f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(node, (dict, list, tuple)):
+        for child in node.values() if isinstance(node, dict) else node:
+            _name_types(child)
 
 
 def _use_amp(cfg: Config) -> None:

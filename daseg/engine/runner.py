@@ -17,6 +17,7 @@ from mmengine.runner import Runner as MMRunner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from daseg.datasets.domain_pair import DomainPair, label_files
 from daseg.datasets.firewall import take_opened
 from daseg.datasets.follow import check_labels_follow
 from daseg.datasets.preview import check_whole
@@ -165,6 +166,9 @@ class Runner(MMRunner):
         with building("val_cfg, val_dataloader or val_evaluator"):
             built = super().build_val_loop(loop)
         check_whole(built.dataloader.dataset, "val_dataloader.dataset.pipeline")
+        trained_on = getattr(getattr(self._train_loop, "dataloader", None), "dataset", None)
+        if isinstance(trained_on, DomainPair):
+            trained_on.refuse_as_images(frozenset(label_files(built.dataloader.dataset) or ()))
         return built
 
     def build_test_loop(self, loop: Any) -> Any:

@@ -137,6 +137,8 @@ def _optimizers(cfg: dict[str, Any]) -> Iterator[str]:
     if "constructor" not in wrapper:
         yield "optim_wrapper.constructor: missing; use 'OptimizersByNetwork'"
         return
+    constructor = {"type": wrapper["constructor"]}
+    yield from _part(constructor, own.OPTIM_WRAPPER_CONSTRUCTORS, "optim_wrapper.constructor")
     networks = {k: v for k, v in wrapper.items() if isinstance(v, dict)}
     for name, network in networks.items():
         if not isinstance(network.get("optimizer"), dict):
@@ -170,7 +172,7 @@ def _parts(node: Any, path: str = "", key: str = "", ours: bool = True) -> Itera
     if isinstance(node, dict):
         registry = REGISTRY_OF_KEY.get(key)
         # The wrapper of a network is checked by `_optimizers`: it has daseg's own keys too.
-        if "type" in node and not NETWORK.fullmatch(path) and (registry or _names_part(node)):
+        if "type" in node and not NETWORK.fullmatch(path) and _is_part(node, registry):
             yield from _part(node, registry, path)
             if ours and registry is not None:
                 yield from _missing_arguments(node, registry, path)
@@ -184,8 +186,9 @@ def _parts(node: Any, path: str = "", key: str = "", ours: bool = True) -> Itera
             yield from _parts(child, f"{path}.{index}", key, ours)
 
 
-def _names_part(node: dict[str, Any]) -> bool:
-    return isinstance(node["type"], str) or callable(node["type"])
+def _is_part(node: dict[str, Any], registry: mm.Registry | None) -> bool:
+    """Whether the type of a dict names a part: one of a registry, or any, by name or class."""
+    return registry is not None or isinstance(node["type"], str) or callable(node["type"])
 
 
 def _missing_arguments(node: dict[str, Any], registry: mm.Registry, path: str) -> Iterator[str]:

@@ -1,17 +1,25 @@
 """What opens a label file is counted, wherever it runs."""
 
+import multiprocessing
 import os
+import warnings
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
+import mmcv
+import numpy as np
 import pytest
+import torchvision
+from PIL import Image
 from torch.utils.data import DataLoader
 
-from daseg.datasets import CamVid, DomainPair, PairSampler, collate
+from daseg.datasets import CamVid, DomainPair, FolderDataset, PairSampler, collate
 from daseg.datasets.firewall import count_opened, note_opened, take_opened
 from daseg.datasets.io import read_ids
-from daseg.utils.errors import DataError
+from daseg.utils.errors import DataError, LabelFirewallError
 
 
 @pytest.fixture(autouse=True)
@@ -35,11 +43,13 @@ def make_pair(make_camvid, *, cheat: bool) -> DomainPair:
     return DomainPair(CamVid(make_camvid(4), pipeline=pipeline), target)
 
 
-def opened_in_training(pair: DomainPair, workers: int, batches: int = 3) -> dict[str, int]:
+def opened_in_training(
+    pair: DomainPair, workers: int, batches: int = 3, **options: Any
+) -> dict[str, int]:
     """What the main process gets to know after some batches of 2."""
     sampler = PairSampler(pair, seed=0, rank=0, world_size=1)
     loader = DataLoader(
-        pair, batch_size=2, sampler=sampler, num_workers=workers, collate_fn=collate
+        pair, batch_size=2, sampler=sampler, num_workers=workers, collate_fn=collate, **options
     )
     total: dict[str, int] = {}
     for batch in islice(loader, batches):
@@ -60,6 +70,112 @@ def test_source_labels_are_opened_target_labels_are_not(make_camvid, workers: in
     assert watched is not None
     assert len(watched) == 3
     assert count_opened(opened, watched) == 0
+
+
+def by_pil(path: Path) -> None:
+    Image.open(path).load()
+
+
+def by_torchvision(path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it will be moved to another package
+        torchvision.io.read_image(str(path))
+
+
+def by_number(path: Path) -> None:
+    os.close(os.open(path, os.O_RDONLY))
+
+
+WAYS = dict(
+    open=lambda path: open(path, "rb").close(),
+    bytes_path=lambda path: open(os.fsencode(path), "rb").close(),
+    pathlib=lambda path: path.read_bytes(),
+    os_open=by_number,
+    pil=by_pil,
+    numpy=lambda path: np.fromfile(path, np.uint8),
+    opencv=lambda path: cv2.imread(str(path), cv2.IMREAD_UNCHANGED),
+    opencv_by_keyword=lambda path: cv2.imread(filename=str(path)),
+    mmcv=lambda path: mmcv.imread(path),
+    torchvision=by_torchvision,
+)
+
+
+def counted(pair: DomainPair) -> int:
+    return count_opened(take_opened(), pair.target_label_files() or frozenset())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_opening_past_daseg_is_counted_once(make_camvid, tmp_path, monkeypatch, way) -> None:
+    pair = make_pair(make_camvid, cheat=False)
+    label = next((pair.target.root / "labels").rglob("*.png"))
+    WAYS[way](label)
+    assert counted(pair) == 1
+    (tmp_path / "soft.png").symlink_to(label)
+    os.link(label, tmp_path / "hard.png")
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / "soft.png", tmp_path / "hard.png", Path("soft.png")):
+        WAYS[way](path)
+    assert counted(pair) == 3
+
+
+def test_images_other_labels_and_writing_are_not_counted(make_camvid, tmp_path) -> None:
+    pair = make_pair(make_camvid, cheat=False)
+    label = next((pair.target.root / "labels").rglob("*.png"))
+    (tmp_path / "copy.png").write_bytes(b"")
+    for path in [*pair.target.root.rglob("*.jpg"), *pair.source.root.rglob("*.png")]:
+        path.read_bytes()
+    with suppress(FileNotFoundError):
+        (tmp_path / "none.png").read_bytes()
+    with open(label, "wb") as file:
+        file.write(b"not read")
+    assert counted(pair) == 0
+
+
+def test_a_file_that_has_taken_the_place_of_a_removed_one_is_another(make_camvid) -> None:
+    pair = make_pair(make_camvid, cheat=False)
+    label = next((pair.target.root / "labels").rglob("*.png"))
+    label.rename(label.with_name("elsewhere"))  # the same inode under a name that is not watched
+    label.with_name("elsewhere").read_bytes()
+    assert counted(pair) == 0
+
+
+def test_one_reading_by_daseg_is_one_opening(make_camvid) -> None:
+    pair = make_pair(make_camvid, cheat=False)
+    label = next((pair.target.root / "labels").rglob("*.png"))
+    read_ids(label)
+    assert counted(pair) == 1
+    label.read_bytes()
+    read_ids(label)
+    assert counted(pair) == 2
+
+
+class CheatInC:
+    """A transform that lets OpenCV open the label file that lies beside the image."""
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        label = results["img_path"].replace("/images/", "/labels/").replace(".jpg", ".png")
+        assert cv2.imread(label, cv2.IMREAD_UNCHANGED) is not None
+        return results
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_workers_see_what_goes_past_daseg(make_camvid, context: str) -> None:
+    if context not in multiprocessing.get_all_start_methods():
+        pytest.skip("no such way to start a process here")
+    pair = make_pair(make_camvid, cheat=False)
+    pair.target.pipeline.transforms.insert(0, CheatInC())
+    opened = opened_in_training(pair, 1, multiprocessing_context=context)
+    assert count_opened(opened, pair.target_label_files() or frozenset()) == 6
+
+
+def test_a_target_of_label_files_is_refused(make_camvid) -> None:
+    root = make_camvid(2)
+    layout = dict(classes=["a"] * 11, label_dir="none")
+    images = dict(image_dir="labels", image_suffix=".png")
+    target = FolderDataset(root, labels=False, **images, **layout)
+    target.metainfo["classes"] = CamVid(root).metainfo["classes"]
+    with pytest.raises(LabelFirewallError, match=r"has the label file .*png among its images"):
+        DomainPair(CamVid(root), target)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
