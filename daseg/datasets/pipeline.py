@@ -7,7 +7,12 @@ import numpy as np
 from mmengine.registry import DefaultScope
 
 from daseg.datasets.load_image import refuse_other_loaders
-from daseg.datasets.one_transform import apply_transform, build_transform, refuse_other_labels
+from daseg.datasets.one_transform import (
+    TransformError,
+    apply_transform,
+    build_transform,
+    refuse_other_labels,
+)
 from daseg.datasets.pixels import PixelError, complaint, rounded
 from daseg.datasets.rng import Draws
 from daseg.datasets.whole import Watch, name_of
@@ -108,8 +113,8 @@ class Pipeline:
         results, steps = watch.replay(self.transforms)
         try:
             error = self._blame(results, steps, path)
-        except RuntimeError:
-            error = None  # a transform that cannot work on any image: it tells nothing of this one
+        except TransformError:
+            error = None  # it cannot work on every image, and has worked on this one
         finally:
             after.again()
         if error is not None:

@@ -103,17 +103,30 @@ class Watch:
     def _of_label(self, steps: Sequence[Step]) -> str | None:
         if self._first_label is None:
             return None
-        by = self._label_by
-        if by is None and not _same_places(self._first_label, self.label):
-            by = len(steps) - 1  # changed in place
-        if by is None:
+        first = self._first_label
+        if self._label_by is not None:
+            who = name_of(steps[self._label_by])
+        elif not _same_places(first, self.label):
+            who = self._culprit(
+                steps, lambda results: not _same_places(first, results.get("gt_seg_map", first))
+            )
+        else:
             return None
-        height, width = self._first_label.shape[:2]
+        height, width = first.shape[:2]
         return (
-            f"{name_of(steps[by])} changes the label of {width}x{height} pixels, so that the "
+            f"{who} changes the label of {width}x{height} pixels, so that the "
             "number would not be of the whole label, as its file has it: in testing LoadLabel "
             "stands behind what moves or resizes the image, right before PackSample"
         )
+
+    def _culprit(self, steps: Sequence[Step], spoilt: Callable[[dict[str, Any]], bool]) -> str:
+        """Name of the transform that has changed something in place, where it was not seen."""
+        results, steps = self.replay(steps, self.loaded["img"])
+        for step in steps:
+            results = step(results) or {}
+            if spoilt(results):
+                return name_of(step)
+        return ", ".join(map(name_of, steps))  # another one each time
 
     def _probed(
         self, steps: Sequence[Step], known: dict[Any, str | None], after: Draws
@@ -175,12 +188,17 @@ class Watch:
 
     def _of_content(self, steps: Sequence[Step]) -> str | None:
         """What a texture does not show: what depends on the image, or on what was before."""
-        by = self._unlike_by
-        if by is None and not looks_alike(self.loaded["img"], self.image):
-            by = len(steps) - 1  # changed in place
-        if by is None or self._mark_stays(steps):
+        first = self.loaded["img"]
+        alike = self._unlike_by is None and looks_alike(first, self.image)
+        if alike or self._mark_stays(steps):
             return None
-        return f"{name_of(steps[by])} does something else to this image than to others of its size"
+        if self._unlike_by is not None:
+            who = name_of(steps[self._unlike_by])
+        else:
+            who = self._culprit(
+                steps, lambda results: not looks_alike(first, results.get("img", first))
+            )
+        return f"{who} does something else to this image than to others of its size"
 
     def _mark_stays(self, steps: Sequence[Step]) -> bool:
         """Whether a texture laid over the image is stretched as it should be."""
@@ -206,7 +224,10 @@ class Watch:
     def _run(self, steps: Sequence[Step], image: np.ndarray) -> Any:
         results, steps = self.replay(steps, image)
         for step in steps:
-            results = step(results) or {}
+            try:
+                results = step(results) or {}
+            except Exception:
+                return None  # it does not do to this image what it has done to the other
         return results.get("img")
 
 

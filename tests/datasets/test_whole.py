@@ -145,6 +145,16 @@ def test_the_order_of_label_and_resizing_is_named(root: Path) -> None:
             found(dataset_of(root, step, late=False))
 
 
+def test_a_label_that_is_changed_in_place_is_seen(root: Path) -> None:
+    class InPlace:
+        def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+            results["gt_seg_map"][:] = results["gt_seg_map"][:, ::-1].copy()
+            return results
+
+    with pytest.raises(ConfigError, match="InPlace changes the label of 64x48 pixels"):
+        measured(dataset_of(root, InPlace(), late=False))
+
+
 def test_names_of_classes_may_change_in_a_label(root: Path) -> None:
     """A transform that gives other numbers to classes does not move them."""
 
