@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mmengine import Config
 from PIL import Image
 
 import daseg
+from daseg import api
 from daseg.engine.adabn import adapt_to_images, target_images
 from daseg.engine.compare import show_models
 from daseg.engine.config import load_config
@@ -18,7 +20,7 @@ from daseg.engine.evaluate import evaluate
 from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.train import train
 from daseg.engine.translation.translate import translate
-from daseg.utils.errors import ConfigError
+from daseg.utils.errors import ConfigError, DataError
 from perfect import draw_streets
 
 CONFIG = """
@@ -132,10 +134,25 @@ def test_nothing_is_predicted(write, checkpoint, streets):
             daseg.predict(segmentor, given)
 
 
-def test_what_is_normalised_is_not_predicted(write, checkpoint, streets):
+def test_what_is_normalised_is_not_predicted(write, checkpoint):
     step = "[dict(type='Normalize', mean=[120.0] * 3, std=[58.0] * 3)]"
-    segmentor = daseg.init_segmentor(write(step), checkpoint)
-    with pytest.raises(daseg.utils.errors.DataError, match="after the transform Normalize"):
+    with refused("test_dataloader.dataset.pipeline: after the transform Normalize"):
+        daseg.init_segmentor(write(step), checkpoint)
+
+
+def test_numbers_beyond_255_are_not_predicted_either(write, checkpoint, streets):
+    """From Python, where no config was read: 230 doubled is 460."""
+    segmentor = daseg.init_segmentor(write(), checkpoint)
+    segmentor.preprocess = api.test_resizing(
+        Config(
+            dict(
+                test_dataloader=dict(
+                    dataset=dict(pipeline=[dict(type="Normalize", mean=[0.0] * 3, std=[0.5] * 3)])
+                )
+            )
+        )
+    )
+    with pytest.raises(DataError, match="after the transform Normalize the image has numbers"):
         daseg.predict(segmentor, streets / "images/00.png")
 
 
