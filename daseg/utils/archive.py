@@ -14,6 +14,7 @@ from daseg.utils.errors import CheckpointError
 
 MAGIC = b"PK\x03\x04"
 BLOCK = 1 << 20
+FOLDER = 0x10  # the bit of a record's attributes
 # Files that this process has found whole: device, inode, size, times of the last changes. A file
 # that has just been written is not remembered: another of the same second may get its place.
 _whole: set[tuple[int, ...]] = set()
@@ -68,6 +69,12 @@ def _read_all(file: BinaryIO, size: int) -> None:
         packed = [r.filename for r in records if r.compress_type != zipfile.ZIP_STORED]
         if packed:
             raise CheckpointError(f"is no file of torch.save: its record {packed[0]} is compressed")
+        folders = [r.filename for r in records if r.is_dir() or r.external_attr & FOLDER]
+        if folders:  # torch would give a record of this mark without reading it
+            raise CheckpointError(
+                f"cannot be read as PyTorch weights: it is damaged, {folders[0]} is marked "
+                "as a folder. Take another copy of the file"
+            )
         names = [record.filename for record in records]
         if len(set(names)) < len(names) or sum(record.file_size for record in records) > size:
             raise CheckpointError(

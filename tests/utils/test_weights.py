@@ -49,6 +49,36 @@ def test_damaged_checkpoints_are_refused_or_load_as_they_were(number, saved, tmp
     assert all(message.startswith(f"{tmp_path}/damaged.pth ") for message in messages)
 
 
+@pytest.mark.slow
+def test_no_single_bit_anywhere_loads_as_other_weights(tmp_path):
+    """All of them: heads, directory, padding, pickle and values."""
+    expected = {"a": torch.tensor([1.0, -2.0]), "b": torch.tensor([3])}
+    torch.save(dict(state_dict=expected), tmp_path / "good.pth")
+    saved, path, refused = (tmp_path / "good.pth").read_bytes(), tmp_path / "bad.pth", 0
+    for place in range(8 * len(saved)):
+        changed = bytearray(saved)
+        changed[place // 8] ^= 1 << place % 8
+        path.write_bytes(changed)
+        try:
+            found = read_checkpoint(path)["state_dict"]
+        except CheckpointError:
+            refused += 1
+            continue
+        assert found.keys() == expected.keys(), place
+        assert all(torch.equal(found[k], v) for k, v in expected.items()), place
+    assert refused > 2000
+
+
+def test_a_record_that_is_marked_as_a_folder_is_refused(saved, tmp_path):
+    """Torch loads other values for it, whatever its CRC."""
+    changed, name = bytearray(saved), b"iter_7/data/3"
+    changed[saved.rfind(name) - 46 + 38] ^= 0x10  # its attributes, in the directory at the end
+    path = tmp_path / "folder.pth"
+    path.write_bytes(changed)
+    with pytest.raises(CheckpointError, match=r"folder.pth .*iter_7/data/3 is marked as a folder"):
+        read_torch_file(path)
+
+
 def test_a_flipped_bit_of_a_weight_is_said_with_the_file_and_the_record(saved, tmp_path):
     place = saved.find(content()["state_dict"]["layer3.weight"].numpy().tobytes())
     assert place > 0
