@@ -210,15 +210,16 @@ def test_the_numbers_are_sane(pair_config, tmp_path, monkeypatch):
         pair_config(), work_dir=tmp_path / "run", cfg_options={"train_cfg.val_interval": 3}
     )
     report = report_of(tmp_path / "run")
-    # Read before training, at two checkpoints, before and after two validations, after training.
-    assert (report["seconds"], report["validation_seconds"]) == (5, 2)
-    assert (report["iterations"], report["seconds_per_iteration"]) == (6, 0.833333)
+    # Read before training, at two checkpoints, twice before each of two validations and once after
+    # it, after training.
+    assert (report["seconds"], report["validation_seconds"]) == (7, 2)
+    assert (report["iterations"], report["seconds_per_iteration"]) == (6, 1.166667)
     assert (report["peak_memory_mib"], report["peak_memory_of"]) == (70, "process")
     miou = runner.message_hub.get_scalar("val/mIoU").current()
     assert report["last_validation_mIoU"] == pytest.approx(miou)
     assert (tmp_path / "run/report.txt").read_text().splitlines() == [
         "iterations: 6",
-        "seconds: 5.0 (0.8333 each)",
+        "seconds: 7.0 (1.1667 each)",
         "seconds of validation: 2.0",
         "peak memory: 70.0 MiB of the process",
         f"last validation mIoU: {miou:.2f}",

@@ -100,6 +100,18 @@ def test_weights_that_are_not_finite_are_refused(pair_config, pair_weights, tmp_
     content = torch.load(weights)
     content["state_dict"]["source_to_target.last.bias"][:] = float("nan")
     torch.save(content, weights)
+    with pytest.raises(CheckpointError, match=r"iter_7.pth has weights .* last.bias \(3 NaN"):
+        translate(pair_config(), weights, out=tmp_path / "out", workers=0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_translation_that_is_not_finite_is_refused(pair_config, pair_weights, tmp_path):
+    """Of weights that are, but so large that their products overflow."""
+    weights = pair_weights()
+    content = torch.load(weights)
+    last = content["state_dict"]["source_to_target.last.weight"]
+    last[:, ::2], last[:, 1::2] = 3e38, -3e38
+    torch.save(content, weights)
     with pytest.raises(DataError, match=r"the translation of .*00.png is not finite"):
         translate(pair_config(), weights, out=tmp_path / "out", workers=0)
 
