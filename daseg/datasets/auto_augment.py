@@ -104,8 +104,11 @@ class _Augmentation(BaseTransform):
                 f"{type(self).__name__}: interpolation is one of {', '.join(INTERPOLATIONS)}, "
                 f"not {interpolation!r}"
             )
-        if len(image_fill) != 3:
-            raise ConfigError(f"{type(self).__name__}: image_fill is RGB, got {image_fill}")
+        if len(image_fill) != 3 or not all(0 <= value <= 255 for value in image_fill):
+            raise ConfigError(
+                f"{type(self).__name__}: image_fill is RGB, three numbers of 0..255, got "
+                f"{image_fill}"
+            )
         mode = v2.InterpolationMode(interpolation)
         self.augmentation = augmentation(interpolation=mode, fill=list(image_fill), **options)
         self.augmentation._geometric = self.geometric = geometric

@@ -37,11 +37,13 @@ class RandomCrop(BaseTransform):
         tries: int = 10,
         image_fill: Sequence[int] = (124, 116, 104),
     ) -> None:
-        if len(crop_size) != 2 or min(crop_size) <= 0:
-            raise ConfigError(f"RandomCrop: crop_size is (height, width), got {crop_size}")
-        if tries < 1 or not 0 < cat_max_ratio <= 1:
-            raise ConfigError("RandomCrop needs tries >= 1 and 0 < cat_max_ratio <= 1")
-        self.crop_size = (int(crop_size[0]), int(crop_size[1]))
+        self.crop_size = _two_sizes("RandomCrop: crop_size", "(height, width)", crop_size)
+        if tries < 1 or not 0 < cat_max_ratio <= 1 or min_classes < 0:
+            raise ConfigError(
+                "RandomCrop needs tries >= 1, 0 < cat_max_ratio <= 1 and min_classes >= 0, got "
+                f"{tries}, {cat_max_ratio} and {min_classes}"
+            )
+        _check_colour("RandomCrop", image_fill)
         self.cat_max_ratio, self.min_classes, self.tries = cat_max_ratio, min_classes, tries
         self.image_fill = tuple(image_fill)
 
@@ -119,8 +121,11 @@ class ResizePIL(BaseTransform):
     def __init__(self, scale: tuple[int, int], interpolation: str = "bicubic") -> None:
         names = {"nearest", "bilinear", "bicubic", "lanczos"}
         if interpolation not in names:
-            raise ConfigError(f"ResizePIL: interpolation is one of {names}, not {interpolation!r}")
-        self.scale = scale
+            raise ConfigError(
+                f"ResizePIL: interpolation is one of {', '.join(sorted(names))}, "
+                f"not {interpolation!r}"
+            )
+        self.scale = _two_sizes("ResizePIL: scale", "(width, height)", scale)
         self.interpolation = Image.Resampling[interpolation.upper()]
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -166,6 +171,17 @@ class PhotoMetricDistortion(BaseTransform):
         saturation_range: tuple[float, float] = (0.5, 1.5),
         hue_delta: float = 18,
     ) -> None:
+        for name, given in (("contrast", contrast_range), ("saturation", saturation_range)):
+            if len(given) != 2 or not 0 <= given[0] <= given[1]:
+                raise ConfigError(
+                    f"PhotoMetricDistortion: {name}_range is (smallest, largest), at least 0, "
+                    f"got {given}"
+                )
+        if brightness_delta < 0 or hue_delta < 0:
+            raise ConfigError(
+                "PhotoMetricDistortion: brightness_delta and hue_delta are at least 0, got "
+                f"{brightness_delta} and {hue_delta}"
+            )
         self.brightness_delta = brightness_delta
         self.contrast_range = contrast_range
         self.saturation_range = saturation_range
@@ -187,6 +203,20 @@ class PhotoMetricDistortion(BaseTransform):
             image *= contrast
         results["img"] = np.clip(np.rint(image), 0, 255).astype(np.uint8)
         return results
+
+
+def _two_sizes(name: str, order: str, given: Any) -> tuple[int, int]:
+    """Two numbers of pixels; `ConfigError` where they are no such ones."""
+    sizes = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else ()
+    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in sizes)
+    if len(sizes) != 2 or not whole or min(sizes) <= 0:
+        raise ConfigError(f"{name} is {order}, two whole numbers of pixels above 0, got {given!r}")
+    return int(sizes[0]), int(sizes[1])
+
+
+def _check_colour(who: str, given: Any) -> None:
+    if len(given) != 3 or not all(0 <= value <= 255 for value in given):
+        raise ConfigError(f"{who}: image_fill is RGB, three numbers of 0..255, got {given!r}")
 
 
 def _coin() -> bool:

@@ -1,5 +1,6 @@
 """Build a config's optimizers, schedules, hooks and metrics once, before anything is trained."""
 
+import io
 import math
 import re
 import warnings
@@ -58,6 +59,7 @@ def _trained(network: dict[str, Any]) -> OptimWrapper:
     for weight in weights:
         weight.grad = torch.ones_like(weight)
     wrapper.step()
+    _check_state(optimizer.state_dict())
     return wrapper
 
 
@@ -67,6 +69,20 @@ def _schedule(cfg: dict[str, Any], wrapper: OptimWrapper) -> None:
         warnings.simplefilter("ignore")
         for _ in range(STEPS):
             scheduler.step()
+    _check_state(scheduler.state_dict())
+
+
+def _check_state(state: Any) -> None:
+    """A checkpoint is read without running code: what it could not give back must not get in."""
+    stream = io.BytesIO()
+    try:
+        torch.save(state, stream)
+        torch.load(io.BytesIO(stream.getvalue()), weights_only=True)
+    except Exception as error:
+        raise ValueError(
+            "its state is more than tensors and plain values, so that no checkpoint of the "
+            "training could be read: use another one"
+        ) from error
 
 
 def wrong_hooks(cfg: dict[str, Any]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Build every pipeline of a config, and run it on a made image, before anything is trained."""
 
+import copy
 import tempfile
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmcv.transforms import RandomChoice
 from PIL import Image
 
 from daseg.datasets.label_reader import LabelReader
@@ -18,7 +20,6 @@ from daseg.datasets.rng import isolated_rng
 from daseg.utils.reasons import reason
 
 OURS = ("daseg.", "mmcv.")
-SEEDS = (0, 1)
 CLASSES = 3
 # Pipelines, as text, of which this process knows that they work: configs share them.
 _worked: set[str] = set()
@@ -66,10 +67,10 @@ def _wrong_pipeline(steps: Any, path: str, labels: bool) -> Iterator[str]:
 
 def _first_failure(transforms: list[Any], labels: bool) -> tuple[str, str]:
     """Where below the pipeline the made image fails, and why; twice ``""`` if it does not."""
-    for seed in SEEDS:
+    for seed, variant in enumerate([transforms, *_certain(transforms)]):
         with isolated_rng(seed):
             results: Any = _sample(labels)
-            for index, transform in enumerate(transforms):
+            for index, transform in enumerate(variant):
                 if not _is_ours(transform):
                     return "", ""
                 try:
@@ -78,12 +79,36 @@ def _first_failure(transforms: list[Any], labels: bool) -> tuple[str, str]:
                     break  # the whole pipeline knows who has made it so
                 except Exception as error:
                     return f".{index}", _made(reason(error))
-    with isolated_rng(SEEDS[0]):
-        try:
-            results = Pipeline(transforms)(_sample(labels))
-        except Exception as error:
-            return "", _made(reason(error))
-    return "", _unfit_result(results)
+        with isolated_rng(seed):
+            try:
+                results = Pipeline(variant)(_sample(labels))
+            except Exception as error:
+                return "", _made(reason(error))
+        if problem := _unfit_result(results):
+            return "", problem
+    return "", ""
+
+
+def _certain(transforms: list[Any]) -> Iterator[list[Any]]:
+    """Copies of the transforms in which what has a probability is done, each choice in turn."""
+    if not all(map(_is_ours, transforms)):
+        return
+    turns = max([1, *(len(t.transforms) for t in _all(transforms) if isinstance(t, RandomChoice))])
+    for turn in range(turns):
+        copies = copy.deepcopy(transforms)
+        for transform in _all(copies):
+            if isinstance(transform, RandomChoice):
+                transform.transforms = [transform.transforms[turn % len(transform.transforms)]]
+                transform.prob = None
+            elif isinstance(getattr(transform, "prob", None), float) and transform.prob > 0:
+                transform.prob = 1.0
+        yield copies
+
+
+def _all(transforms: list[Any]) -> Iterator[Any]:
+    for transform in transforms:
+        yield transform
+        yield from _all(inner_transforms(transform))
 
 
 def _made(message: str) -> str:

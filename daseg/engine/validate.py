@@ -195,6 +195,8 @@ def _missing_arguments(node: dict[str, Any], registry: mm.Registry, path: str) -
     found = find(node["type"], registry)
     if found is None or registry is own.FUNCTIONS:  # functions get their arguments at each call
         return
+    if why_unfit(found, registry):  # said already
+        return
     supplied = SUPPLIED.get(registry.name, "").split()
     for name in sorted(arguments_of(found).required - node.keys() - set(supplied)):
         yield f"{path}.{name}: missing; {node['type']} needs it"
