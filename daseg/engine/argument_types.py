@@ -6,6 +6,7 @@ import os
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from numbers import Number
 from pathlib import Path
@@ -52,10 +53,14 @@ def types_of(part: Any) -> Mapping[str, Stated]:
 
 
 def _hints(constructor: Any) -> dict[str, Any]:
-    try:
+    with suppress(Exception):  # some names exist for a type checker alone
         return typing.get_type_hints(constructor)
-    except Exception:  # names that exist for a type checker alone: nothing can be said
-        return {}
+    hints: dict[str, Any] = {}
+    for name, annotation in getattr(constructor, "__annotations__", {}).items():
+        one = types.SimpleNamespace(__annotations__={name: annotation})
+        with suppress(Exception):
+            hints |= typing.get_type_hints(one, getattr(constructor, "__globals__", {}))
+    return hints
 
 
 def wrong_types(values: Mapping[str, Any], part: Any) -> Iterator[tuple[str, str]]:

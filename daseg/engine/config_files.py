@@ -155,8 +155,15 @@ def _place(error: Exception, path: Path) -> tuple[str, str]:
 
 def _import_modules(cfg: Config, path: Path) -> None:
     """Import the modules named in ``custom_imports``; mmengine would hide why one fails."""
-    imports = (cfg.get("custom_imports") or {}).get("imports", [])
-    for name in [imports] if isinstance(imports, str) else imports:
+    given = cfg.get("custom_imports") or {}
+    imports = given.get("imports", []) if isinstance(given, dict) else None
+    names = [imports] if isinstance(imports, str) else imports
+    if not isinstance(names, (list, tuple)) or not all(isinstance(n, str) and n for n in names):
+        raise ConfigError(
+            f"{path}: custom_imports is dict(imports=['module', ...]) of names of modules, "
+            f"not {given!r}"
+        )
+    for name in names:
         try:
             import_module(name)
         except Exception as error:

@@ -52,8 +52,9 @@ def _wrong_pipeline(steps: Any, path: str, labels: bool) -> Iterator[str]:
         return
     for index, step in enumerate(steps):
         try:
-            transforms += Pipeline([step]).transforms
-            refuse_other_labels(transforms[-1])
+            (transform,) = Pipeline([step]).transforms
+            refuse_other_labels(transform)
+            transforms.append(transform)
         except Exception as error:
             yield f"{path}.{index}: {reason(error)}"
     if len(transforms) < len(steps):

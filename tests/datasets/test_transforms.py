@@ -98,7 +98,7 @@ def test_crop_refuses_a_label_of_another_size() -> None:
 def test_crop_refuses_options_that_cannot_work(options: dict) -> None:
     with pytest.raises(ConfigError, match="tries >= 1"):
         RandomCrop(crop_size=(2, 2), **options)
-    with pytest.raises(ConfigError, match=r"\(height, width\), got \(0, 2\)"):
+    with pytest.raises(ConfigError, match=r"\(height, width\), two .* got \(0, 2\)"):
         RandomCrop(crop_size=(0, 2))
 
 
