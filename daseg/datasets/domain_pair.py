@@ -1,6 +1,5 @@
 """Two domains as one data set: a source with labels, a target without."""
 
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from torch.utils.data import Dataset
 from daseg.datasets.base import SampleIndex, SegDataset
 from daseg.datasets.firewall import TargetSample, watch
 from daseg.datasets.pseudo_labels import PseudoLabels, with_pseudo_labels
+from daseg.datasets.target_labels import label_files, label_files_of, leaves, refuse_as_images
 from daseg.registry import DATASETS, TRANSLATORS
 from daseg.utils.errors import ConfigError, LabelFirewallError
 from daseg.utils.files import atomic_write_text
@@ -80,35 +80,15 @@ class DomainPair(Dataset[dict[str, Any]]):
         if seed is not None:
             self.inherit_seed(seed)
         # From here on any opening of these is counted, in this process and in a loader's workers.
-        of_leaves = [label_files(leaf) or set() for leaf in _leaves(self.target)]
-        self._watched: frozenset[str] = frozenset().union(*of_leaves)
-        self.refuse_as_images(self._watched)
-        for leaf in _leaves(self.source):
-            self.refuse_as_images(frozenset(label_files(leaf) or ()))
+        self._watched = label_files_of(self.target)
+        for domain in (self.source, self.target):
+            refuse_as_images(self.target, label_files_of(domain))
         watch(self._watched)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Come to life in a worker that was started anew, and watch the same files there."""
         self.__dict__.update(state)
         watch(self._watched)
-
-    def refuse_as_images(self, labels: frozenset[str]) -> None:
-        """Refuse a target whose images are label files.
-
-        Args:
-            labels: The label files, as `os.path.realpath` gives them.
-
-        Raises:
-            LabelFirewallError: An image is among them.
-        """
-        for leaf in _leaves(self.target) if labels else ():
-            for sample in getattr(leaf, "samples", ()):
-                image = getattr(sample, "image", None)
-                if image is not None and os.path.realpath(image) in labels:
-                    raise LabelFirewallError(
-                        f"the target {leaf} has the label file {image} among its images: training "
-                        "would see labels of the target; name the folder of its images (image_dir)"
-                    )
 
     def _check(self) -> None:
         both = [getattr(d, "metainfo", None) or {} for d in (self.source, self.target)]
@@ -225,7 +205,7 @@ class DomainPair(Dataset[dict[str, Any]]):
         From the layout and the names alone: nothing is looked for. None where a part of the target
         is no data set of daseg's and does not say.
         """
-        files = [label_files(leaf) for leaf in _leaves(self.target)]
+        files = [label_files(leaf) for leaf in leaves(self.target)]
         return None if None in files else frozenset().union(*filter(None, files))
 
 
@@ -239,6 +219,21 @@ class PairPreprocessor(BaseDataPreprocessor):
         """Move all tensors in nested containers to the device."""
         cast = super().cast_data(data)
         return type(data)(cast) if isinstance(data, TargetSample) else cast
+
+
+def refuse_labels_as_images(train_loop: Any, dataset: Any) -> None:
+    """Refuse to train on a target that has label files of a data set among its images.
+
+    Args:
+        train_loop: The loop of the training; None, or another one, where none was built.
+        dataset: What it is validated on.
+
+    Raises:
+        LabelFirewallError: It has.
+    """
+    trained_on = getattr(getattr(train_loop, "dataloader", None), "dataset", None)
+    if isinstance(trained_on, DomainPair):
+        refuse_as_images(trained_on.target, label_files_of(dataset))
 
 
 def no_target(who: str) -> ConfigError:
@@ -285,18 +280,3 @@ def _is_seg_dataset(cfg: dict[str, Any]) -> bool:
     kind = cfg.get("type")
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind
     return isinstance(kind, type) and issubclass(kind, SegDataset)
-
-
-def _leaves(dataset: Any) -> list[Any]:
-    parts = getattr(dataset, "datasets", None)
-    return [dataset] if parts is None else [leaf for part in parts for leaf in _leaves(part)]
-
-
-def label_files(dataset: Any) -> set[str] | None:
-    """Where the labels of a data set's images would be; None where it does not say."""
-    if not isinstance(dataset, SegDataset):
-        return None
-    layout = dataset.layout
-    folders = {root / layout.label_dir for root in (dataset.root, dataset.label_root)}
-    names = [name + layout.label_suffix for name in dataset.names]
-    return {os.path.realpath(folder / name) for folder in folders for name in names}

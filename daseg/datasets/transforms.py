@@ -125,21 +125,25 @@ class ResizePIL(BaseTransform):
                 f"ResizePIL: interpolation is one of {', '.join(sorted(names))}, "
                 f"not {interpolation!r}"
             )
-        self.scale = _two_sizes("ResizePIL: scale", "(width, height)", scale)
+        # mmcv's RandomResize builds it with 0, and gives each image's scale afterwards.
+        self.scale = scale if scale == 0 else self._checked(scale)
         self.interpolation = Image.Resampling[interpolation.upper()]
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Resize ``img`` (H, W, 3) uint8 and ``gt_seg_map`` (H, W), where there is one."""
-        width, height = self.scale
+        width, height = scale = self._checked(self.scale)
         image = results["img"]
         results["scale"], results["keep_ratio"] = (width, height), False
         results["scale_factor"] = (width / image.shape[1], height / image.shape[0])
-        results["img"] = _resize(image, self.scale, self.interpolation)
+        results["img"] = _resize(image, scale, self.interpolation)
         results["img_shape"] = (height, width)
         if results.get("gt_seg_map") is not None:
             label = results["gt_seg_map"]
-            results["gt_seg_map"] = _resize(label, self.scale, Image.Resampling.NEAREST)
+            results["gt_seg_map"] = _resize(label, scale, Image.Resampling.NEAREST)
         return results
+
+    def _checked(self, scale: Any) -> tuple[int, int]:
+        return _two_sizes("ResizePIL: scale", "(width, height)", scale)
 
     def __repr__(self) -> str:
         return f"ResizePIL({self.scale}, {self.interpolation.name.lower()})"

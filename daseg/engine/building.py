@@ -1,6 +1,6 @@
 """Say of an error in building a run, or in its first step, which part of the config it is of."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,13 +34,13 @@ def building(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def first_step(done: Callable[[], int]) -> Iterator[None]:
+def first_step(runner: Any) -> Iterator[None]:
     """Turn an error of the first train step in the body into one that is about the config.
 
     Before it nothing has been learnt, and sizes and values that do not fit show there.
 
     Args:
-        done: Gives the number of train steps that are done.
+        runner: The runner, whose training loop counts the steps that are done.
 
     Raises:
         ConfigError: The first step has failed; the cause is chained.
@@ -50,7 +50,7 @@ def first_step(done: Callable[[], int]) -> Iterator[None]:
     except OTHERS:
         raise
     except Exception as error:
-        if done():
+        if getattr(runner._train_loop, "done", 0):
             raise
         raise ConfigError(
             "the first iteration fails, so that a size or a value in the config, or a part of "

@@ -4,11 +4,14 @@ import keyword
 import math
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine import Config
 
 from daseg.engine.schedules import schedulers
+from daseg.utils.files import atomic_write_text
 
 WIDTH = 100
 # What a tool says anew each time that it runs.
@@ -29,6 +32,12 @@ def config_text(cfg: Mapping[str, Any], *, completed: bool = False) -> str:
     lines = [f"{key} = {_text(value, key, 0, lost)}\n" for key, value in items]
     notes = [f"# No text gives the object at {place}: this file cannot be run.\n" for place in lost]
     return "".join([*notes, *lines])
+
+
+def write_config(cfg: Config, folder: str | Path) -> None:
+    """Write the text of a config into a folder, under the name of its file."""
+    name = Path(cfg.filename or "config.py").name
+    atomic_write_text(Path(folder) / name, config_text(cfg._cfg_dict))
 
 
 def _without_completion(cfg: dict[str, Any]) -> Iterator[tuple[str, Any]]:

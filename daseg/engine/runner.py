@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import mmengine
-import torch
 from mmengine import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import MMLogger
@@ -17,7 +16,7 @@ from mmengine.runner import Runner as MMRunner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from daseg.datasets.domain_pair import DomainPair, label_files
+from daseg.datasets.domain_pair import refuse_labels_as_images
 from daseg.datasets.firewall import take_opened
 from daseg.datasets.follow import check_labels_follow
 from daseg.datasets.preview import check_whole
@@ -34,14 +33,14 @@ from daseg.engine.checkpoint import (
     write_checkpoint,
 )
 from daseg.engine.class_check import check_start
-from daseg.engine.config_text import config_text
+from daseg.engine.config_text import config_text, write_config
 from daseg.engine.distributed import NetworkDDP, init_processes, synchronize_batch_norm
 from daseg.engine.finite import check_training, constants
 from daseg.engine.labelled import check_data
 from daseg.engine.provenance import Provenance
 from daseg.engine.same_run import check_same_run, identity, settings_of
 from daseg.engine.seen_classes import SeenClassesHook
-from daseg.engine.settings import half_loops
+from daseg.engine.settings import check_loops, usable_loader
 from daseg.engine.training_state import (
     check_resumable,
     load_optimizers,
@@ -53,7 +52,6 @@ from daseg.evaluation.protocol import versions
 from daseg.segmentor import without_initial_weights
 from daseg.utils import signals
 from daseg.utils.errors import ConfigError
-from daseg.utils.files import atomic_write_text
 from daseg.utils.log import make_strict
 from daseg.utils.workers import workers_of
 from daseg.utils.wrapping import unwrap
@@ -81,8 +79,7 @@ class Runner(MMRunner):
 
         mmengine shares logs and counters between runs of one name and second.
         """
-        if problems := "\n  ".join(half_loops(cfg)):
-            raise ConfigError(f"{cfg.filename}: {problems}")
+        check_loops(cfg)
         take_opened()  # label files that were opened before are not this run's
         cfg = copy.deepcopy(cfg)
         cfg.setdefault("default_scope", "daseg")
@@ -98,8 +95,7 @@ class Runner(MMRunner):
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the log, which raises an error where it cannot be written."""
-        logger = super().build_logger(*args, **kwargs)
-        make_strict(logger)
+        make_strict(logger := super().build_logger(*args, **kwargs))
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
@@ -123,58 +119,38 @@ class Runner(MMRunner):
         dataloader: DataLoader | dict[str, Any], *args: Any, **kwargs: Any
     ) -> DataLoader:
         """Build a loader, without what a machine without GPU, or without workers, cannot use."""
-        if isinstance(dataloader, dict):
-            dataloader = dict(dataloader)
-            if not torch.cuda.is_available():
-                dataloader["pin_memory"] = False
-            if not dataloader.get("num_workers"):  # else torch raises an error
-                dataloader.pop("persistent_workers", None)
-                dataloader.pop("prefetch_factor", None)
-        loader = MMRunner.build_dataloader(dataloader, *args, **kwargs)
+        loader = MMRunner.build_dataloader(usable_loader(dataloader), *args, **kwargs)
         loader.worker_init_fn = signals.leave_to_parent(loader.worker_init_fn)
         return loader
 
     def train(self) -> nn.Module:
         """Train; a signal that asks to stop raises `Stopped`, after what is done was saved."""
         # torch tells of a dead process wherever the main thread is, also in the midst of a step.
-        done = self._steps_done
-        with signals.obeyed(), first_step(done), workers_of("train_dataloader"):
+        with signals.obeyed(), first_step(self), workers_of("train_dataloader"):
             return super().train()
 
-    def _steps_done(self) -> int:
-        return getattr(self._train_loop, "done", 0)
-
+    @building("train_cfg or train_dataloader")
     def build_train_loop(self, loop: Any) -> Any:
         """Build the training, in which labels have to follow their images."""
-        with building("train_cfg or train_dataloader"):
-            built = super().build_train_loop(loop)
+        built = super().build_train_loop(loop)
         check_labels_follow(built.dataloader.dataset, "train_dataloader.dataset")
         return built
 
-    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """Build the optimizers."""
-        with building("optim_wrapper"):
-            return super().build_optim_wrapper(optim_wrapper)
+    build_optim_wrapper = building("optim_wrapper")(MMRunner.build_optim_wrapper)
+    build_param_scheduler = building("param_scheduler")(MMRunner.build_param_scheduler)
 
-    def build_param_scheduler(self, scheduler: Any) -> Any:
-        """Build the schedules."""
-        with building("param_scheduler"):
-            return super().build_param_scheduler(scheduler)
-
+    @building("val_cfg, val_dataloader or val_evaluator")
     def build_val_loop(self, loop: Any) -> Any:
         """Build the validation, whose pipeline may do no more than stretch images."""
-        with building("val_cfg, val_dataloader or val_evaluator"):
-            built = super().build_val_loop(loop)
+        built = super().build_val_loop(loop)
         check_whole(built.dataloader.dataset, "val_dataloader.dataset.pipeline")
-        trained_on = getattr(getattr(self._train_loop, "dataloader", None), "dataset", None)
-        if isinstance(trained_on, DomainPair):
-            trained_on.refuse_as_images(frozenset(label_files(built.dataloader.dataset) or ()))
+        refuse_labels_as_images(self._train_loop, built.dataloader.dataset)
         return built
 
+    @building("test_cfg, test_dataloader or test_evaluator")
     def build_test_loop(self, loop: Any) -> Any:
         """Build the test, whose pipeline may do no more than stretch images."""
-        with building("test_cfg, test_dataloader or test_evaluator"):
-            built = super().build_test_loop(loop)
+        built = super().build_test_loop(loop)
         check_whole(built.dataloader.dataset, "test_dataloader.dataset.pipeline")
         return built
 
@@ -185,10 +161,8 @@ class Runner(MMRunner):
 
     def dump_config(self) -> None:
         """Write the config, its bases merged, into the work dir: a file that every tool reads."""
-        if not is_main_process():
-            return
-        name = Path(self.cfg.filename or "config.py").name
-        atomic_write_text(Path(self.work_dir) / name, config_text(self.cfg._cfg_dict))
+        if is_main_process():
+            write_config(self.cfg, self.work_dir)
 
     def get_hooks_info(self) -> str:
         """The hooks in the order in which they run: one line, where mmengine logs eighty."""

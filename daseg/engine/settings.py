@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+from mmengine import Config
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from daseg.engine.argument_types import describe, fits, wrong_types
 from daseg.registry import did_you_mean
+from daseg.utils.errors import ConfigError
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 DICTS = (*LOADERS, *"model train_cfg val_cfg test_cfg optim_wrapper default_hooks".split())
@@ -102,16 +105,30 @@ def wrong_settings(cfg: dict[str, Any]) -> Iterator[str]:
             yield f"train_cfg.{key}: missing; dict(type='IterTrainLoop', max_iters=...)"
 
 
-def half_loops(cfg: dict[str, Any]) -> Iterator[str]:
-    """Loops of which a config has a part, but not all that they need."""
+def check_loops(cfg: Config) -> None:
+    """Refuse loops of which a config has a part, but not all that they need.
+
+    Raises:
+        ConfigError: There is such a one.
+    """
     for keys in LOOPS.values():
         missing = [key for key in keys if cfg.get(key) is None]
         if 0 < len(missing) < len(keys):
             there = " and ".join(key for key in keys if key not in missing)
-            yield (
-                f"{' and '.join(missing)}: missing, but {there} there: give all of "
+            raise ConfigError(
+                f"{cfg.filename}: {' and '.join(missing)}: missing, but {there} there: give all of "
                 f"{', '.join(keys)}, or set all of them to None"
             )
+
+
+def usable_loader(loader: Any) -> Any:
+    """A loader's config without what a machine without GPU, or without workers, cannot use."""
+    if not isinstance(loader, dict):  # built already
+        return loader
+    left_out = set() if torch.cuda.is_available() else {"pin_memory"}
+    if not loader.get("num_workers"):  # else torch raises an error
+        left_out |= {"persistent_workers", "prefetch_factor"}
+    return {key: value for key, value in loader.items() if key not in left_out}
 
 
 def _values(cfg: dict[str, Any], path: str) -> list[Any]:

@@ -10,9 +10,9 @@ import numpy as np
 from prettytable import PrettyTable
 
 from daseg.datasets import SegDataset
-from daseg.datasets.domain_pair import label_files
 from daseg.datasets.pipeline import require_whole
 from daseg.datasets.preview import check_whole
+from daseg.datasets.target_labels import label_files
 from daseg.engine.pseudo_labels.job import Job
 from daseg.engine.pseudo_labels.labelling import AUDIT_FILES
 from daseg.engine.translation.data import in_order
