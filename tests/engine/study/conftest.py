@@ -23,7 +23,7 @@ FAKE = {
     "train": """
 import pathlib, sys
 folder = pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
-if 'optim_wrapper.segmentor.optimizer.lr=-1' in sys.argv:
+if 'optim_wrapper.segmentor.optimizer.lr=13' in sys.argv:
     sys.exit('no such rate')
 for iteration in (2, 3, 6):
     (folder / f'iter_{iteration}.pth').touch()

@@ -199,7 +199,7 @@ seeds = [1]
 """
 
 
-BROKEN = "rows[1]['cfg_options']['optim_wrapper.segmentor.optimizer.lr'] = -1"
+BROKEN = "rows[1]['cfg_options']['optim_wrapper.segmentor.optimizer.lr'] = 13"
 
 
 def test_a_study_with_a_job_that_fails(study_file, tmp_path, fake_tools, capsys):
