@@ -76,7 +76,6 @@ def test_where_none_is_whole_nothing_is_begun_in_silence(broken):
 
 def test_what_is_no_checkpoint_of_a_run_is_not_taken_for_one(tmp_path):
     (tmp_path / "iter_90.pth").mkdir()
-    os.symlink("gone.pth", tmp_path / "iter_91.pth")
     names = ".iter_92.1234.00c0ffee.pth iter_93.pth.damaged iter_0094.pth iter_-95.pth iter_9٦.pth"
     for name in (*names.split(), "best_iter_97.pth", "iter_98 .pth", f"iter_{'9' * 99}.pth"):
         (tmp_path / name).touch()
@@ -84,3 +83,5 @@ def test_what_is_no_checkpoint_of_a_run_is_not_taken_for_one(tmp_path):
     for number in (2, 10):
         (tmp_path / f"iter_{number}.pth").touch()
     assert latest_checkpoint(tmp_path) == tmp_path / "iter_10.pth"
+    os.symlink("gone.pth", tmp_path / "iter_91.pth")  # whoever reads it is told
+    assert latest_checkpoint(tmp_path) == tmp_path / "iter_91.pth"
