@@ -100,11 +100,13 @@ def _run(
             if isinstance(step, LoadPseudoLabel):
                 results["gt_seg_map"] = label.copy()
             else:
-                results = step(results) or {}
+                results = step(results)
         except UserError:
             raise
         except Exception:
             return None, None  # it tells nothing; reading the sample will
+        if not isinstance(results, dict):
+            return None, None
         if image is None and isinstance(results.get("img"), np.ndarray):
             if results["img"].shape != picture.shape:
                 return None, None

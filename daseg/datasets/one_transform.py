@@ -1,5 +1,6 @@
 """Building and running one transform of a pipeline; an error says which one, and why."""
 
+import reprlib
 from typing import Any
 
 from mmcv.transforms import LoadAnnotations, LoadImageFromFile
@@ -67,7 +68,7 @@ def apply_transform(transform: Any, results: dict[str, Any]) -> dict[str, Any]:
     """Run one transform on a sample's description.
 
     Raises:
-        DataError: The image cannot be read, or the transform gives nothing.
+        DataError: The image cannot be read, or the transform gives nothing, or no dict.
         TransformError: It failed in another way; the cause is chained.
     """
     name, path = type(transform).__name__, results.get("img_path")
@@ -85,4 +86,9 @@ def apply_transform(transform: Any, results: dict[str, Any]) -> dict[str, Any]:
         ) from error
     if changed is None:
         raise DataError(f"transform {name} gave nothing for {path}")
+    if not isinstance(changed, dict):
+        raise TransformError(
+            f"transform {name} gave {reprlib.repr(changed)} for {path}: it has to return the "
+            "sample's dict, changed or not"
+        )
     return changed

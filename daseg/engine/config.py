@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine import Config
 
-from daseg.engine.config_files import read_config
+from daseg.engine.config_files import import_modules, read_config
 from daseg.engine.overrides import override
 from daseg.engine.schedules import schedulers
 from daseg.engine.validate import validate
@@ -47,6 +47,7 @@ def load_config(
         _use_world(cfg, world, show_changes)
     if cfg_options:
         override(cfg, cfg_options)
+        import_modules(cfg, Path(path))
     if amp:
         _use_amp(cfg)
     _name_types(cfg._cfg_dict)

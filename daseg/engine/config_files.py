@@ -39,7 +39,7 @@ def read_config(path: Path, keys: Collection[str] = RUNNER_KEYS) -> Config:
         file, line = _place(error, path)
         reason = f"{type(error).__name__}: {error}"
         raise ConfigError(f"{file} cannot be read: {line}{reason}") from error
-    _import_modules(cfg, path)
+    import_modules(cfg, path)
     return cfg
 
 
@@ -153,8 +153,12 @@ def _place(error: Exception, path: Path) -> tuple[str, str]:
     return file, line
 
 
-def _import_modules(cfg: Config, path: Path) -> None:
-    """Import the modules named in ``custom_imports``; mmengine would hide why one fails."""
+def import_modules(cfg: Config, path: Path) -> None:
+    """Import the modules named in ``custom_imports``; mmengine would hide why one fails.
+
+    Raises:
+        ConfigError: One fails, or ends the program as scripts do; or it is no name.
+    """
     given = cfg.get("custom_imports") or {}
     imports = given.get("imports", []) if isinstance(given, dict) else None
     names = [imports] if isinstance(imports, str) else imports
@@ -166,7 +170,7 @@ def _import_modules(cfg: Config, path: Path) -> None:
     for name in names:
         try:
             import_module(name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}"
             hint = "; is its folder in PYTHONPATH?" if isinstance(error, ImportError) else ""
             raise ConfigError(

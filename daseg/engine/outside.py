@@ -38,8 +38,10 @@ def saying_what_is_whole(work_dir: str) -> Iterator[None]:
     except OSError as error:  # of a writer of mmengine's or TensorBoard's
         if not _is_of_writing(error, work_dir):
             raise
-        path = Path(os.fsdecode(error.filename)) if error.filename else Path(work_dir, "the log")
-        found = WriteError(f"{path} cannot be written: {cause(error, path)}")
+        named = Path(os.fsdecode(error.filename)) if error.filename else None
+        what = named or f"the log in {work_dir}"
+        why = cause(error, named or Path(work_dir, "log"))
+        found = WriteError(f"{what} cannot be written: {why}")
         raise WriteError(f"{found}. {_left(work_dir, found)}") from error
     finally:
         threading.excepthook = before

@@ -83,6 +83,7 @@ def wrong_settings(cfg: dict[str, Any]) -> Iterator[str]:
         # Without its loop a loader is only looked at, by the tools for data.
         if cfg.get(loader) and cfg.get(loader.replace("dataloader", "cfg")):
             yield from _missing_keys(cfg[loader], loader)
+            yield from _unusable(cfg[loader], loader)
         given = {
             k: v for k, v in (cfg.get(loader) or {}).items() if k not in ("dataset", "sampler")
         }
@@ -161,6 +162,19 @@ def _missing_keys(node: dict[str, Any], path: str) -> Iterator[str]:
             if (path, key) == ("train_dataloader", "sampler"):
                 hint = "use dict(type='EndlessSampler'), which an exact resume needs"
             yield f"{path}.{key}: missing; {hint}"
+
+
+def _unusable(node: dict[str, Any], path: str) -> Iterator[str]:
+    """What torch or mmengine would take, and fail on at the first batch, or leave images out by."""
+    for key in LOADER_NEEDS:
+        if isinstance(node.get(key), (str, int, float, list, tuple)):
+            yield f"{path}.{key}: has to be a dict, not {node[key]!r}"
+    if node.get("generator") is not None:
+        yield f"{path}.generator: random numbers follow from randomness.seed; leave it out"
+    if node.get("timeout") and not node.get("num_workers"):
+        yield f"{path}.timeout: no process is waited for: set num_workers, or leave it out"
+    if node.get("drop_last") is True and path != "train_dataloader":
+        yield f"{path}.drop_last: images at the end would not be counted; leave it out"
 
 
 def _is_whole(value: Any, least: int) -> bool:

@@ -24,7 +24,8 @@ def report(error: Exception) -> str:
     kept = keep_traceback(error, always=True)
     where = f"{_place(error)}; " if _place(error) else ""
     remedy = OUT_OF_MEMORY if _is_out_of_memory(error) else BUG
-    shown = "shown above" if is_shown() else f"in {kept} ({SHOW}=1 shows it)"
+    is_above = is_shown() or kept is None
+    shown = "shown above" if is_above else f"in {kept} ({SHOW}=1 shows it)"
     return f"unexpected {_first_lines(reason(error))}\n  {where}the traceback is {shown}. {remedy}"
 
 
@@ -44,7 +45,10 @@ def keep_traceback(error: BaseException, *, always: bool) -> Path | None:
         print(text, file=sys.stderr)
     for handler in _file_handlers():
         record = logging.LogRecord("daseg", logging.ERROR, __file__, 0, text, None, None)
-        handler.emit(record)
+        try:
+            handler.emit(record)
+        except OSError:  # the disk may be full, which is what the error is about
+            break
         return Path(handler.baseFilename)
     if not always:
         return None

@@ -89,6 +89,20 @@ def test_custom_imports_that_fail_say_which_module_and_why(config, monkeypatch):
     refused(config, r"custom_imports: the module 'half_written' fails on import: SyntaxError")
     config.write_text(text + "custom_imports = dict(imports='not_there')")
     refused(config, r"the module 'not_there' fails.*No module named.*is its folder in PYTHONPATH")
+    (config.parent / "a_script.py").write_text("raise SystemExit('usage: a_script FILE')\n")
+    config.write_text(text + "custom_imports = dict(imports=['a_script'])")
+    refused(config, r"the module 'a_script' fails on import: SystemExit: usage: a_script FILE")
+
+
+def test_custom_imports_of_the_command_line_are_imported(config, monkeypatch):
+    monkeypatch.syspath_prepend(config.parent)
+    part = "from daseg.registry import HOOKS\nfrom mmengine.hooks import Hook\n"
+    part += "@HOOKS.register_module()\nclass LateHook(Hook):\n    pass\n"
+    (config.parent / "late_hooks.py").write_text(part)
+    options = {"custom_hooks": [dict(type="LateHook")]}
+    refused(config, "no hook is called 'LateHook'", options)
+    load_config(config, {"custom_imports": dict(imports=["late_hooks"]), **options})
+    refused(config, "'not_there' fails on import", {"custom_imports": dict(imports="not_there")})
 
 
 # Helper variables

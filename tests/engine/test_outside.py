@@ -41,7 +41,7 @@ def test_what_is_whole_is_said(work_dir):
 
 def test_errors_of_other_writers_are_told_alike(work_dir):
     for error, start in (
-        (OSError(errno.ENOSPC, "No space left on device"), f"{work_dir}/the log cannot be written"),
+        (OSError(errno.ENOSPC, "No space left on device"), f"the log in {work_dir} cannot be"),
         (OSError(errno.EACCES, "Permission denied", f"{work_dir}/a.log"), f"{work_dir}/a.log cann"),
     ):
         with pytest.raises(WriteError) as caught, saying_what_is_whole(str(work_dir)):

@@ -20,6 +20,11 @@ WRONG = {
     "train_dataloader['num_workers'] = -1": "train_dataloader.num_workers: has to be a whole",
     "train_dataloader['drop_last'] = 'no'": "drop_last: has to be True or False, not 'no'",
     "train_dataloader['timeout'] = 'x'": "train_dataloader.timeout: has to be a number",
+    "train_dataloader['timeout'] = 5": "train_dataloader.timeout: no process is waited for",
+    "train_dataloader['generator'] = 5": "train_dataloader.generator: random numbers follow from",
+    "val_dataloader['dataset'] = []": "val_dataloader.dataset: has to be a dict, not []",
+    "val_dataloader['sampler'] = 'DefaultSampler'": "val_dataloader.sampler: has to be a dict, not",
+    "val_dataloader['drop_last'] = True": "val_dataloader.drop_last: images at the end would not",
     "load_from = 7": "load_from: has to be text or a path or None, not 7",
     "custom_hooks = dict(type='ReportHook')": "custom_hooks: has to be a list or None",
     "default_scope = 'mmseg'": "default_scope: has to be 'daseg', not 'mmseg'",
@@ -60,6 +65,8 @@ def test_a_wrong_setting_is_one_message(tiny_config, text):
         "custom_hooks = [dict(type='LabelFreeScoresHook')]",
         "randomness = dict(seed=None)",
         "train_dataloader['pin_memory'] = True",
+        "train_dataloader['drop_last'] = True",
+        "train_dataloader.update(timeout=60, num_workers=2)",
     ],
 )
 def test_what_is_right_passes(tiny_config, text):

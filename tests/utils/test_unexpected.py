@@ -1,5 +1,7 @@
 """Errors that nobody foresaw: one message, and a traceback that is not lost."""
 
+import errno
+import logging
 import re
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from mmengine.logging import MMLogger
 
 from daseg.utils.cli import door
 from daseg.utils.errors import DataError
+from daseg.utils.log import make_strict
 
 
 @door
@@ -97,6 +100,24 @@ def test_where_no_file_can_be_written_the_traceback_is_shown(no_log, capsys, mon
     code, said = ended(bug, capsys)
     assert code == 1
     assert 'raise ZeroDivisionError("by nought")' in said
+    assert "the traceback is shown above. " in said
+
+
+def test_where_the_disk_of_the_log_is_full_the_error_is_told_all_the_same(no_log, capsys):
+    """The handler of a run's log raises where a line cannot be written."""
+    logger = MMLogger.get_instance("unexpected", log_file=str(no_log / "run.log"))
+    make_strict(logger)
+    (handler,) = (each for each in logger.handlers if isinstance(each, logging.FileHandler))
+    handler.emit = lambda record: fail()
+    assert ended(hiding, capsys) == (2, "error: street.png is odd\n")
+    code, said = ended(bug, capsys)
+    assert (code, said.count("Traceback")) == (1, 0)
+    (file,) = no_log.glob("daseg_traceback_*")
+    assert f"the traceback is in {file} " in said
+
+
+def fail():
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_without_torch_nothing_is_imported_to_say_it(no_log, capsys, monkeypatch):
