@@ -8,18 +8,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from mmengine.hooks import ParamSchedulerHook
 from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
 
 from daseg import registry as own
 from daseg.engine.argument_types import types_of
+from daseg.engine.look_up import find
 from daseg.engine.monitors import hooks_of
 from daseg.engine.schedules import schedulers
+from daseg.evaluation import IoUMetric
 from daseg.utils.reasons import reason
+from daseg.utils.writable import check_file
 
 OURS = ("daseg.", "mmengine.")
 INTERVAL = re.compile(r"(\w*_)?interval(_\w+)?|every_n\w*")
 STEPS = 3
+COLLECT_DEVICES = ("cpu", "gpu", "npu")  # mmengine's
 
 
 def wrong_optimizers(cfg: dict[str, Any]) -> Iterator[str]:
@@ -93,6 +98,9 @@ def wrong_hooks(cfg: dict[str, Any]) -> Iterator[str]:
     for path, hook, kind in hooks_of(cfg):
         if kind is None:
             continue
+        standard = (cfg.get("default_hooks") or {}).get("param_scheduler", kind)
+        if kind is ParamSchedulerHook and path.startswith("custom_hooks") and standard:
+            yield f"{path}: every run has a ParamSchedulerHook, and two would step schedules twice"
         wrong = list(_intervals(hook, kind, path))
         yield from wrong
         if not wrong and kind.__module__.startswith(OURS):
@@ -115,13 +123,25 @@ def _intervals(hook: dict[str, Any], kind: Any, path: str) -> Iterator[str]:
 
 
 def wrong_metrics(cfg: dict[str, Any]) -> Iterator[str]:
-    """Metrics of daseg's that cannot be built."""
+    """Metrics that cannot be built, or fail only when a validation ends."""
     for key in ("val_evaluator", "test_evaluator"):
-        metrics = cfg.get(key) or []
-        for index, metric in enumerate([metrics] if isinstance(metrics, dict) else metrics):
-            if isinstance(metric, dict) and metric.get("type") in own.METRICS.names():
-                try:
+        given, of_ours = cfg.get(key) or [], 0
+        for index, metric in enumerate([given] if isinstance(given, dict) else given):
+            place = key if isinstance(given, dict) else f"{key}.{index}"
+            if not isinstance(metric, dict):
+                if not hasattr(metric, "compute_metrics"):
+                    yield f"{place}: has to be a dict, not {metric!r}"
+                continue
+            kind = find(metric.get("type"), own.METRICS)
+            if metric.get("collect_device", "cpu") not in COLLECT_DEVICES:
+                yield f"{place}.collect_device: has to be one of {', '.join(COLLECT_DEVICES)}"
+            try:
+                if getattr(kind, "__name__", "") == "DumpResults":
+                    check_file(metric["out_file_path"], "out_file_path")
+                elif kind in own.METRICS.module_dict.values():
                     own.METRICS.build(dict(metric))
-                except Exception as error:
-                    place = key if isinstance(metrics, dict) else f"{key}.{index}"
-                    yield f"{place}: {reason(error)}"
+            except Exception as error:
+                yield f"{place}: {reason(error)}"
+            of_ours += kind is IoUMetric
+        if of_ours > 1:
+            yield f"{key}: one IoUMetric is enough, whose numbers have the same names in all"

@@ -190,16 +190,6 @@ def test_a_failing_transform_names_itself_and_the_file(make_camvid) -> None:
         dataset[0]
 
 
-def test_a_transform_that_returns_no_dict_names_itself_and_the_file(make_camvid) -> None:
-    class Returns:
-        def __call__(self, results: dict) -> int:
-            return 3
-
-    dataset = CamVid(make_camvid(1), pipeline=[Returns()])
-    with pytest.raises(RuntimeError, match=r"Returns gave 3 for .*_000\.jpg: it has to return the"):
-        dataset[0]
-
-
 def test_index_from_the_end_and_beyond(make_camvid) -> None:
     dataset = CamVid(make_camvid(3))
     assert dataset[-1]["meta"]["name"] == dataset[2]["meta"]["name"]

@@ -34,6 +34,12 @@ WRONG = {
     "model['segmentor']['num_classes'] = '3'": "segmentor.num_classes: has to be a whole number",
     "model['segmentor']['backbone']['depth'] = None": "backbone.depth: has to be",
     "val_evaluator = 'IoUMetric'": "val_evaluator: has to be a dict or a list",
+    "val_evaluator = [dict(type='IoUMetric')] * 2": "val_evaluator: one IoUMetric is enough",
+    "val_evaluator = [3]": "val_evaluator.0: has to be a dict, not 3",
+    "val_evaluator['collect_device'] = 'x'": "val_evaluator.collect_device: has to be one of cpu,",
+    "val_evaluator = dict(type='DumpResults', out_file_path='/dev/null/x.pkl')": "val_evaluator: "
+    "out_file_path /dev/null: /dev/null is no regular file",
+    "custom_hooks = [dict(type='ParamSchedulerHook')]": "two would step schedules twice",
     "default_hooks['checkpoint']['save_best'] = 'miou'": "save_best: no validation gives 'miou'; "
     "did you mean 'mIoU'? (it gives mIoU, pixAcc, mAcc)",
     "default_hooks['checkpoint']['save_best'] = 'mIoU16'": "no validation gives 'mIoU16'",
@@ -66,6 +72,7 @@ def test_a_wrong_setting_is_one_message(tiny_config, text):
         "randomness = dict(seed=None)",
         "train_dataloader['pin_memory'] = True",
         "train_dataloader['drop_last'] = True",
+        "default_hooks['param_scheduler'] = None\ncustom_hooks = [dict(type='ParamSchedulerHook')]",
         "train_dataloader.update(timeout=60, num_workers=2)",
     ],
 )
