@@ -209,7 +209,12 @@ def read_manifest(
     try:
         data = read_bytes(path)
         content = _from_journal(data) if path == journal else parse_json(data)
-        check_shape(content, {"settings": dict[str, Any], "images": dict[str, dict[str, Any]]})
+        images = dict[str, dict[str, Any]]
+        check_shape(content, {"settings": dict[str, Any], "images": images, "kind?": str})
+        if content.get("format", FORMAT) != FORMAT:
+            raise ValueError(
+                f"its format {content['format']!r} is not {FORMAT}, which is read here"
+            )
         for other in sorted(out.glob(OTHERS)) if path == journal else ():
             content["images"] |= _lines(read_bytes(other).split(b"\n"))
         check_entries(content["images"])

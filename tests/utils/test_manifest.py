@@ -128,6 +128,24 @@ def test_another_kind_is_not_overwritten(out):
     assert (out / "labels/a.png").exists()
 
 
+@pytest.mark.parametrize("journal", [False, True])
+@pytest.mark.parametrize(
+    ("more", "match"),
+    [
+        (dict(kind={}), "kind is {}, not str"),
+        (dict(kind=["translation"]), "kind is "),
+        (dict(format=2), "its format 2 is not 1"),
+        (dict(format=None), "its format None is not 1"),
+    ],
+)
+def test_a_kind_or_a_format_that_is_none_is_refused(more, match, journal, out):
+    write(out, {"a": entry()}, **more)
+    if journal:
+        (out / "manifest.json").rename(out / "manifest.jsonl")
+    with pytest.raises(DataError, match=rf"manifest\.jsonl? cannot be read as .*{match}"):
+        read_manifest(out)
+
+
 def test_only_what_lies_in_its_place_counts_as_complete(out):
     source, image = out.parent / "source.png", out / "labels/a.png"
     files = dict(a=(image, source))
