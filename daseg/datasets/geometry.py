@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from PIL import Image
 
 Size = tuple[int, int]  # height, width
 
@@ -24,6 +25,16 @@ _MASKED = 0.25  # share of the image that may be covered by flat colour
 # Pixels that rounding, blurring and noise may seem to move a block. A resizing that lays corners on
 # corners, or takes the nearest pixel, adds half of the difference between the two sizes of a pixel.
 _TOLERANCE = 0.4
+
+_OPENCV = (
+    cv2.INTER_LINEAR,
+    cv2.INTER_NEAREST,
+    cv2.INTER_NEAREST_EXACT,
+    cv2.INTER_AREA,
+    cv2.INTER_CUBIC,
+    cv2.INTER_LANCZOS4,
+)
+_PIL = tuple(Image.Resampling)
 
 _CELL = 8  # pixels of a thumbnail's cell at least, in both images
 _CELLS = 32  # of a thumbnail's side at most
@@ -51,7 +62,10 @@ class Texture:
 
     def picture(self) -> np.ndarray:
         """(H, W) float32, from 0 to 255."""
-        return _grey(self.at(*(_centres(side) for side in self.size))[0]).astype(np.float32)
+        sin_y, cos_y, sin_x, cos_x = self._turns(*(_centres(side) for side in self.size))
+        wave = cos_y @ cos_x
+        wave -= sin_y @ sin_x  # in place: a photograph may have tens of millions of pixels
+        return _grey(wave).astype(np.float32)
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, ...]:
         """Sum of waves, and its derivatives down and to the right, each (rows, columns).
@@ -60,14 +74,17 @@ class Texture:
             rows: Places 0..1 of the height.
             columns: Places 0..1 of the width.
         """
-        y = 2 * np.pi * rows[:, None] * self._down + self._phase
-        x = 2 * np.pi * columns[:, None] * self._right
-        sin_y, cos_y, sin_x, cos_x = np.sin(y), np.cos(y), np.sin(x).T, np.cos(x).T
+        sin_y, cos_y, sin_x, cos_x = self._turns(rows, columns)
         slopes = (
             -2 * np.pi * ((sin_y * along) @ cos_x + (cos_y * along) @ sin_x)
             for along in (self._down, self._right)
         )
         return (cos_y @ cos_x - sin_y @ sin_x, *slopes)
+
+    def _turns(self, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, ...]:
+        y = 2 * np.pi * rows[:, None] * self._down + self._phase
+        x = 2 * np.pi * columns[:, None] * self._right
+        return np.sin(y), np.cos(y), np.sin(x).T, np.cos(x).T
 
 
 @lru_cache(maxsize=4)
@@ -89,10 +106,15 @@ def is_stretched(made: Texture, given: np.ndarray, seen: np.ndarray) -> bool:
     """
     if _is_window(given, seen):
         return False
-    if _is_nearest(given, seen):
+    if _is_resized(given, seen):
         return True
-    seen = seen.reshape(*seen.shape[:2], -1)
-    return all(_fits(made, seen[..., channel]) for channel in range(seen.shape[2]))
+    channels = np.moveaxis(seen.reshape(*seen.shape[:2], -1), 2, 0)
+    different = [
+        channel
+        for place, channel in enumerate(channels)
+        if not any(np.array_equal(channel, other) for other in channels[:place])
+    ]
+    return all(_fits(made, channel) for channel in different)
 
 
 def looks_alike(first: np.ndarray, other: np.ndarray) -> bool:
@@ -119,17 +141,25 @@ def _plain(image: np.ndarray) -> np.ndarray:
     return image if image.dtype in (np.uint8, np.float32) else image.astype(np.float32)
 
 
-def _is_nearest(given: np.ndarray, seen: np.ndarray) -> bool:
-    """Whether each pixel is the nearest one; by up to a pixel that is a move, but an even one."""
+def _is_resized(given: np.ndarray, seen: np.ndarray) -> bool:
+    """Whether a picture is exactly what OpenCV or PIL makes of the other, resizing it as a whole.
+
+    It saves the comparison of places, which costs more, and is right where that can say little: in
+    images of a few pixels; and of the nearest pixel, which is up to a pixel away, but evenly.
+    """
     if given.shape[2:] != seen.shape[2:] or given.dtype != seen.dtype:
         return False
     if given.shape == seen.shape:
         return np.array_equal(given, seen)
-    size = seen.shape[1::-1]
-    for way in (cv2.INTER_NEAREST, cv2.INTER_NEAREST_EXACT):
-        nearest = cv2.resize(given, size, interpolation=way)
-        if np.array_equal(nearest.reshape(seen.shape), seen):
-            return True
+    size = seen.shape[1], seen.shape[0]
+    if given.dtype in (np.uint8, np.float32):
+        for way in _OPENCV:
+            resized = cv2.resize(given, size, interpolation=way)
+            if np.array_equal(resized.reshape(seen.shape), seen):
+                return True
+    if given.dtype == np.uint8 and given.shape[2:] == (3,):
+        picture = Image.fromarray(given)
+        return any(np.array_equal(np.asarray(picture.resize(size, way)), seen) for way in _PIL)
     return False
 
 
