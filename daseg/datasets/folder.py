@@ -70,6 +70,15 @@ def _check(
         raise ConfigError(f"classes is a list of names, not the text {classes!r}")
     if len(palette) != len(classes):
         raise ConfigError(f"{len(classes)} classes, but {len(palette)} colours in the palette")
+    twice = sorted({name for name in classes if list(classes).count(name) > 1})
+    if twice:
+        raise ConfigError(f"several classes have the name {', '.join(twice)}: give each its own")
+    for name, colour in zip(classes, palette, strict=True):
+        if len(colour) != 3 or not all(0 <= value <= 255 for value in colour):
+            raise ConfigError(
+                f"the palette's colour of {name!r} is {list(colour)}, not three numbers from 0 to "
+                "255 (red, green, blue)"
+            )
     beyond = {i: t for i, t in train_ids.items() if t != IGNORE and not 0 <= t < len(classes)}
     if beyond:
         raise ConfigError(f"id_map {beyond} points outside the {len(classes)} classes")

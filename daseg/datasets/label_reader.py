@@ -49,7 +49,11 @@ class LabelReader:
                 )
         both = sorted(set(self.train_ids) & set(self.ignored))
         if both:
-            raise ConfigError(f"label ids {both} are both mapped to a class and ignored")
+            rest = [i for i in self.ignored if i not in both]
+            raise ConfigError(
+                f"label ids {both} are both mapped to a class, by id_map, and ignored, by "
+                f"ignored_ids: leave them out of one of the two, as with ignored_ids={rest}"
+            )
 
     def read(self, path: str | os.PathLike[str]) -> np.ndarray:
         """Read a label file as (H, W) uint8 train ids, 255 where nothing is learnt.

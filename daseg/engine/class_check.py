@@ -19,7 +19,7 @@ Names = tuple[str, ...]
 def names_of(dataset: Any) -> Names | None:
     """Names of the classes of a data set that is built; None where it does not say."""
     names = (getattr(dataset, "metainfo", None) or {}).get("classes")
-    return tuple(names) if names else None
+    return None if names is None or len(names) == 0 else tuple(map(str, names))
 
 
 def names_in(meta: Mapping[str, Any]) -> Names | None:
@@ -98,7 +98,7 @@ def check_outputs(model: Any, names: Names | None, place: str) -> None:
 
 
 def check_metrics(evaluator: Any, names: Names | None) -> None:
-    """Refuse an `IoUMetric` that calls the classes by names that are others' in the data."""
+    """Refuse an `IoUMetric` without names, or with names that are other classes' in the data."""
     for metric in getattr(evaluator, "metrics", ()):
         if isinstance(metric, IoUMetric):
             metric.check_classes(names)

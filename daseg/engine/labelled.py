@@ -6,6 +6,7 @@ import numpy as np
 
 from daseg.datasets import SegDataset
 from daseg.engine.class_check import check_training
+from daseg.engine.provenance import described
 from daseg.utils.errors import DataError
 from daseg.utils.labels import IGNORE
 
@@ -78,7 +79,7 @@ def check_labelled(dataset: Any, place: str) -> str:
     return (
         f"{place}: all labelled pixels of {shown} are of one class, {name!r} of {len(classes)}; "
         "the others have none. Pixels of 255 are ignored: where a mask stores a class as 255, "
-        "say so with id_map, for example id_map={0: 0, 255: 1}"
+        "say so with id_map and ignored_ids, for example id_map={0: 0, 255: 1}, ignored_ids=[]"
     )
 
 
@@ -89,9 +90,11 @@ def check_data(runner: Any) -> None:
     it; validation data like that are warned of.
 
     Raises:
-        ConfigError: Network and data sets are not of the same classes.
+        ConfigError: Network and data sets are not of the same classes, or what they are called
+            cannot be kept in a checkpoint.
         DataError: There is no labelled pixel, or of one class alone.
     """
+    described(runner.train_dataloader.dataset)
     check_training(runner)
     if hasattr(runner.bare_model, "segmentor"):
         problem = check_labelled(runner.train_dataloader.dataset, "train_dataloader")

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from daseg.datasets import SegDataset
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.class_check import check_same, names_of
 from daseg.engine.pseudo_labels.teacher import lineage, target_labels_seen
+from daseg.utils.checkpoint_form import wrong_checkpoint
 from daseg.utils.errors import ConfigError
 from daseg.utils.pseudo_labels import START_SAW, Facts, read_facts, saw
 from daseg.utils.weights import sha256_file
@@ -34,6 +37,7 @@ class Provenance:
         self.started_from: list[dict[str, Any]] = []
         self.start_saw: dict[str, int | None] = {}
         self._on_disk = _facts_of_labels(dataset)
+        self._described = described(dataset)
 
     def start_from(self, path: str | Path) -> None:
         """Take over what a checkpoint says that the training starts from."""
@@ -71,9 +75,8 @@ class Provenance:
         own = start and " sha256:".join(filter(None, (Path(start.source).name, start.sha256)))
         weights = self.initial_weights or own or "random weights"
         made = dict(initial_weights=weights, pseudo_labels=self.pseudo_labels())
-        metainfo = getattr(self.dataset, "metainfo", {})
-        described = {key: _plain(value) for key, value in metainfo.items()}
-        return made | self.start_saw | dict(started_from=self.started_from, dataset_meta=described)
+        shares = dict(started_from=self.started_from, dataset_meta=self._described)
+        return made | self.start_saw | shares
 
 
 def _leaves(dataset: Any) -> Iterator[SegDataset]:
@@ -110,7 +113,25 @@ def _facts_of_labels(dataset: Any) -> Facts | None:
     return found[0] if found else None
 
 
+def described(dataset: Any) -> dict[str, Any]:
+    """What a checkpoint tells of the data's classes, as plain values.
+
+    Raises:
+        ConfigError: It could not be read again, which is to be known before anything is trained.
+    """
+    metainfo = getattr(dataset, "metainfo", None) or {}
+    plain = {key: _plain(value) for key, value in metainfo.items()}
+    problem = wrong_checkpoint(dict(meta=dict(dataset_meta=plain)))
+    if problem:
+        raise ConfigError(
+            f"the metainfo of {dataset!r} cannot be kept in a checkpoint: {problem} (classes are "
+            "names, palette has three numbers from 0 to 255 for each)"
+        )
+    return plain
+
+
 def _plain(value: Any) -> Any:
+    value = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

@@ -96,11 +96,8 @@ class IoUMetric(BaseMetric):
         if self._classes is not None:
             return self._classes
         classes = (self.dataset_meta or {}).get("classes")
-        if not classes:
-            raise ConfigError(
-                "IoUMetric does not know the classes: the data set's metainfo has no 'classes'; "
-                "give classes=[...] to the metric"
-            )
+        self.check_classes(classes)
+        assert classes is not None
         return tuple(classes)
 
     def check_classes(self, names: Sequence[str] | None) -> None:
@@ -110,9 +107,17 @@ class IoUMetric(BaseMetric):
             names: The data set's; None: it has none.
 
         Raises:
-            ConfigError: There are more or fewer, or the same name is another class there.
+            ConfigError: There are more or fewer, or the same name is another class there; or there
+                are no names at all.
         """
-        if self._classes is None or not names:
+        if names is None or len(names) == 0:
+            if self._classes is None:
+                raise ConfigError(
+                    "IoUMetric does not know the classes: the data set's metainfo has no "
+                    "'classes'; give classes=[...] to the metric"
+                )
+            return
+        if self._classes is None:
             return
         moved = [n for n, other in zip(self._classes, names, strict=False) if n != other]
         if len(self._classes) != len(names) or set(moved) & set(names):

@@ -129,7 +129,7 @@ def test_ids_beyond_16_bits_are_unknown(tmp_path: Path) -> None:
 def test_a_map_that_cannot_work_is_refused() -> None:
     with pytest.raises(ConfigError, match="id_map sends 3 to 254"):
         LabelReader({3: 254})
-    with pytest.raises(ConfigError, match=r"\[4\] are both mapped to a class and ignored"):
-        LabelReader({4: 0}, ignored=(4,))
+    with pytest.raises(ConfigError, match=r"\[4\] are both mapped .*, as with ignored_ids=\[9\]"):
+        LabelReader({4: 0}, ignored=(4, 9))
     with pytest.raises(ConfigError, match="label id -1 is not in"):
         LabelReader({-1: 0})

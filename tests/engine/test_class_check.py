@@ -8,15 +8,17 @@ import pytest
 import torch
 
 from daseg.datasets import DomainPair, FolderDataset, MixedDataset
-from daseg.engine.class_check import check_same, names_in, names_in_config
+from daseg.engine.class_check import check_same, names_in, names_in_config, names_of
 from daseg.engine.config import load_config
 from daseg.engine.evaluate import evaluate
 from daseg.engine.labelled import check_labelled, labelled_classes
 from daseg.engine.train import train
+from daseg.registry import DATASETS
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError, DataError
 
 OTHER = ["square", "left", "right"]
+NAMES = ["left", "right", "square"]
 BOTH = r"\['left', 'right', 'square'\].*\['square', 'left', 'right'\]"
 SWAPPED = r"\['square', 'left', 'right'\].*\['left', 'right', 'square'\]"
 WHERE = "class 0 is 'left' and 'square'"
@@ -107,6 +109,43 @@ def test_a_config_whose_parts_differ_is_not_trained(options, said, tiny_config, 
     with pytest.raises(ConfigError, match=said):
         train(tiny_config(), work_dir=tmp_path / "run", cfg_options=options)
     assert not list((tmp_path / "run").glob("*.pth"))
+
+
+class Described(FolderDataset):
+    """Says of its classes what it likes, as a data set that is none of daseg's may."""
+
+    def __init__(self, metainfo, **options):
+        super().__init__(**options)
+        self.metainfo = metainfo
+
+
+@pytest.mark.parametrize(
+    ("metainfo", "said"),
+    [
+        ({}, "IoUMetric does not know the classes"),
+        ({"classes": NAMES, "palette": [[0.5, 0.0, 1.0]] * 3}, r"kept in a checkpoint: .*palette"),
+    ],
+)
+def test_what_data_sets_of_others_say_is_checked_before_training(
+    metainfo, said, tiny_config, tmp_path
+):
+    DATASETS.register_module(module=Described, force=True)
+    own = dict(type="Described", metainfo=metainfo)
+    options = {
+        f"{split}_dataloader.dataset.{key}": value
+        for split in ("train", "val")
+        for key, value in own.items()
+    }
+    with pytest.raises(ConfigError, match=said):
+        train(tiny_config(), work_dir=tmp_path / "run", cfg_options=options)
+    assert not list((tmp_path / "run").glob("*.pth"))
+
+
+def test_names_may_come_in_an_array(tiny_data):
+    dataset = Described(dict(classes=np.array(NAMES)), root=tiny_data, classes=NAMES)
+    assert names_of(dataset) == tuple(NAMES)
+    dataset.metainfo["classes"] = []
+    assert names_of(dataset) is None
 
 
 def test_a_network_of_more_outputs_than_the_test_data_have_classes_is_not_tested(trained, tmp_path):

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from daseg.datasets import DomainPair, FolderDataset, MixedDataset
@@ -65,3 +66,15 @@ def test_what_cannot_be_told_is_refused(tiny_data, pseudo, tmp_path):
     (pseudo / "manifest.jsonl").touch()
     with pytest.raises(DataError, match=r"pseudo-labels in .*pseudo are not finished"):
         Provenance(own(tiny_data, pseudo))
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_palette_that_no_checkpoint_can_keep_is_refused_before_training(tiny_data, kept):
+    dataset = FolderDataset(tiny_data, NAMES)
+    colours = np.array([[0, 0, 0], [0, 0, 255], [0, 255, 0]])
+    dataset.metainfo["palette"] = colours if kept else colours / 255
+    if not kept:
+        with pytest.raises(ConfigError, match=r"cannot be kept in a checkpoint: .*palette\.0\.0"):
+            Provenance(dataset)
+        return
+    assert Provenance(dataset).meta(None)["dataset_meta"]["palette"] == colours.tolist()
