@@ -41,11 +41,13 @@ def write_config(cfg: Config, folder: str | Path) -> None:
 
 
 def _without_completion(cfg: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    max_iters = (cfg.get("train_cfg") or {}).get("max_iters")
+    train_cfg = cfg.get("train_cfg")
+    max_iters = train_cfg.get("max_iters") if isinstance(train_cfg, Mapping) else None
     added = [
         id(scheduler)
         for _, scheduler in schedulers(cfg.get("param_scheduler"))
-        if scheduler.get("type") == "PolyLR" and max_iters and scheduler.get("end") == max_iters + 1
+        if scheduler.get("type") == "PolyLR"
+        if isinstance(max_iters, int) and scheduler.get("end") == max_iters + 1
     ]
     for key, value in cfg.items():
         yield key, _without_ends(value, added) if key == "param_scheduler" else value

@@ -101,6 +101,7 @@ def validate(cfg: dict[str, Any]) -> None:
         *wrong_settings(cfg),
         *_optimizers(cfg),
         *_schedules(cfg),
+        *_untrainable(cfg),
         *_parts(cfg),
     ]
     # Building and running, even of small parts, needs arguments of the right types.
@@ -152,6 +153,16 @@ def _optimizers(cfg: dict[str, Any]) -> Iterator[str]:
         for name in sorted(schedule.keys() - networks.keys()):
             hint = did_you_mean(name, networks)
             yield f"param_scheduler.{name}: optim_wrapper has no network of this name{hint}"
+
+
+def _untrainable(cfg: dict[str, Any]) -> Iterator[str]:
+    """A model without train step, where there are optimizers to train it with."""
+    kind = find((cfg.get("model") or {}).get("type"), own.MODELS)
+    if kind is own.MODELS.get("Segmentor") and cfg.get("train_cfg") and cfg.get("optim_wrapper"):
+        yield (
+            "model: a Segmentor has no losses to be trained for: use dict(type='DomainAdapter', "
+            "segmentor=dict(type='Segmentor', ...), objectives=[dict(type='Supervised')])"
+        )
 
 
 def _schedules(cfg: dict[str, Any]) -> Iterator[str]:

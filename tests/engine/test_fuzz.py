@@ -18,15 +18,7 @@ from tests.fixtures.registry_walk import around, base
 
 VALUES = ("text", "", -1, 0, 1.5, -0.5, None, [], [1, 2], {}, {"a": 1}, True, float("nan"), 10**6)
 # A million of these would work, and take as long.
-LONG = (
-    "channels",
-    "num_classes",
-    "crop_size",
-    "max_iters",
-    "num_workers",
-    "batch_size",
-    "branches",
-)
+LONG = ("channels", "num_classes", "crop_size", "max_iters", "num_workers", "batch_size")
 FEW = 30
 
 
