@@ -11,9 +11,9 @@ from daseg.datasets.domain_pair import DomainPair
 from daseg.datasets.geometry import texture
 from daseg.datasets.io import read_image
 from daseg.datasets.loading import LoadLabel
+from daseg.datasets.one_transform import name_of
 from daseg.datasets.pseudo_labels import LoadPseudoLabel
 from daseg.datasets.rng import isolated_rng
-from daseg.datasets.whole import name_of
 from daseg.utils.errors import ConfigError, UserError
 from daseg.utils.labels import IGNORE
 

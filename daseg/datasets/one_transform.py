@@ -92,3 +92,21 @@ def apply_transform(transform: Any, results: dict[str, Any]) -> dict[str, Any]:
             "sample's dict, changed or not"
         )
     return changed
+
+
+def name_of(step: Any) -> str:
+    """Name of a transform; of one that holds others, theirs too: ``RandomApply(Pad)``."""
+    inner = getattr(step, "transforms", None)
+    own = type(step).__name__
+    if inner is None or isinstance(inner, str):
+        return own
+    parts = [name_of(part) for part in _parts(inner)]
+    return f"{own}({', '.join(parts)})" if parts else own
+
+
+def _parts(inner: Any) -> list[Any]:
+    held = getattr(inner, "transforms", inner)
+    held = list(held) if isinstance(held, (list, tuple)) else [held]
+    return [
+        part for one in held for part in (_parts(one) if type(one).__name__ == "Compose" else [one])
+    ]

@@ -11,11 +11,12 @@ from daseg.datasets.one_transform import (
     TransformError,
     apply_transform,
     build_transform,
+    name_of,
     refuse_other_labels,
 )
 from daseg.datasets.pixels import PixelError, complaint, rounded
 from daseg.datasets.rng import Draws
-from daseg.datasets.whole import Watch, name_of
+from daseg.datasets.whole import Watch
 from daseg.utils.errors import ConfigError
 
 MOVED = "moved"  # the key of a sample's meta

@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from daseg.datasets.exchange import exchange, flat_like
 from daseg.datasets.geometry import is_stretched, looks_alike, texture
+from daseg.datasets.one_transform import name_of
 from daseg.datasets.rng import Draws
 
 Step = Callable[[dict[str, Any]], dict[str, Any] | None]
 Form = tuple[tuple[int, ...], str]  # shape and type of an image
 
+_COLOURS = "colours"  # the key of what is known of them, for images of all sizes
 _MARK = 12.0  # grey levels of a texture that is laid over an image
 REMEDY = (
     "In testing, predicting and labelling the result is stretched back to the size of the image "
@@ -74,6 +77,9 @@ class Watch:
         after = Draws.now()
         try:
             found = self._probed(steps, known, after) or self._of_label(steps)
+            if not found and _COLOURS not in known:
+                known[_COLOURS] = self._of_colours(steps)
+            found = found or known.get(_COLOURS)
         finally:
             after.again()
         return found
@@ -118,6 +124,11 @@ class Watch:
             "number would not be of the whole label, as its file has it: in testing LoadLabel "
             "stands behind what moves or resizes the image, right before PackSample"
         )
+
+    def _of_colours(self, steps: Sequence[Step]) -> str | None:
+        loaded = self.loaded["img"]
+        results, steps = self.replay(steps, flat_like(loaded))
+        return exchange(steps, results) if loaded.shape[2:] == (3,) else None
 
     def _culprit(self, steps: Sequence[Step], spoilt: Callable[[dict[str, Any]], bool]) -> str:
         """Name of the transform that has changed something in place, where it was not seen."""
@@ -239,24 +250,6 @@ class _Known:
 
     def read(self, path: Any) -> Any:
         return None if self.label is None else self.label.copy()
-
-
-def name_of(step: Any) -> str:
-    """Name of a transform; of one that holds others, theirs too: ``RandomApply(Pad)``."""
-    inner = getattr(step, "transforms", None)
-    own = type(step).__name__
-    if inner is None or isinstance(inner, str):
-        return own
-    parts = [name_of(part) for part in _parts(inner)]
-    return f"{own}({', '.join(parts)})" if parts else own
-
-
-def _parts(inner: Any) -> list[Any]:
-    held = getattr(inner, "transforms", inner)
-    held = list(held) if isinstance(held, (list, tuple)) else [held]
-    return [
-        part for one in held for part in (_parts(one) if type(one).__name__ == "Compose" else [one])
-    ]
 
 
 def _copy(value: Any) -> Any:

@@ -252,3 +252,21 @@ def test_looking_changes_nothing(root: Path) -> None:
     assert set(take_opened().values()) == {2}
     after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     assert states == after
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        (dict(type="Normalize", mean=[0, 0, 0], std=[1, 1, 1]), "Normalize"),
+        (third_party("ToRGB", lambda image: image[..., ::-1].copy()), "ToRGB"),
+    ],
+)
+def test_red_and_blue_are_not_exchanged(root: Path, step: Any, name: str, late: bool) -> None:
+    """The perfect network has an mIoU of 33 on exchanged colours."""
+    before = [dict(type="Resize", scale=(90, 70))] if late else []
+    data = FolderDataset(root, CLASSES, pipeline=[LOAD, *before, step, LABEL, PACK])
+    with pytest.raises(ConfigError, match=f"{name} turns BGR into RGB"):
+        measured(data)
+    keeping = dict(type="Normalize", mean=[0, 0, 0], std=[1, 1, 1], to_rgb=False)
+    assert measured(FolderDataset(root, CLASSES, pipeline=[LOAD, keeping, LABEL, PACK])) == 100
