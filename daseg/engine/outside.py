@@ -71,7 +71,7 @@ def _left(work_dir: str, error: Exception) -> str:
     if newest is None:
         return f"No checkpoint is in {work_dir} yet: the training has to begin again"
     size = newest.stat().st_size / MIB
-    is_full = isinstance(error, WriteError)
+    is_full = any(CAUSES[number] in str(error) for number in (errno.ENOSPC, errno.EDQUOT))
     room = f"make room for {size:.0f} MiB, which a checkpoint takes, and " if is_full else ""
     return f"{newest} is whole: {room}go on from it with --resume"
 

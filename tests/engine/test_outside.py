@@ -32,6 +32,9 @@ def test_what_is_whole_is_said(work_dir):
         f"iter_15.pth cannot be written: the disk is full. {work_dir}/iter_12.pth is whole: make "
         "room for 3 MiB, which a checkpoint takes, and go on from it with --resume"
     )
+    with pytest.raises(WriteError) as caught, saying_what_is_whole(str(work_dir)):
+        raise WriteError("iter_15.pth cannot be written: there is a folder of this name")
+    assert "make room" not in str(caught.value)
     with pytest.raises(WorkerError) as caught, saying_what_is_whole(str(work_dir)):
         raise WorkerError("a process has died")
     assert str(caught.value).endswith(
