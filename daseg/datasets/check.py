@@ -189,6 +189,7 @@ def check_config(
     if not reports:
         raise ConfigError("no dataloader of the config reads a data set of files")
     _compare_classes(reports)
+    _compare_outputs(cfg, reports)
     _find_absent(trained_on, may_lack)
     for report in reports:
         if report not in trained_on and report.pixels[:IGNORE].any() and report.absent:
@@ -208,6 +209,19 @@ def _compare_classes(reports: Sequence[Report]) -> None:
                 f"its classes are {', '.join(report.classes)}; those of {first.title} are "
                 f"{', '.join(first.classes)}{' (the same, in another order)' if same else ''}: a "
                 "network knows one list of classes, in one order"
+            )
+
+
+def _compare_outputs(cfg: dict[str, Any], reports: Sequence[Report]) -> None:
+    """Add a problem where data have not the classes that the network has outputs, two at least."""
+    model = cfg.get("model") or {}
+    outputs = (model.get("segmentor") or model).get("num_classes")
+    for report in reports:
+        count = len(report.classes)
+        if outputs is not None and count and (count != outputs or count == 1):
+            report.problems.append(
+                f"it has {count} classes, the network has num_classes={outputs}: the two have to "
+                "be the same, and 2 at least"
             )
 
 

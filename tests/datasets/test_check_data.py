@@ -80,6 +80,24 @@ def test_classes_are_compared_by_name(tmp_path: Path) -> None:
     assert "(the same, in another order)" in line
 
 
+@pytest.mark.parametrize(("names", "outputs"), [(("dry", "water"), 3), (("water",), 1)])
+def test_the_network_has_as_many_outputs(tmp_path: Path, names: tuple[str], outputs: int) -> None:
+    cfg = config(folder(write(tmp_path, ids=tuple(range(len(names)))), names))
+    assert problems(cfg | dict(model=dict(segmentor=dict(num_classes=2)))) == (
+        []
+        if len(names) == 2
+        else [
+            "it has 1 classes, the network has num_classes=2: the two have "
+            "to be the same, and 2 at least"
+        ]
+    )
+    for model in dict(num_classes=outputs), dict(segmentor=dict(num_classes=outputs)):
+        (line,) = problems(cfg | dict(model=model))
+        assert line.startswith(
+            f"it has {len(names)} classes, the network has num_classes={outputs}"
+        )
+
+
 def test_a_pipeline_that_cuts_is_found_in_validation_not_in_training(tmp_path: Path) -> None:
     crop = [*LOAD, dict(type="RandomCrop", crop_size=(4, 4)), dict(type="PackSample")]
     whole = [*LOAD, dict(type="PackSample")]
