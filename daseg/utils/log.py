@@ -1,6 +1,7 @@
 """What the log leaves out."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,13 +38,42 @@ class StrictFileHandler(logging.FileHandler):
         raise
 
 
+class ConsoleHandler(logging.StreamHandler):
+    """A log on the screen that ends where nobody reads on: ``| head``, a terminal that is gone.
+
+    Python's own shows a traceback for each record. The log file has them all.
+    """
+
+    _is_gone = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, as long as somebody reads."""
+        if not self._is_gone:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Stop writing where that is not possible any more."""
+        self._is_gone = isinstance(sys.exc_info()[1], OSError)
+        if not self._is_gone:
+            super().handleError(record)
+
+
 def make_strict(logger: logging.Logger) -> None:
-    """Put `StrictFileHandler` in the place of a logger's files."""
+    """Let a logger raise where its file cannot be written, and end its screen where that is gone.
+
+    `StrictFileHandler` and `ConsoleHandler` take the place of Python's.
+    """
+    for handler in [each for each in logger.handlers if type(each) is logging.StreamHandler]:
+        _replace(logger, handler, ConsoleHandler(handler.stream))
     for handler in [each for each in logger.handlers if type(each) is logging.FileHandler]:
         strict = StrictFileHandler(handler.baseFilename, "a", handler.encoding)
-        strict.setLevel(handler.level)
-        strict.setFormatter(handler.formatter)
-        for condition in handler.filters:
-            strict.addFilter(condition)
-        handler.close()
-        logger.handlers[logger.handlers.index(handler)] = strict
+        _replace(logger, handler, strict)
+
+
+def _replace(logger: logging.Logger, old: logging.Handler, new: logging.Handler) -> None:
+    new.setLevel(old.level)
+    new.setFormatter(old.formatter)
+    for condition in old.filters:
+        new.addFilter(condition)
+    old.close()
+    logger.handlers[logger.handlers.index(old)] = new

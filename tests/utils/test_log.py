@@ -1,11 +1,12 @@
 """Leaving out what a library logs, and no more than that."""
 
 import logging
+import os
 import sys
 
 from mmengine.logging import MMLogger
 
-from daseg.utils.log import quiet
+from daseg.utils.log import make_strict, quiet
 
 
 def test_warnings_are_left_out_inside_and_logged_before_and_after(capsys):
@@ -33,3 +34,26 @@ def test_a_logger_whose_first_word_is_inside_speaks_afterwards(capsys):
     text = capsys.readouterr().err
     assert "hidden" not in text
     assert "shown" in text
+
+
+def test_a_screen_that_nobody_reads_ends_and_the_file_has_all(tmp_path, capsys):
+    reader, writer = os.pipe()
+    logger = MMLogger.get_instance("pipe_test", log_level="INFO", log_file=str(tmp_path / "a.log"))
+    with open(writer, "w") as stream:
+        logger.handlers[0].setStream(stream)
+        make_strict(logger)
+        logger.info("first")
+        assert b"first" in os.read(reader, 1000)
+        os.close(reader)
+        logger.info("second")
+        logger.info("third")
+        sys.stderr.flush()
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), writer)  # what is left in the buffer
+    assert "Traceback" not in capsys.readouterr().err
+    text = (tmp_path / "a.log").read_text()
+    assert [word for word in ("first", "second", "third") if word in text] == [
+        "first",
+        "second",
+        "third",
+    ]
