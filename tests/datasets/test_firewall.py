@@ -170,10 +170,8 @@ def test_workers_see_what_goes_past_daseg(make_camvid, context: str) -> None:
 
 def test_a_target_of_label_files_is_refused(make_camvid) -> None:
     root = make_camvid(2)
-    layout = dict(classes=["a"] * 11, label_dir="none")
-    images = dict(image_dir="labels", image_suffix=".png")
-    target = FolderDataset(root, labels=False, **images, **layout)
-    target.metainfo["classes"] = CamVid(root).metainfo["classes"]
+    layout = dict(image_dir="labels", image_suffix=".png", label_dir="none")
+    target = FolderDataset(root, CamVid.CLASSES, labels=False, **layout)
     with pytest.raises(LabelFirewallError, match=r"has the label file .*png among its images"):
         DomainPair(CamVid(root), target)
 
