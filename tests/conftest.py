@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 import pytest
 
-# What a script starts in the background ignores Ctrl-C, and what nohup starts the end of a terminal;
-# so would all that a test starts.
+# What a script starts in the background ignores Ctrl-C, what nohup starts the end of a terminal; so
+# would all that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

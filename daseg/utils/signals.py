@@ -16,7 +16,7 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from daseg.utils.errors import UserError
+from daseg.utils.errors import ConfigError, UserError
 
 NAMES = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")  # Windows has the first two
 STOPPING = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
@@ -100,14 +100,15 @@ def obeyed(
 def _found_again() -> Iterator[None]:
     """Raise the `Stopped` out of which a library has made an error of its own.
 
-    There are bare ``except:`` in some, such as mmengine's formatting of a config. Errors of the
-    user's stay: the disk may be full where something is saved because of a signal.
+    There are bare ``except:`` in some, such as mmengine's formatting of a config, and what it
+    raises may be told as an error of the config. Other errors of the user's stay: the disk may be
+    full where something is saved because of a signal.
     """
     try:
         yield
-    except UserError:
-        raise
     except Exception as error:
+        if isinstance(error, UserError) and not isinstance(error, ConfigError):
+            raise
         before = error.__cause__ or error.__context__
         while before is not None and not isinstance(before, Stopped):
             before = before.__cause__ or before.__context__

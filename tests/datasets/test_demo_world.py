@@ -104,6 +104,7 @@ def test_cityscapes_labels_are_grey_pngs_beside_their_colours(world: Path) -> No
         np.testing.assert_array_equal(np.asarray(file), image)
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_the_number_of_workers(world: Path, tmp_path: Path) -> None:
     make_world(tmp_path / "w", workers=2, **TINY)
     assert digests(tmp_path / "w") == digests(world)

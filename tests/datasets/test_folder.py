@@ -7,7 +7,7 @@ import pytest
 
 from daseg.datasets import FolderDataset
 from daseg.utils.errors import ConfigError
-from tests.fixtures.perfect import draw_streets
+from perfect import draw_streets
 
 
 @pytest.mark.parametrize(

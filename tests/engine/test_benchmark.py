@@ -21,6 +21,7 @@ def expected_macs(pixels):
     return pixels * sum([*layers, 9 * 16 * 8 / 16, 9 * 8 * 4 / 4, 49 * 12])
 
 
+@pytest.mark.slow
 def test_a_translation_is_measured(pair_config, pair_weights):
     case = Case(str(pair_config()), str(pair_weights()), (64, 48), None, "cpu")
     (found,) = benchmark([case], repeats=2)

@@ -12,8 +12,8 @@ from daseg.engine.config import load_config
 from daseg.engine.config_text import config_text
 from daseg.engine.train import train
 from daseg.utils.errors import ConfigError
-from tests.fixtures.processes import ROOT
-from tests.fixtures.runs import assert_same_weights
+from processes import ROOT
+from runs import assert_same_weights
 
 ODD = dict(
     ids={0: 1, 7: 255},

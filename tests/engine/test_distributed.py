@@ -51,6 +51,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(tiny_config, tmp_path):
     assert largest_difference(early, one) > 1e-3, "nothing was trained"
 
 
+@pytest.mark.slow
 def test_with_batch_norm_all_processes_hold_what_the_checkpoint_holds(tiny_config, tmp_path):
     config = tiny_config(KEEP_RANKS)
     env = environment(tmp_path, MASTER_PORT=str(free_port()))
@@ -74,6 +75,7 @@ def test_batch_norm_with_more_in_it_is_not_synchronised(monkeypatch):
         synchronize_batch_norm(torch.nn.Sequential(torch.nn.ReLU(), BatchNormAct(2)))
 
 
+@pytest.mark.slow
 def test_the_metric_of_two_processes_equals_that_of_one(tiny_config, tmp_path):
     # 12 images in batches of 5 over 2 processes: uneven batches.
     config = tiny_config()

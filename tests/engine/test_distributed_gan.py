@@ -40,7 +40,7 @@ def train_alone(config: Path, out: Path, env: dict[str, str], *options: str) -> 
     ("extra", "options"),
     [
         pytest.param("", [], id="whole", marks=pytest.mark.slow),
-        pytest.param("", ["model.micro_batch=1"], id="accumulated"),
+        pytest.param("", ["model.micro_batch=1"], id="accumulated", marks=pytest.mark.slow),
         pytest.param(MAIN_ONLY, [], id="one level", marks=pytest.mark.slow),
     ],
 )

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from processes import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -15,6 +17,7 @@ custom_hooks = [dict(type='Poison', iteration=6)]
 """
 
 
+@pytest.mark.slow
 def test_all_processes_stop_where_one_loss_is_not_finite(gan_config, tmp_path):
     config, out = gan_config(SELDOM), tmp_path / "run"
     port = free_port()

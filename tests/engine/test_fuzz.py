@@ -14,7 +14,7 @@ from daseg.engine.config_text import config_text
 from daseg.engine.train import train
 from daseg.engine.validate import RUNNER_KEYS
 from daseg.utils.errors import UserError
-from tests.fixtures.registry_walk import around, base
+from registry_walk import around, base
 
 VALUES = ("text", "", -1, 0, 1.5, -0.5, None, [], [1, 2], {}, {"a": 1}, True, float("nan"), 10**6)
 # A million of these would work, and take as long.

@@ -127,6 +127,7 @@ def check_doors(small, names, tmp_path, pair):
     assert not small["mark"].exists()
 
 
+@pytest.mark.slow
 def test_some_through_all_doors(small, tmp_path, pair_config):
     names = ["pipe", "call_os_system", "tensor_nan", "meta_iter_0", "optimizer_int"]
     check_doors(small, names, tmp_path, pair_config())

@@ -11,7 +11,7 @@ from daseg.engine.train import train
 from daseg.engine.unfit import PACKAGES, UNFIT
 from daseg.registry import KINDS
 from daseg.utils.errors import ConfigError, UserError
-from tests.fixtures.registry_walk import all_parts, around, base
+from registry_walk import all_parts, around, base
 
 PARTS = all_parts()
 KIND_OF = {registry.name: kind for kind, registry in KINDS.items()}

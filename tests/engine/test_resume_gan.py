@@ -57,7 +57,7 @@ def test_the_loss_curve_goes_on(gan_config, tmp_path):
     assert curve(tmp_path / "resumed") == whole[2:]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_and_resumed_equals_uninterrupted(gan_config, tmp_path, workers):
     config = gan_config()
     options = {"train_dataloader.num_workers": workers}

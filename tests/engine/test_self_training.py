@@ -80,6 +80,7 @@ def test_an_unsupervised_student(student, tmp_path, workers):
     assert content["pseudo_labels"] == [meta["pseudo_labels"]]
 
 
+@pytest.mark.slow
 def test_a_teacher_with_target_labels_is_named(student, tiny_data, tmp_path):
     """Its five training images are among the target's; the student opens none of their labels."""
     options = {"train_cfg.max_iters": 2, "default_hooks.checkpoint.interval": 2}
@@ -97,6 +98,7 @@ def test_a_teacher_with_target_labels_is_named(student, tiny_data, tmp_path):
     assert f"; {words} (by" in (tmp_path / "test/protocol_card.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_student_of_labelled_weights_is_not_called_unsupervised(student, tiny_data, tmp_path):
     """The pseudo-labels are of a network without labels, the initial weights have seen all."""
     shutil.copytree(tiny_data, tmp_path / "src")
@@ -163,12 +165,10 @@ RESUMED = {  # what is changed in the student; the losses that it has
         {"loss_seg", "loss_pseudo", "loss_adv", "loss_disc"},
     ),
 }
-QUICK = "augmented"
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(c, marks=[] if c == QUICK else [pytest.mark.slow]) for c in RESUMED]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("case", RESUMED)
 def test_resumed_equals_uninterrupted(student, tmp_path, case):
     extra, losses = RESUMED[case]
     config = student(extra)

@@ -56,7 +56,10 @@ def weights(path) -> dict[str, torch.Tensor]:
     return read_checkpoint(path)["state_dict"]
 
 
-@pytest.mark.parametrize(("place", "workers"), [("loader", 2), ("device", 0)])
+SLOWER = pytest.param("loader", 2, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("place", "workers"), [SLOWER, ("device", 0)])
 def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path, place, workers):
     path = config(place, extra=SOURCE_ONLY)
     options = {"train_dataloader.num_workers": workers}

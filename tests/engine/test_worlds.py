@@ -320,6 +320,7 @@ def test_a_segmentor_of_a_world_has_its_classes_and_sizes():
     assert segmentor.preprocess(np.zeros((360, 480, 3), np.uint8)).shape == (240, 320, 3)
 
 
+@pytest.mark.slow
 def test_a_misspelt_key_is_found_in_a_world_too(tmp_path):
     path = tmp_path / "typo.py"
     real = load_config("configs/adaptseg/source_only.py")

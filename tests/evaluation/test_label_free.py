@@ -76,6 +76,7 @@ def worker(rank: int, out_dir: str) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_processes_find_what_one_does(tmp_path):
     command = [sys.executable, "-c", SCRIPT, __file__]
     processes = [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from daseg.utils import signals
-from daseg.utils.errors import WriteError
+from daseg.utils.errors import ConfigError, WriteError
 from daseg.utils.progress import track
 from daseg.utils.signals import Stopped
 
@@ -87,8 +87,15 @@ def test_what_a_library_makes_of_it_is_found_again():
         except Stopped as stop:
             raise WriteError("the disk is full") from stop
 
-    with pytest.raises(Stopped), signals.obeyed():
-        library()
+    def checked():
+        try:
+            library()
+        except SyntaxError as error:
+            raise ConfigError("the first iteration fails") from error
+
+    for work in (library, checked):
+        with pytest.raises(Stopped), signals.obeyed():
+            work()
     with pytest.raises(WriteError), signals.obeyed():
         full()
     with pytest.raises(SyntaxError), signals.obeyed():
