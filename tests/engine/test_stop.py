@@ -109,7 +109,8 @@ def test_it_loses_nothing(configs, tmp_path, handlers, place, iteration, left, v
     stop = stopped(config, out)
     assert stop.status == 143
     assert latest_checkpoint(out).name == f"iter_{left}.pth"
-    assert [step for step, _ in read_curve(out).miou] == validations
+    has_logged = list(out.glob("*/vis_data/scalars.json"))  # not yet, in two iterations
+    assert [step for step, _ in (read_curve(out).miou if has_logged else ())] == validations
     if place != "after_train":
         line = f"stopped by SIGTERM after iteration {left}: iter_{left}.pth is saved, --resume goes"
         assert logs(out).count(line) == 1
