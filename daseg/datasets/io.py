@@ -56,7 +56,7 @@ def read_image(path: str | os.PathLike[str], max_value: int | None = None) -> np
 
 
 def read_rgb(path: str | os.PathLike[str], max_value: int | None = None) -> np.ndarray:
-    """Read an image as (H, W, 3) uint8 in RGB; args and errors as of `read_image`."""
+    """Read an image as (H, W, 3) uint8 in RGB; arguments and errors are those of `read_image`."""
     return np.ascontiguousarray(read_image(path, max_value)[..., ::-1])
 
 

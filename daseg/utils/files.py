@@ -109,7 +109,7 @@ def stage(
 def atomic_write_text(
     path: str | os.PathLike[str], text: str, *, root: str | os.PathLike[str] | None = None
 ) -> None:
-    """Write ``text`` as UTF-8, whole or not at all; arguments as of `atomic_write`.
+    """Write ``text`` as UTF-8, whole or not at all; arguments are those of `atomic_write`.
 
     Characters that stand for bytes which are no UTF-8, in names of files, are written as these.
     """

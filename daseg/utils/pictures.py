@@ -49,7 +49,7 @@ def stage_picture(
 ) -> tuple[Staged, str]:
     """Write a picture beside its place; return it, to be placed, and the SHA-256 of the file.
 
-    Args: as of `encode_picture`, and of `daseg.utils.files.stage`.
+    Args: those of `encode_picture` and of `daseg.utils.files.stage`.
 
     Raises:
         DataError: It cannot be encoded, or (`WriteError`) not be written.
@@ -61,7 +61,7 @@ def stage_picture(
 def write_picture(
     path: Path, pixels: np.ndarray, *, root: str | os.PathLike[str] | None = None
 ) -> None:
-    """Write a picture, whole or not at all; arguments and errors as of `stage_picture`."""
+    """Write a picture, whole or not at all; arguments and errors: see `stage_picture`."""
     data = encode_picture(path, pixels)
     with atomic_write(path, root=root) as temporary:
         temporary.write_bytes(data)

@@ -45,7 +45,7 @@ def test_another_seed_is_another_run(tiny_config, tmp_path):
         same_run(tmp_path / "a/iter_3.pth", tmp_path / "b/iter_3.pth")
 
 
-# Dies as of ``kill -9`` while the second checkpoint is written.
+# Dies as by ``kill -9`` while the second checkpoint is written.
 DIES = """
 import os, signal
 put = os.replace

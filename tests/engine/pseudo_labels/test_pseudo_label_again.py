@@ -91,7 +91,7 @@ def test_other_settings_are_refused_unless_all_is_to_be_made_again(teacher, trai
         pseudo_label(*teacher, out=tmp_path / "b", workers=0, threshold=BALANCED)
 
 
-# Dies as of ``kill -9`` while the eighth label is written: in the folder is half a file. The
+# Dies as by ``kill -9`` while the eighth label is written: in the folder is half a file. The
 # others are recorded.
 KILLED = """
 import os, signal, sys

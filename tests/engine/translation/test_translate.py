@@ -351,7 +351,7 @@ def test_other_settings_are_refused_unless_all_is_to_be_made_again(
     assert manifest(out)["settings"]["checkpoint_sha256"] == digest(other)
 
 
-# Dies as of ``kill -9`` while the eighth image is written: in the folder is half a file. The
+# Dies as by ``kill -9`` while the eighth image is written: in the folder is half a file. The
 # others are recorded.
 KILLED = """
 import os, signal, sys
