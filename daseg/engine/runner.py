@@ -92,6 +92,14 @@ class Runner(MMRunner):
         if self.distributed:
             init_processes(self.launcher, env_cfg.get("dist_cfg", {}).get("timeout", 1800))
         super().setup_env(env_cfg)
+        # mmengine names the log's folder by the second. A run that is resumed in the second in
+        # which it began would write into the same files; the first process looks, for all.
+        while is_main_process() and Path(self.work_dir, self._timestamp).exists():
+            time.sleep(0.1)
+            self._timestamp = time.strftime("%Y%m%d_%H%M%S")
+        timestamp = [self._timestamp]
+        broadcast_object_list(timestamp)
+        (self._timestamp,) = timestamp
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the log, which raises an error where it cannot be written."""

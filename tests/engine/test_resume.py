@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,16 @@ def test_another_seed_is_another_run(tiny_config, tmp_path):
     train(config, work_dir=tmp_path / "b", cfg_options=options)
     with pytest.raises(AssertionError):
         same_run(tmp_path / "a/iter_3.pth", tmp_path / "b/iter_3.pth")
+
+
+def test_a_resume_in_the_same_second_writes_a_log_of_its_own(tiny_config, tmp_path):
+    now = time.time()
+    taken = [time.strftime("%Y%m%d_%H%M%S", time.localtime(now + later)) for later in range(4)]
+    for name in taken:  # as if runs had begun in this second and the next ones
+        (tmp_path / name).mkdir()
+    train(tiny_config(), work_dir=tmp_path, cfg_options={"train_cfg.max_iters": 1})
+    (log,) = tmp_path.glob("*/vis_data/scalars.json")
+    assert log.parents[1].name not in taken
 
 
 # Dies as by ``kill -9`` while the second checkpoint is written.
