@@ -16,11 +16,11 @@ from daseg.objectives import Objective, View
 from daseg.objectives.base import Domain
 from daseg.objectives.passes import Part, passes
 from daseg.objectives.terms import Losses, add, merge, total
+from daseg.ops.ema import MovingAverage
+from daseg.ops.freeze import frozen, same_statistics
 from daseg.registry import MODELS, OBJECTIVES, TRANSLATORS
 from daseg.segmentor import Segmentor, SegOutput
 from daseg.utils.errors import ConfigError
-from daseg.utils.freeze import frozen, same_statistics
-from daseg.utils.moving_average import MovingAverage
 from daseg.utils.wrapping import no_sync, unwrap
 
 

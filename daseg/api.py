@@ -16,8 +16,8 @@ from daseg.datasets.load_image import loader_of
 from daseg.datasets.pipeline import Pipeline
 from daseg.datasets.pixels import rgb_of, rounded
 from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
-from daseg.utils.colors import default_palette
 from daseg.utils.errors import ConfigError
+from daseg.visualization.palette import default_palette
 
 
 def init_segmentor(
@@ -49,8 +49,8 @@ def init_segmentor(
         ConfigError: The config is wrong, or there is no such device.
         CheckpointError: The checkpoint cannot be read or does not fit.
     """
+    from daseg.config.load import load_config
     from daseg.engine.average import checkpoint_paths, load_networks
-    from daseg.engine.config import load_config
     from daseg.engine.evaluate import use_tta
 
     cfg = load_config(config, cfg_options, world=world)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from daseg.ops.resize import Size, resize, size_of
 from daseg.registry import INFERENCES
 from daseg.utils.errors import ConfigError
-from daseg.utils.resize import Size, resize, size_of
 
 if TYPE_CHECKING:
     from daseg.segmentor import Segmentor

@@ -9,9 +9,9 @@ from mmengine import Config
 from torch import Tensor, nn
 
 from daseg.inference import Inference, WholeInference
+from daseg.ops.resize import Size, size_of
 from daseg.registry import BACKBONES, HEADS, INFERENCES, MODELS
 from daseg.utils.errors import ConfigError
-from daseg.utils.resize import Size, size_of
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)

@@ -9,9 +9,9 @@ import torch
 
 import daseg
 from daseg.api import read_rgb
+from daseg.config.load import load_config
 from daseg.datasets import GTA5, SYNTHIA, CamVid, Cityscapes
 from daseg.datasets.classes import classes_of
-from daseg.engine.config import load_config
 from daseg.engine.runner import Runner
 from daseg.utils.errors import CheckpointError, ConfigError, DataError
 from daseg.utils.labels import CAMVID_CLASSES, CITYSCAPES_CLASSES

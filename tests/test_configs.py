@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
-from daseg.datasets.demo import make_world
-from daseg.engine.config import load_config
+from daseg.config.load import load_config
 from daseg.engine.train import train
 from daseg.registry import DATASETS, METRICS
 from daseg.segmentor import build_segmentor
 from daseg.utils.labels import CITYSCAPES_TRAIN_IDS
 from daseg.utils.places import PLACES
+from daseg.worlds.drawing import make_world
 
 ROOT = Path(__file__).parents[1]
-NO_CONFIGS = {"_base_", "studies"}  # the studies': tests/engine/study
+NO_CONFIGS = {"_base_", "studies"}  # the studies': tests/study
 CONFIGS = sorted(p for p in (ROOT / "configs").rglob("*.py") if not NO_CONFIGS & set(p.parts))
 NAMES = [p.relative_to(ROOT / "configs").as_posix() for p in CONFIGS]
 NO_WEIGHTS = {"model.segmentor.backbone.weights": None}

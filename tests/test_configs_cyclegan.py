@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from daseg.datasets.demo import make_world
-from daseg.engine.config import load_config
+from daseg.config.load import load_config
 from daseg.engine.train import train
-from daseg.engine.worlds import TRANSLATION, changes, use_world
 from daseg.registry import MODELS, PARAM_SCHEDULERS
+from daseg.worlds.apply import TRANSLATION, changes, use_world
+from daseg.worlds.drawing import make_world
 
 FOLDER = Path(__file__).parents[1] / "configs/cyclegan"
 NAMES = ["gta2cityscapes", "cityscapes2gta"]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from daseg.engine.config import load_config
+from daseg.config.load import load_config
 
 PATH = Path(__file__).parents[1] / "configs/dacs/dacs.py"
 

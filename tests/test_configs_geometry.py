@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from daseg.config.load import load_config
 from daseg.datasets import FolderDataset
 from daseg.datasets.check import dataset_configs
 from daseg.datasets.follow import check_labels_follow
 from daseg.datasets.preview import check_whole
-from daseg.engine.config import load_config
 from daseg.utils.errors import ConfigError
 from perfect import CLASSES, COLOURS, street
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from daseg.config.load import load_config
 from daseg.datasets import AutoAugment, Cityscapes
 from daseg.datasets.pipeline import Pipeline
-from daseg.engine.config import load_config
 from daseg.registry import DATASETS
 
 CONFIGS = Path(__file__).parents[1] / "configs"

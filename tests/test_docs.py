@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from daseg.engine.arguments import accepted_arguments
-from daseg.engine.config import load_config
-from daseg.engine.validate import RUNNER_KEYS
-from daseg.engine.work_dirs import default_work_dir
+from daseg.config.arguments import accepted_arguments
+from daseg.config.load import load_config
+from daseg.config.validate import RUNNER_KEYS
+from daseg.config.work_dirs import default_work_dir
 from daseg.registry import KINDS, all_names
 from daseg.utils.options import parse_cfg_options
 

@@ -6,8 +6,8 @@ from torch import nn
 
 from daseg.adaptation import DomainAdapter
 from daseg.engine.optim import OptimizersByNetwork
+from daseg.ops.micro_batch import part_of, whole_label
 from daseg.segmentor import Segmentor
-from daseg.utils.micro_batch import part_of, whole_label
 
 COUNT, CLASSES, SIZE = 5, 4, (32, 40)
 

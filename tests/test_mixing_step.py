@@ -11,9 +11,9 @@ import reference_dacs as reference
 from daseg.adaptation import DomainAdapter
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.objectives import ClassMix, Objective, mixing
+from daseg.ops.norm import freeze_statistics
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
-from daseg.utils.norm import freeze_statistics
 from daseg.utils.seed import seed_everything
 
 SIZE, STEPS = (12, 17), 5

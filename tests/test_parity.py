@@ -13,17 +13,17 @@ import pytest
 import torch
 from torch import nn
 
+from daseg.compat.convert import convert_state_dict, differences
+from daseg.compat.cyclegan import convert_network
 from daseg.discriminators import (
     FCDiscriminator,
     MultiScaleDiscriminator,
     PatchGANDiscriminator,
 )
-from daseg.engine.convert import convert_state_dict, differences
-from daseg.engine.convert_cyclegan import convert_network
 from daseg.generators import ResNetGenerator
+from daseg.ops.resize import resize
 from daseg.registry import LOSSES
 from daseg.segmentor import Segmentor
-from daseg.utils.resize import resize
 
 FIXTURES = Path(__file__).parent / "fixtures"
 OUTPUTS = json.loads((FIXTURES / "parity_fixtures.json").read_text())

@@ -123,7 +123,7 @@ def test_an_installed_package_is_trained_with_from_a_config(installed, tiny_conf
 
 LOOK = """
 import sys, daseg
-from daseg.engine.config import load_config
+from daseg.config.load import load_config
 print(daseg.list_parts('backbone', 'Two*'), daseg.list_parts('loss', 'Sq*'))
 load_config(sys.argv[1])
 """

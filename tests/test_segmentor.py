@@ -8,9 +8,9 @@ import torch
 from mmengine import Config
 from torch import nn
 
+from daseg.ops.resize import resize
 from daseg.segmentor import Segmentor, build_segmentor, segmentor_config
 from daseg.utils.errors import ConfigError
-from daseg.utils.resize import resize
 
 
 class Same(nn.Module):

@@ -11,7 +11,7 @@ from torch import nn
 import reference_adaptsegnet as reference
 from daseg.adaptation import DomainAdapter
 from daseg.backbones import resnet
-from daseg.engine.convert import convert_state_dict
+from daseg.compat.convert import convert_state_dict
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.segmentor import Segmentor
 

@@ -13,9 +13,9 @@ from daseg.adaptation import DomainAdapter
 from daseg.engine.checkpoint import load_segmentor, read_checkpoint
 from daseg.engine.evaluate import evaluate
 from daseg.engine.train import train
-from daseg.evaluation import read_curve
 from daseg.objectives import Supervised
 from daseg.segmentor import Segmentor
+from daseg.visualization import read_curve
 
 
 class Backbone(nn.Module):

@@ -11,9 +11,9 @@ from torch import nn
 from daseg.adaptation import DomainAdapter
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.objectives import Objective
+from daseg.ops.norm import freeze_affine
 from daseg.registry import OBJECTIVES
 from daseg.segmentor import Segmentor
-from daseg.utils.norm import freeze_affine
 
 SIZE = (32, 40)
 PIXEL = dict(type="PixelDiscriminator", channels=8)

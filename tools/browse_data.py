@@ -25,8 +25,8 @@ def main() -> None:
     add_world(parser)
     args = parser.parse_args()
     # Behind the arguments, so that --help needs no torch.
+    from daseg.config.load import load_config
     from daseg.datasets.browse import browse_config
-    from daseg.engine.config import load_config
 
     cfg = load_config(args.config, parse_cfg_options(args.cfg_options), world=args.world)
     browse_config(cfg, args.split, args.num, args.seed, args.out)

@@ -39,9 +39,9 @@ def main() -> None:
     """Convert one file and print what became of each of its keys."""
     args = parse_args()
     # Behind the arguments, so that --help needs no torch.
-    from daseg.engine.config import load_config
-    from daseg.engine.convert import convert_file
-    from daseg.engine.convert_cyclegan import convert_network_file
+    from daseg.compat.convert import convert_file
+    from daseg.compat.cyclegan import convert_network_file
+    from daseg.config.load import load_config
     from daseg.registry import MODELS
     from daseg.segmentor import build_segmentor, without_initial_weights
 

@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Draw the world and its contact sheet."""
     args = parse_args()
-    from daseg.datasets.demo import make_world, write_contact_sheet
+    from daseg.worlds.drawing import make_world, write_contact_sheet
 
     make_world(
         args.root,

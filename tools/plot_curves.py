@@ -30,7 +30,7 @@ def main() -> None:
     if args.observatory and len(args.runs) != 1:
         parser.error(f"--observatory shows one run, not {len(args.runs)}")
 
-    from daseg.evaluation import plot_curves, plot_observatory
+    from daseg.visualization import plot_curves, plot_observatory
 
     plot_curves(args.runs, args.out, names=args.names, loss_key=args.loss)
     print(f"the curves are {args.out}")

@@ -46,8 +46,8 @@ def main() -> None:
 
     import torch
 
-    from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
-    from daseg.engine.pseudo_labels.threshold import Threshold
+    from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
+    from daseg.offline.pseudo_labels.threshold import Threshold
 
     kind = options.pop("threshold")
     rule = Threshold(kind, **{name: options.pop(name) for name in ("value", "quantile", "keep")})

@@ -46,7 +46,7 @@ def main() -> None:
     add_world(parser, real=True)
     args = parser.parse_args()
 
-    from daseg.engine.study import choose_devices, run_study
+    from daseg.study import choose_devices, run_study
 
     files = run_study(
         args.study,

@@ -49,7 +49,7 @@ def main() -> None:
 
     import torch
 
-    from daseg.engine.translation.translate import translate
+    from daseg.offline.translation.translate import translate
 
     options["device"] = options["device"] or ("cuda" if torch.cuda.is_available() else "cpu")
     options["cfg_options"] = parse_cfg_options(options["cfg_options"])

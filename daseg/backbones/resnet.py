@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from daseg.backbones.weights import InitialWeights, load_torchvision_weights, load_weights
+from daseg.ops.norm import freeze_affine, freeze_statistics, make_norm
 from daseg.registry import BACKBONES
 from daseg.utils.errors import ConfigError
-from daseg.utils.norm import freeze_affine, freeze_statistics, make_norm
 
 STAGE_CHANNELS = (64, 128, 256, 512)
 STYLES = ("torchvision", "caffe")

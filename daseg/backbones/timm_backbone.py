@@ -13,11 +13,11 @@ from daseg.backbones.weights import (
     check_fit,
     read_state_dict,
 )
+from daseg.ops.norm import freeze_affine, freeze_statistics
 from daseg.registry import BACKBONES
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.log import quiet
-from daseg.utils.norm import freeze_affine, freeze_statistics
-from daseg.utils.weights import sha256_file
+from daseg.weights.files import sha256_file
 
 FINEST_STRIDE = 4  # maps finer than this are of no use to the heads
 LITE0 = "tf_efficientnet_lite0"

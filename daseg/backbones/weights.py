@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from daseg.utils.errors import CheckpointError, ConfigError
-from daseg.utils.weights import check_finite, read_torch_file, sha256_file
+from daseg.weights.files import check_finite, read_torch_file, sha256_file
 
 # Where weights of a backbone stand in files of whole networks: ours, published ones.
 PREFIXES = ("", "module.", "backbone.", "segmentor.backbone.", "Scale.", "encoder.")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from daseg.registry import DATASETS
-from daseg.utils.colors import default_palette
+from daseg.visualization.palette import default_palette
 
 Classes = tuple[tuple[str, ...], Sequence[Sequence[int]]]
 

@@ -9,9 +9,9 @@ from torch.utils.data import get_worker_info
 
 from daseg.datasets.firewall import OPENED, TargetBatch, TargetSample, take_opened
 from daseg.datasets.pipeline import require_whole
+from daseg.ops.resize import Size, size_of
 from daseg.registry import FUNCTIONS
 from daseg.utils.errors import ConfigError, DataError
-from daseg.utils.resize import Size, size_of
 
 
 # mmengine's runner looks the name up among its own functions, not among daseg's.

@@ -8,9 +8,9 @@ from daseg.datasets.base import SegDataset
 from daseg.datasets.label_reader import LabelReader
 from daseg.datasets.scan import Layout
 from daseg.registry import DATASETS
-from daseg.utils.colors import default_palette
 from daseg.utils.errors import ConfigError
 from daseg.utils.labels import IGNORE
+from daseg.visualization.palette import default_palette
 
 
 @DATASETS.register_module()

@@ -3,9 +3,9 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from daseg.ops.resize import size_of
 from daseg.registry import DISCRIMINATORS
 from daseg.utils.errors import ConfigError
-from daseg.utils.resize import size_of
 
 SLOPE = 0.2  # of the leaky rectifier for negative values
 

@@ -2,10 +2,10 @@
 
 from torch import Tensor, nn
 
+from daseg.ops.norm import InstanceNorm
+from daseg.ops.resize import size_of
 from daseg.registry import DISCRIMINATORS
 from daseg.utils.errors import ConfigError
-from daseg.utils.norm import InstanceNorm
-from daseg.utils.resize import size_of
 
 SLOPE = 0.2  # of the leaky rectifier for negative values
 

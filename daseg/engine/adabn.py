@@ -22,9 +22,9 @@ from daseg.datasets.domain_pair import without_labels
 from daseg.datasets.pipeline import require_whole
 from daseg.datasets.preview import check_whole
 from daseg.engine.distributed import follow_first_process
+from daseg.ops.norm import is_norm
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError
-from daseg.utils.norm import is_norm
 from daseg.utils.progress import track
 from daseg.utils.signals import leave_to_parent
 from daseg.utils.workers import workers_of

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from daseg.api import usable_device
-from daseg.engine.config import load_config
-from daseg.engine.translation.translators import NETWORK, build_model, load_network
+from daseg.config.load import load_config
+from daseg.offline.translation.translators import NETWORK, build_model, load_network
 from daseg.translation import TiledTranslation
 from daseg.utils.errors import ConfigError
 from daseg.utils.progress import track

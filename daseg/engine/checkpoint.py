@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import broadcast_object_list
+from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import get_state_dict
 from torch import nn
 
 from daseg.utils.errors import CheckpointError
-from daseg.utils.strict import (
+from daseg.weights.files import write_torch_file
+from daseg.weights.strict import (
     TEACHER,
     load_groups,
     load_segmentor,
@@ -20,7 +24,6 @@ from daseg.utils.strict import (
     read_checkpoint,
     segmentor_weights,
 )
-from daseg.utils.weights import write_torch_file
 
 __all__ = [
     "has_teacher",
@@ -158,3 +161,21 @@ def unpack_message_hub(packed: dict[str, Any]) -> dict[str, Any]:
         for name, h in packed["log_scalars"].items()
     }
     return packed | {"log_scalars": buffers}
+
+
+def save_now(runner: Runner) -> Path:
+    """Write the checkpoint of the iterations that are done, if it is not there; return its path.
+
+    Of several processes all call it. Where the config has no `CheckpointHook`, it is written, too.
+    """
+    keeper = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
+    done = runner.train_loop.done
+    path = Path(keeper.out_dir if keeper else runner.work_dir) / f"iter_{done}.pth"
+    there = [path.exists()]  # where the first process writes: they may share no disk
+    broadcast_object_list(there)
+    if not there[0]:
+        if keeper is not None:
+            keeper._save_checkpoint_with_step(runner, done, meta={})
+        else:
+            runner.save_checkpoint(runner.work_dir, path.name)
+    return path

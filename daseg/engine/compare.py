@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from daseg.api import init_segmentor, predict
+from daseg.config.load import load_config
 from daseg.datasets.io import read_rgb
 from daseg.datasets.pipeline import require_whole
 from daseg.engine.class_check import check_same, names_of
-from daseg.engine.config import load_config
-from daseg.evaluation import panel
-from daseg.evaluation.pictures import check_picture
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError
+from daseg.visualization import panel
+from daseg.visualization.pictures import check_picture
 
 
 def show_models(

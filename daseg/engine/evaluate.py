@@ -8,11 +8,11 @@ from typing import Any
 
 from mmengine import Config
 
+from daseg.config.load import load_config
 from daseg.engine.adabn import adapt_to_images, target_images
 from daseg.engine.average import Checkpoints, checkpoint_paths, load_networks, training_of
 from daseg.engine.checkpoint import has_teacher, read_checkpoint
 from daseg.engine.class_check import check_testing
-from daseg.engine.config import load_config
 from daseg.engine.distributed import starts_first
 from daseg.engine.labelled import check_labelled
 from daseg.engine.runner import Runner

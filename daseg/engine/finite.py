@@ -10,7 +10,7 @@ from mmengine.runner.checkpoint import get_state_dict
 from torch import Tensor, nn
 
 from daseg.utils.errors import TrainingDivergedError
-from daseg.utils.weights import not_finite
+from daseg.weights.files import not_finite
 
 Named = tuple[str, Tensor]
 

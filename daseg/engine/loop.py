@@ -10,9 +10,9 @@ from mmengine.runner import ValLoop as MMValLoop
 from mmengine.runner.loops import _parse_losses
 from torch.utils.data import DataLoader
 
+from daseg.engine.checkpoint import save_now
 from daseg.engine.distributed import follow_first_process
 from daseg.engine.stopping import Stopping, all_or_none
-from daseg.hooks.checkpoint import save_now
 from daseg.registry import LOOPS
 from daseg.utils import signals
 from daseg.utils.errors import ConfigError

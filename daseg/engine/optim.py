@@ -17,9 +17,6 @@ from daseg.registry import (
 )
 from daseg.utils.errors import ConfigError
 
-# Beside those of the optimizer wrapper:
-NETWORK_KEYS = ("optimizer", "lr_mult", "no_norm_decay", "emulate_duplicate_groups")
-
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class OptimizersByNetwork:

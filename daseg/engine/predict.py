@@ -16,13 +16,13 @@ from daseg.datasets.io import read_rgb
 from daseg.datasets.picture import TURNED, orientation
 from daseg.datasets.walk import File, each_once, is_inside, walk
 from daseg.segmentor import Segmentor
-from daseg.utils.colors import Palette, colorize, overlay
 from daseg.utils.errors import DataError, WriteError
 from daseg.utils.files import require_regular
 from daseg.utils.labels import CITYSCAPES_CLASSES, train_ids_to_label_ids
 from daseg.utils.pictures import write_picture
 from daseg.utils.progress import track
 from daseg.utils.writable import check_folder
+from daseg.visualization.palette import Palette, colorize, overlay
 
 IMAGES = frozenset(".png .jpg .jpeg .bmp .webp .tif .tiff .ppm".split())
 FOLDERS = ("color", "overlay", "train_ids", "label_ids")  # of the results, below the output folder

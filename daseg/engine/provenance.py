@@ -9,11 +9,11 @@ import numpy as np
 from daseg.datasets import SegDataset
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.class_check import check_same, names_of
-from daseg.engine.pseudo_labels.teacher import lineage, target_labels_seen
-from daseg.utils.checkpoint_form import wrong_checkpoint
+from daseg.offline.pseudo_labels.teacher import lineage, target_labels_seen
 from daseg.utils.errors import ConfigError
 from daseg.utils.pseudo_labels import START_SAW, Facts, read_facts, saw
-from daseg.utils.weights import sha256_file
+from daseg.weights.files import sha256_file
+from daseg.weights.form import wrong_checkpoint
 
 
 class Provenance:

@@ -16,11 +16,13 @@ from mmengine.runner import Runner as MMRunner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from daseg.config.building import building, first_step
+from daseg.config.settings import check_loops, usable_loader
+from daseg.config.text import config_text, write_config
 from daseg.datasets.domain_pair import refuse_labels_as_images
 from daseg.datasets.firewall import take_opened
 from daseg.datasets.follow import check_labels_follow
 from daseg.datasets.preview import check_whole
-from daseg.engine.building import building, first_step
 from daseg.engine.checkpoint import (
     latest_checkpoint,
     load_groups,
@@ -33,14 +35,12 @@ from daseg.engine.checkpoint import (
     write_checkpoint,
 )
 from daseg.engine.class_check import check_start
-from daseg.engine.config_text import config_text, write_config
 from daseg.engine.distributed import NetworkDDP, init_processes, synchronize_batch_norm
 from daseg.engine.finite import check_training, constants
 from daseg.engine.labelled import check_data
 from daseg.engine.provenance import Provenance
 from daseg.engine.same_run import check_same_run, identity, settings_of
 from daseg.engine.seen_classes import SeenClassesHook
-from daseg.engine.settings import check_loops, usable_loader
 from daseg.engine.training_state import (
     check_resumable,
     load_optimizers,
@@ -69,6 +69,7 @@ class Runner(MMRunner):
     _has_loaded: bool
     _origin: Provenance | None = None
     _constants: frozenset[str] = frozenset()
+    _timestamp: str
     train_loop: Any
     optim_wrapper: Any
     param_schedulers: Any
@@ -97,9 +98,9 @@ class Runner(MMRunner):
         while is_main_process() and Path(self.work_dir, self._timestamp).exists():
             time.sleep(0.1)
             self._timestamp = time.strftime("%Y%m%d_%H%M%S")
-        timestamp = [self._timestamp]
-        broadcast_object_list(timestamp)
-        (self._timestamp,) = timestamp
+        agreed = [self._timestamp]
+        broadcast_object_list(agreed)
+        self._timestamp = agreed[0]
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the log, which raises an error where it cannot be written."""

@@ -7,13 +7,13 @@ from typing import Any
 
 from mmengine import Config
 
+from daseg.config.load import load_config
+from daseg.config.text import config_text
+from daseg.config.work_dirs import default_work_dir
 from daseg.engine.checkpoint import DAMAGED, latest_checkpoint, set_damaged_aside
-from daseg.engine.config import load_config
-from daseg.engine.config_text import config_text
 from daseg.engine.distributed import starts_first
 from daseg.engine.outside import saying_what_is_whole
 from daseg.engine.runner import Runner
-from daseg.engine.work_dirs import default_work_dir
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.files import remove_leftovers
 from daseg.utils.lock import locked

@@ -8,7 +8,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
 
 from daseg.utils.errors import CheckpointError
-from daseg.utils.weights import check_finite
+from daseg.weights.files import check_finite
 
 PARTS = ("optimizer", "message_hub")
 META = ("iter", "seed", "world_size", "batch_size", "settings", "initial_weights")

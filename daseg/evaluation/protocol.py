@@ -24,7 +24,7 @@ from daseg import __version__
 from daseg.evaluation.report import IoUResult
 from daseg.utils.files import atomic_write_text
 from daseg.utils.pseudo_labels import described
-from daseg.utils.weights import sha256_file
+from daseg.weights.files import sha256_file
 
 NAME = "protocol_card"
 BATCH_NORM = "training's"

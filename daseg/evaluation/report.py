@@ -11,9 +11,9 @@ import numpy as np
 from prettytable import PrettyTable
 
 from daseg.evaluation import confusion
-from daseg.evaluation.pictures import plot_confusion
 from daseg.utils.files import atomic_write, atomic_write_text
 from daseg.utils.json_files import read_arrays, unreadable
+from daseg.visualization.pictures import plot_confusion
 
 # The names that AdaptSegNet's and its successors' logs use for Cityscapes' classes, as published.
 SEED_NAMES = {"traffic light": "light", "traffic sign": "sign", "motorcycle": "motocycle"}

@@ -3,10 +3,10 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from daseg.ops.norm import InstanceNorm
+from daseg.ops.resize import size_of
 from daseg.registry import GENERATORS
 from daseg.utils.errors import ConfigError
-from daseg.utils.norm import InstanceNorm
-from daseg.utils.resize import size_of
 
 STRIDE = 4  # of the maps that the residual blocks see
 LARGEST = 0.995  # that an image of -1..1 is scaled to, for atanh(1) is infinite

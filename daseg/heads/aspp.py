@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from daseg.heads.layers import ConvNormReLU, conv3x3
+from daseg.ops.layers import ConvNormReLU, conv3x3
 from daseg.utils.errors import ConfigError
 
 

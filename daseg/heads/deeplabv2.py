@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from daseg.heads.layers import channels_at, features_at
+from daseg.ops.layers import channels_at, features_at
 from daseg.registry import HEADS
 from daseg.utils.errors import ConfigError
 

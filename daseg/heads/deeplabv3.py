@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from daseg.heads.aspp import ASPP
-from daseg.heads.layers import channels_at, classifier, features_at
+from daseg.ops.layers import channels_at, classifier, features_at
 from daseg.registry import HEADS
 
 

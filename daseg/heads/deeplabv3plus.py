@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from daseg.heads.aspp import ASPP
-from daseg.heads.layers import ConvNormReLU, channels_at, classifier, conv3x3, features_at
+from daseg.ops.layers import ConvNormReLU, channels_at, classifier, conv3x3, features_at
+from daseg.ops.resize import resize
 from daseg.registry import HEADS
-from daseg.utils.resize import resize
 
 
 @HEADS.register_module()

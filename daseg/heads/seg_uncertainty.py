@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from daseg.heads.layers import channels_at, features_at
+from daseg.ops.layers import channels_at, features_at
+from daseg.ops.norm import make_norm
 from daseg.registry import HEADS
-from daseg.utils.norm import make_norm
 
 
 class SqueezeExcitation(nn.Module):

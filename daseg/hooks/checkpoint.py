@@ -5,11 +5,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import broadcast_object_list, master_only
+from mmengine.dist import master_only
 from mmengine.hooks import CheckpointHook as MMCheckpointHook
 from mmengine.runner import Runner
 
-from daseg.engine.checkpoint import numbered_checkpoints
+from daseg.engine.checkpoint import numbered_checkpoints, save_now
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
 from daseg.utils.log import quiet
@@ -98,21 +98,3 @@ class CheckpointHook(MMCheckpointHook):
         if self.keep > 0:
             for path in numbered_checkpoints(self.out_dir)[: -self.keep]:
                 path.unlink()
-
-
-def save_now(runner: Runner) -> Path:
-    """Write the checkpoint of the iterations that are done, if it is not there; return its path.
-
-    Of several processes all call it. Where the config has no `CheckpointHook`, it is written, too.
-    """
-    keeper = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
-    done = runner.train_loop.done
-    path = Path(keeper.out_dir if keeper else runner.work_dir) / f"iter_{done}.pth"
-    there = [path.exists()]  # where the first process writes: they may share no disk
-    broadcast_object_list(there)
-    if not there[0]:
-        if keeper is not None:
-            keeper._save_checkpoint_with_step(runner, done, meta={})
-        else:
-            runner.save_checkpoint(runner.work_dir, path.name)
-    return path

@@ -13,12 +13,12 @@ from mmengine.runner import Runner
 from daseg.api import test_steps
 from daseg.datasets.domain_pair import DomainPair, no_target
 from daseg.engine.checkpoint import numbered_checkpoints
-from daseg.engine.parallel_set import ParallelSet
-from daseg.engine.pseudo_labels.round import Network, label_round
-from daseg.engine.pseudo_labels.threshold import Threshold
-from daseg.engine.translation.data import TranslationImages
 from daseg.hooks.checkpoint import CheckpointHook
 from daseg.objectives.pseudo_label import FromPseudoLabels
+from daseg.offline.parallel_set import ParallelSet
+from daseg.offline.pseudo_labels.round import Network, label_round
+from daseg.offline.pseudo_labels.threshold import Threshold
+from daseg.offline.translation.data import TranslationImages
 from daseg.registry import HOOKS
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.manifest import FINAL

@@ -10,11 +10,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from daseg.evaluation.pictures import picture_grid
 from daseg.hooks.backends import show_picture
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
 from daseg.utils.writable import refuse_links
+from daseg.visualization.pictures import picture_grid
 
 TITLES = ("{0}", "in the look of the {1}", "and back")
 OTHER = dict(source="target", target="source")

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from daseg.utils.checkpoint_form import Each, wrong_form
 from daseg.utils.errors import CheckpointError
+from daseg.weights.form import Each, wrong_form
 
 NUMBER = (float, int)
 FORM = dict(

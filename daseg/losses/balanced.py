@@ -9,9 +9,9 @@ from torch import Tensor
 
 from daseg.losses.cross_entropy import CrossEntropyLoss
 from daseg.losses.pixels import at_least_float32, check_target
+from daseg.ops.micro_batch import whole_label
 from daseg.registry import LOSSES
 from daseg.utils.errors import ConfigError
-from daseg.utils.micro_batch import whole_label
 
 MOMENTUM = 0.1  # how much a batch moves the running weights of absent classes
 

@@ -8,9 +8,9 @@ from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 from daseg.losses.pixels import at_least_float32, check_target
+from daseg.ops.micro_batch import whole_label
 from daseg.registry import LOSSES
 from daseg.utils.errors import ConfigError
-from daseg.utils.micro_batch import whole_label
 
 
 @LOSSES.register_module()

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from daseg.losses.pixels import at_least_float32
+from daseg.ops.resize import resize, size_of
 from daseg.segmentor import Segmentor, SegOutput
 from daseg.utils.errors import ConfigError, LabelFirewallError
-from daseg.utils.resize import resize, size_of
 from daseg.utils.wrapping import unwrap
 
 Domain = Literal["source", "target", "mixed"]

@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from daseg.objectives.base import Objective, View
 from daseg.objectives.naming import suffix_of
+from daseg.ops.mixing import box_mask, class_mask, vary_look
+from daseg.ops.resize import size_of
 from daseg.registry import LOSSES, OBJECTIVES
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
-from daseg.utils.mixing import box_mask, class_mask, vary_look
-from daseg.utils.resize import size_of
 
 
 @OBJECTIVES.register_module()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from daseg.objectives.base import Domain, Objective, View
 from daseg.objectives.terms import Losses, merge
-from daseg.utils.micro_batch import part_of
+from daseg.ops.micro_batch import part_of
 
 
 class Part(NamedTuple):

@@ -16,13 +16,13 @@ from daseg.losses.gan import GANLoss
 from daseg.losses.pixels import at_least_float32
 from daseg.objectives.base import Domain
 from daseg.objectives.terms import Losses, add, total
+from daseg.ops.freeze import frozen
 from daseg.registry import DISCRIMINATORS, GENERATORS, LOSSES, MODELS
 from daseg.segmentor import Segmentor
 from daseg.translation.image_pool import ImagePool
 from daseg.translation.pixels import from_pixels, to_pixels
 from daseg.translation.semantic import SemanticConsistency
 from daseg.utils.errors import ConfigError
-from daseg.utils.freeze import frozen
 from daseg.utils.wrapping import no_sync, unwrap
 
 Part = nn.Module | dict[str, Any]

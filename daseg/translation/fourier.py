@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
+from daseg.ops.resize import resize, size_of
 from daseg.registry import TRANSLATORS
 from daseg.translation.base import Translator
 from daseg.utils.errors import ConfigError
-from daseg.utils.resize import resize, size_of
 
 
 @TRANSLATORS.register_module()

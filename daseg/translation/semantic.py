@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from daseg.losses.pixels import at_least_float32
 from daseg.registry import MODELS
 from daseg.segmentor import Segmentor
-from daseg.utils.strict import load_segmentor
+from daseg.weights.strict import load_segmentor
 
 
 class SemanticConsistency(nn.Module):

@@ -14,10 +14,10 @@ from daseg.datasets import CamVid
 from daseg.datasets.browse import GAP, TEXT, browse_config, contact_sheet
 from daseg.datasets.check import check_config, check_dataset
 from daseg.registry import DATASETS
-from daseg.utils.colors import colorize, default_palette, overlay
 from daseg.utils.errors import ConfigError
 from daseg.utils.labels import CAMVID_PALETTE
 from daseg.utils.progress import track
+from daseg.visualization.palette import colorize, default_palette, overlay
 
 
 def config(root: Path, **options: object) -> dict:

@@ -50,7 +50,7 @@ def pair_config(
     tmp_path: Path, tiny_data: Path, target_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Path]:
     """Write a config of a CycleGAN from `tiny_data` (32x48) to the photographs."""
-    from daseg.engine.translation import sheet
+    from daseg.offline.translation import sheet
 
     monkeypatch.setattr(sheet, "ROWS", 1)  # pictures take longer than all the rest
 

@@ -10,17 +10,17 @@ import pytest
 import torch
 
 import daseg
+from daseg.config.load import load_config
 from daseg.engine.adabn import adapt_to_images
 from daseg.engine.average import checkpoint_paths
 from daseg.engine.checkpoint import read_checkpoint, write_checkpoint
-from daseg.engine.config import load_config
 from daseg.engine.evaluate import evaluate
 from daseg.evaluation import load_card
 from daseg.evaluation.confusion import confusion_matrix
 from daseg.evaluation.protocol import ProtocolCard, compare
 from daseg.registry import DATASETS
 from daseg.utils.errors import CheckpointError, ConfigError
-from daseg.utils.weights import sha256_file
+from daseg.weights.files import sha256_file
 
 ROOT = Path(__file__).parents[2]
 

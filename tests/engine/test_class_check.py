@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from daseg.config.load import load_config
 from daseg.datasets import DomainPair, FolderDataset, MixedDataset
 from daseg.engine.class_check import check_same, names_in, names_in_config, names_of
-from daseg.engine.config import load_config
 from daseg.engine.evaluate import evaluate
 from daseg.engine.labelled import check_labelled, labelled_classes
 from daseg.engine.train import train

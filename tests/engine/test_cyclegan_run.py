@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from daseg.config.load import load_config
 from daseg.engine.checkpoint import read_checkpoint
-from daseg.engine.config import load_config
 from daseg.engine.evaluate import evaluate
 from daseg.engine.train import train
 from daseg.utils.errors import CheckpointError, ConfigError

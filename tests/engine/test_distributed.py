@@ -11,8 +11,8 @@ from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.distributed import init_processes, synchronize_batch_norm
 from daseg.engine.evaluate import evaluate
 from daseg.engine.train import train
-from daseg.evaluation import read_curve
 from daseg.utils.errors import ConfigError
+from daseg.visualization import read_curve
 from processes import KEEP_RANKS, environment, free_port, largest_difference, launch
 
 ROOT = Path(__file__).parents[2]

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from daseg.engine.config import load_config
-from daseg.engine.config_text import config_text
+from daseg.config.load import load_config
+from daseg.config.text import config_text
+from daseg.config.validate import RUNNER_KEYS
 from daseg.engine.train import train
-from daseg.engine.validate import RUNNER_KEYS
 from daseg.utils.errors import UserError
 from registry_walk import around, base
 

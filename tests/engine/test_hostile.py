@@ -13,15 +13,15 @@ import torch
 
 from daseg.api import init_segmentor
 from daseg.backbones.weights import load_weights
-from daseg.engine.config import load_config
-from daseg.engine.convert import convert_file
+from daseg.compat.convert import convert_file
+from daseg.config.load import load_config
 from daseg.engine.evaluate import evaluate
-from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.train import train
-from daseg.engine.translation.translate import translate
+from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
+from daseg.offline.translation.translate import translate
 from daseg.segmentor import build_segmentor
 from daseg.utils.errors import UserError
-from daseg.utils.strict import read_checkpoint
+from daseg.weights.strict import read_checkpoint
 from hostile import harmless, write_all
 
 MEMORY = 1 << 30  # bytes that reading all files may take, beside what is there

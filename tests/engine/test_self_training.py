@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from daseg.datasets.demo import make_world
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.evaluate import evaluate
-from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.train import train
-from daseg.engine.worlds import WORLDS
+from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
+from daseg.worlds.apply import WORLDS
+from daseg.worlds.drawing import make_world
 from processes import environment, free_port, largest_difference, launch
 from runs import curve, report_of, same_run
 

@@ -10,11 +10,11 @@ from mmengine.hooks import Hook
 
 from daseg.engine.checkpoint import latest_checkpoint
 from daseg.engine.train import train
-from daseg.evaluation import read_curve
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
 from daseg.utils.lock import locked
 from daseg.utils.signals import STOPPING, Stopped
+from daseg.visualization import read_curve
 from runs import curve, logs, same_run
 
 SELDOM = {

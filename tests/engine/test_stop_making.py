@@ -10,10 +10,10 @@ import pytest
 
 from daseg.engine.evaluate import evaluate
 from daseg.engine.predict import Writer, predict_files
-from daseg.engine.pseudo_labels.labelling import Labelling
-from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
-from daseg.engine.translation.job import Job
-from daseg.engine.translation.translate import translate
+from daseg.offline.pseudo_labels.labelling import Labelling
+from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
+from daseg.offline.translation.job import Job
+from daseg.offline.translation.translate import translate
 from daseg.segmentor import Segmentor
 from daseg.utils import signals
 from daseg.utils.lock import FolderInUseError, locked

@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from daseg.datasets.demo import make_world
-from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.train import train
+from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
+from daseg.worlds.drawing import make_world
 from processes import environment, free_port, launch
 
 ROOT = Path(__file__).parents[2]

@@ -14,11 +14,12 @@ from daseg.backbones import ResNet
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.runner import Runner
 from daseg.engine.train import train
-from daseg.evaluation import IoUMetric, read_curve
+from daseg.evaluation import IoUMetric
 from daseg.hooks import CheckpointHook
 from daseg.hooks.train_log import TrainingDivergedError
 from daseg.registry import HOOKS
 from daseg.utils.errors import CheckpointError, ConfigError
+from daseg.visualization import read_curve
 
 
 def scalars(work_dir: Path) -> list[dict]:

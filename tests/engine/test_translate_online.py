@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from daseg.config.load import load_config
 from daseg.engine.checkpoint import read_checkpoint
-from daseg.engine.config import load_config
 from daseg.engine.evaluate import prepare
 from daseg.engine.train import train
 from daseg.hooks.observatory import picture_of

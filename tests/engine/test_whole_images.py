@@ -13,13 +13,13 @@ from PIL import Image
 
 import daseg
 from daseg import api
+from daseg.config.load import load_config
 from daseg.engine.adabn import adapt_to_images, target_images
 from daseg.engine.compare import show_models
-from daseg.engine.config import load_config
 from daseg.engine.evaluate import evaluate
-from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.train import train
-from daseg.engine.translation.translate import translate
+from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
+from daseg.offline.translation.translate import translate
 from daseg.utils.errors import ConfigError, DataError
 from perfect import draw_streets
 

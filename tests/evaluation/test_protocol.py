@@ -17,7 +17,7 @@ from daseg.evaluation import (
 )
 from daseg.evaluation.protocol import _command_line
 from daseg.utils.errors import CheckpointError, DataError
-from daseg.utils.weights import sha256_file
+from daseg.weights.files import sha256_file
 
 RESULT = IoUResult(
     ("road", "sky"),

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from mmengine.logging import MessageHub
 
-from daseg.engine.config import load_config
+from daseg.config.load import load_config
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.registry import MODELS
 from daseg.segmentor import build_segmentor, without_initial_weights

@@ -8,8 +8,8 @@ import torch
 
 import daseg
 from daseg.engine.evaluate import evaluate
-from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.train import train
+from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
 from runs import labels_in, same_run
 
 pytestmark = pytest.mark.cuda

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from daseg.engine.config import load_config
+from daseg.config.load import load_config
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.registry import MODELS
 

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from daseg.heads import DeepLabV2Head, DeepLabV3Head, DeepLabV3PlusHead, SegUncertaintyHead
 from daseg.heads.aspp import ASPP, ImagePooling
-from daseg.heads.layers import SeparableConv
 from daseg.heads.seg_uncertainty import SqueezeExcitation
+from daseg.ops.layers import SeparableConv
 from daseg.registry import HEADS
 from daseg.utils.errors import ConfigError
 

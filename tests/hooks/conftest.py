@@ -5,7 +5,7 @@ import shutil
 import pytest
 from mmengine.hooks import Hook
 
-from daseg.engine.pseudo_labels import report, write
+from daseg.offline.pseudo_labels import report, write
 from daseg.registry import HOOKS
 
 # The target is a copy of the images alone, under another root: nothing of it is labelled.

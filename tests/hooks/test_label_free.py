@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from daseg.config.load import load_config
 from daseg.engine.checkpoint import read_checkpoint
-from daseg.engine.config import load_config
 from daseg.engine.train import train
 from daseg.hooks import LabelFreeScoresHook
 from daseg.registry import DATASETS, MODELS

@@ -13,11 +13,11 @@ from mmengine.visualization import LocalVisBackend
 from PIL import Image
 
 from daseg.engine.train import train
-from daseg.evaluation import pictures
 from daseg.hooks import ObservatoryHook, observatory
 from daseg.objectives import View
 from daseg.segmentor import SegOutput
 from daseg.utils.errors import ConfigError
+from daseg.visualization import pictures
 
 CLASSES = ("road", "rider", "sky")
 PALETTE = [[255, 0, 0], [0, 255, 0], [0, 0, 255]]

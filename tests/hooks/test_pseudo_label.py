@@ -10,13 +10,13 @@ import torch
 from mmengine.hooks import Hook
 from PIL import Image
 
+from daseg.config.load import load_config
 from daseg.engine.checkpoint import read_checkpoint
-from daseg.engine.config import load_config
 from daseg.engine.evaluate import evaluate
-from daseg.engine.pseudo_labels import report, write
-from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
-from daseg.engine.pseudo_labels.threshold import Threshold
 from daseg.engine.train import train
+from daseg.offline.pseudo_labels import report, write
+from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
+from daseg.offline.pseudo_labels.threshold import Threshold
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
 from runs import assert_same_weights, digest, label_files, logs, manifest, report_of, rounds

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from daseg.engine.checkpoint import read_checkpoint
-from daseg.engine.pseudo_labels import write
-from daseg.engine.pseudo_labels.labelling import Labelling
-from daseg.engine.pseudo_labels.pseudo_label import pseudo_label
 from daseg.engine.train import train
+from daseg.offline.pseudo_labels import write
+from daseg.offline.pseudo_labels.labelling import Labelling
+from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
 from daseg.utils.errors import CheckpointError, ConfigError
 from processes import environment, free_port, largest_difference, launch
 from runs import digest, label_files, logs, manifest, report_of, rounds, same_run
@@ -24,7 +24,7 @@ STOP = "custom_hooks.append(dict(type='StopAt', at={at}))\n"
 # In another process: die as of ``kill -9`` when so many pseudo-labels have been written.
 KILLING = """
 import os, signal
-from daseg.engine.pseudo_labels.labelling import Labelling
+from daseg.offline.pseudo_labels.labelling import Labelling
 write, written = Labelling.write, []
 
 def write_and_die(job, *args):

@@ -9,8 +9,8 @@ import pytest
 from mmengine.hooks import Hook
 
 from daseg.engine.checkpoint import latest_checkpoint
-from daseg.engine.pseudo_labels.labelling import Labelling
 from daseg.engine.train import train
+from daseg.offline.pseudo_labels.labelling import Labelling
 from daseg.registry import HOOKS
 from daseg.utils.signals import Stopped
 from processes import environment, free_port
@@ -21,7 +21,7 @@ SELDOM = {"default_hooks.checkpoint.interval": 100}
 # In another process: the second of two gets a signal when it has written some labels.
 SIGNAL = """
 import os, signal
-from daseg.engine.pseudo_labels.labelling import Labelling
+from daseg.offline.pseudo_labels.labelling import Labelling
 write, written = Labelling.write, []
 
 def write_and_signal(job, *args):

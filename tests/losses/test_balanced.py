@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from daseg.losses import BalancedCrossEntropyLoss, CrossEntropyLoss
+from daseg.ops.micro_batch import part_of
 from daseg.utils.errors import ConfigError
-from daseg.utils.micro_batch import part_of
 
 # Ten pixels of one image; class 0 has six, class 1 three, class 2 none; the last has no label.
 LABEL = [0, 0, 0, 0, 0, 0, 1, 1, 1, 255]

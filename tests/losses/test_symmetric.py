@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from daseg.losses import CrossEntropyLoss, SymmetricCrossEntropyLoss
+from daseg.ops.micro_batch import part_of
 from daseg.utils.errors import ConfigError
-from daseg.utils.micro_batch import part_of
 
 PROB = [[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.3, 0.3, 0.4]]  # three pixels
 

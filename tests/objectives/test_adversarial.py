@@ -11,9 +11,9 @@ from torch import nn
 from daseg.discriminators import FCDiscriminator, PixelDiscriminator
 from daseg.losses import BCEGANLoss, HingeGANLoss, LSGANLoss
 from daseg.objectives import FeatureAdversarial, OutputAdversarial, View
+from daseg.ops.freeze import frozen
 from daseg.segmentor import SegOutput
 from daseg.utils.errors import ConfigError
-from daseg.utils.freeze import frozen
 
 CLASSES = 4
 PIXELS = dict(type="PixelDiscriminator", channels=4)

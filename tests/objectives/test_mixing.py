@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from daseg.objectives import ClassMix, View
+from daseg.ops.mixing import class_mask
 from daseg.segmentor import SegOutput
 from daseg.utils.errors import ConfigError
-from daseg.utils.mixing import class_mask
 
 K, SIZE = 4, (6, 8)
 PLAIN = dict(jitter_prob=0.0, blur_prob=0.0)

@@ -5,7 +5,7 @@ import torch
 from mmengine.logging import MessageHub
 
 import reference_cyclegan as reference
-from daseg.engine.convert_cyclegan import NETWORKS, convert_network
+from daseg.compat.cyclegan import NETWORKS, convert_network
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.translation import CycleGAN
 from daseg.utils.seed import derive_seed

@@ -8,7 +8,7 @@ from torch import nn
 
 from daseg.translation import ImagePool
 from daseg.utils.errors import CheckpointError, ConfigError
-from daseg.utils.strict import load_strictly
+from daseg.weights.strict import load_strictly
 
 
 def numbered(*numbers: int) -> torch.Tensor:

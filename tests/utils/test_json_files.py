@@ -7,16 +7,17 @@ import random
 import numpy as np
 import pytest
 
-from daseg.datasets.demo.world import MANIFEST, STARTED, _read_settings
-from daseg.engine.pseudo_labels.threshold import Histogram
-from daseg.evaluation import load_card, load_matrix, read_curve
-from daseg.evaluation.observatory import _colours
+from daseg.evaluation import load_card, load_matrix
 from daseg.evaluation.protocol import ProtocolCard
 from daseg.evaluation.report import IoUResult
+from daseg.offline.pseudo_labels.threshold import Histogram
 from daseg.utils.errors import DataError, UserError
 from daseg.utils.json_files import check_shape, parse_json, read_json
 from daseg.utils.manifest import read_manifest
 from daseg.utils.pseudo_labels import described, read_facts
+from daseg.visualization import read_curve
+from daseg.visualization.observatory import _colours
+from daseg.worlds.drawing.world import MANIFEST, STARTED, _read_settings
 
 ODD = [
     None, True, False, 0, -1, 3, 2**63, -(10**30), 1.5, 1e308, "", "x", "..", "a\0", "\ud800", [],

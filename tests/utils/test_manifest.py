@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from daseg.engine.recorder import complete_entries
+from daseg.offline.recorder import complete_entries
 from daseg.utils.errors import DataError, WriteError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.manifest import Manifest, lies_below, read_manifest

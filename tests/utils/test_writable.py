@@ -71,7 +71,7 @@ def test_a_full_disk_is_told_with_what_is_free(tmp_path, monkeypatch):
 LIMITED = """
 import resource, signal, sys, torch
 from daseg.utils.errors import WriteError
-from daseg.utils.weights import write_torch_file
+from daseg.weights.files import write_torch_file
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 write_torch_file(dict(a=torch.ones(1000)), sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

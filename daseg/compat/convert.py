@@ -1,0 +1,274 @@
+"""Published checkpoints under daseg's names.
+
+A conversion is a renaming: each key of the file goes to one key of the segmentor, or is left out
+for a reason that the report states. What is left over on either side is an error.
+
+The systems: AdaptSegNet (Tsai et al., CVPR 2018), Seg-Uncertainty (Zheng and Yang, IJCAI 2020),
+SegmenTron (a collection of segmentation networks, 2020), and torchvision's ImageNet classifiers.
+"""
+
+import operator
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from daseg.backbones.weights import TRACKED, check_fit, read_state_dict
+from daseg.registry import did_you_mean
+from daseg.utils.errors import CheckpointError, ConfigError
+from daseg.utils.writable import check_file
+from daseg.weights.files import sha256_file, write_torch_file
+
+State = Mapping[str, Tensor]
+Rule = tuple[str, str]  # regular expression for the start of a key, what to put in its place
+
+RESNET = r"(?=conv1\.|bn1\.|layer[1-4]\.)"
+SEGMENTRON: list[Rule] = [
+    (rf"encoder\.{RESNET}", "backbone."),
+    (r"head\.aspp\.image_pooling\.conv\.", "head.aspp.pool.block.conv."),
+    (r"head\.aspp\.image_pooling\.bn\.", "head.aspp.pool.block.norm."),
+    (r"head\.aspp\.aspp0\.conv\.", "head.aspp.branches.0.conv."),
+    (r"head\.aspp\.aspp0\.bn\.", "head.aspp.branches.0.norm."),
+    (r"head\.aspp\.aspp([123])\.block\.", r"head.aspp.branches.\1."),
+    (r"head\.aspp\.conv\.", "head.aspp.project.conv."),
+    (r"head\.aspp\.bn\.", "head.aspp.project.norm."),
+    (r"head\.c1_block\.conv\.", "head.low.conv."),
+    (r"head\.c1_block\.bn\.", "head.low.norm."),
+    (r"head\.block\.([01])\.block\.", r"head.decoder.\1."),
+    (r"head\.block\.2\.", "head.classifier."),
+]
+# The parts of a separable convolution, once the rule above has placed it.
+SEPARABLE = {
+    ".bn_depth.": ".depthwise.norm.",
+    ".bn_point.": ".pointwise.norm.",
+    ".depthwise.weight": ".depthwise.conv.weight",
+    ".pointwise.weight": ".pointwise.conv.weight",
+}
+ONE_HEAD: list[Rule] = [(RESNET, "backbone."), (r"layer5\.", "head.")]
+VGG: list[Rule] = [(r"(?=features\.)", "backbone."), (r"classifier\.", "head.")]
+TWO_HEADS: list[Rule] = [(RESNET, "backbone."), (r"layer5\.", "aux_head."), (r"layer6\.", "head.")]
+# The keys of AdaptSegNet's discriminator, which no segmentor has.
+DISCRIMINATOR = {
+    f"{layer}.{part}"
+    for layer in ("conv1", "conv2", "conv3", "conv4", "classifier")
+    for part in ("weight", "bias")
+}
+SOURCES = ("segmentron", "adaptsegnet", "seg-uncertainty", "torchvision")
+
+IMAGENET = {"to_bgr": False, "mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
+CAFFE = {
+    "backbone.style": "caffe",
+    "backbone.output_stride": 8,
+    "align_corners": True,
+    "to_bgr": True,
+    "mean": (122.679, 116.669, 104.007),  # red, green, blue
+    "std": (1.0, 1.0, 1.0),
+}
+# What the published networks were trained with and no weight shows: attribute path -> value.
+TRAINED_WITH: dict[str, dict[str, Any]] = {
+    "segmentron": {
+        **IMAGENET,
+        "backbone.style": "torchvision",
+        "backbone.output_stride": 16,
+        "head.align_corners": True,
+        "align_corners": True,
+    },
+    "adaptsegnet": {**CAFFE, "head.branches": 2, "aux_head.branches": 2},
+    "seg-uncertainty": CAFFE,
+    "torchvision": {**IMAGENET, "backbone.style": "torchvision"},
+}
+
+
+@dataclass
+class Report:
+    """What became of each key.
+
+    Attributes:
+        mapped: Key of the file -> key of the segmentor.
+        dropped: Key of the file -> why it is left out.
+        kept: Keys of the segmentor that no file states: its normalisation.
+        absent: Keys of the segmentor that the file lacks and need not have.
+        warnings: Where the config differs from what the weights were trained with.
+    """
+
+    mapped: dict[str, str] = field(default_factory=dict)
+    dropped: dict[str, str] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def backbone_only(self) -> bool:
+        """Whether no head was in the file."""
+        return all(key.startswith("backbone.") for key in self.mapped.values())
+
+    def __str__(self) -> str:
+        """A line for each group, with the keys of the small ones."""
+        counts = f"{len(self.mapped)} tensors mapped, {len(self.dropped)} left out"
+        lines = [counts, *(f"  left out: {key} ({why})" for key, why in self.dropped.items())]
+        if self.absent:
+            lines.append(f"  not in the file, which may lack them: {len(self.absent)} of {TRACKED}")
+        if self.kept:
+            lines.append(f"  from the config: {', '.join(self.kept)}")
+        return "\n".join(lines + [f"warning: {text}" for text in self.warnings])
+
+
+def convert_state_dict(
+    published: State, source: str, target: State
+) -> tuple[dict[str, Tensor], Report]:
+    """Rename a published state dict to a segmentor's keys.
+
+    Args:
+        published: What the file holds; keys may start with ``module.`` or ``Scale.``.
+        source: One of `SOURCES`.
+        target: State dict of the segmentor that the config describes; its ``mean`` and ``std`` go
+            into the result.
+
+    Returns:
+        The state under our names and the report. It is the whole segmentor's, or only that of
+        ``backbone.*`` where the file holds initial weights without a head of use.
+
+    Raises:
+        ConfigError: ``source`` is unknown.
+        CheckpointError: It is a discriminator, nothing fits, or a key is missing, has no known use
+            or the wrong shape.
+    """
+    if source not in SOURCES:
+        hint = did_you_mean(source, SOURCES)
+        raise ConfigError(f"no source is called {source!r}{hint} ({', '.join(SOURCES)})")
+    names = {key: strip(key) for key in published}
+    if set(names.values()) == DISCRIMINATOR:
+        raise CheckpointError(
+            "it is one of AdaptSegNet's discriminators, and segmentors are converted: theirs mean "
+            "the source by 0 and the target by 1, daseg's the other way round, so that a training "
+            "that went on with it would push the domains apart (docs/weights.md says how it is "
+            "turned round)"
+        )
+    initial = source == "torchvision" or any(key.startswith("Scale.") for key in published)
+    two_heads = any(name.startswith("layer6.") for name in names.values())
+    report, state = Report(), {}
+    for key, name in names.items():
+        new = rename(name, source, two_heads)
+        reason = why_left_out(name, new, initial, target)
+        if reason:
+            report.dropped[key] = reason
+            continue
+        if new in state:
+            raise CheckpointError(f"the keys {key} and {report_key(report, new)} both mean {new}")
+        report.mapped[key] = new
+        state[new] = published[key]
+    expected = {k: v for k, v in target.items() if k not in ("mean", "std")}
+    if initial:
+        expected = {k: v for k, v in expected.items() if k.startswith("backbone.")}
+    check_fit(state, expected, f"this {source} file")
+    report.absent = [key for key in expected if key not in state]
+    if not initial:
+        report.kept = [key for key in ("mean", "std") if key in target]
+    filled = [*report.absent, *report.kept]
+    return {**state, **{key: target[key].clone() for key in filled}}, report
+
+
+def report_key(report: Report, new: str) -> str:
+    return next(key for key, value in report.mapped.items() if value == new)
+
+
+def strip(key: str) -> str:
+    """Take the wrappers' prefixes from a key."""
+    return re.sub(r"^((module|Scale)\.)+", "", key)
+
+
+def rename(name: str, source: str, two_heads: bool) -> str:
+    """The segmentor's key for a published one; the published one itself where no rule knows it."""
+    if source == "segmentron":
+        rules = SEGMENTRON
+    elif source == "torchvision":
+        rules = ONE_HEAD[:1]
+    else:
+        rules = TWO_HEADS if two_heads else ONE_HEAD + (VGG if source == "adaptsegnet" else [])
+    for pattern, replacement in rules:
+        new, count = re.subn(f"^{pattern}", replacement, name)
+        if not count:
+            continue
+        for theirs, ours in SEPARABLE.items() if source == "segmentron" else ():
+            new = new.replace(theirs, ours)
+        return new
+    return name
+
+
+def why_left_out(name: str, new: str, initial: bool, target: State) -> str:
+    """The reason to leave a key out, or "" to keep it."""
+    if re.match(r"(encoder\.)?fc\.", name):
+        return "the ImageNet classifier"
+    if initial and re.match(r"layer[56]\.", name):
+        return "the initial weights' classifier, of other classes; heads start at random"
+    if new.startswith("aux_head.") and not any(k.startswith("aux_head.") for k in target):
+        return "the config has no aux_head"
+    return ""
+
+
+def differences(segmentor: nn.Module, source: str) -> list[str]:
+    """Where a segmentor differs from what the published weights were trained with.
+
+    None of it shows in the names or shapes of weights, so files load and give poor results.
+    """
+    found = []
+    for path, wanted in TRAINED_WITH[source].items():
+        try:
+            value = operator.attrgetter(path)(segmentor)
+        except AttributeError:  # a part of another class, or no auxiliary head
+            continue
+        if isinstance(value, Tensor):
+            value = tuple(round(number, 3) for number in value.flatten().tolist())
+        if value != wanted:
+            found.append(
+                f"the published {source} networks have {path}={wanted!r}, the config {value!r}"
+            )
+    return found
+
+
+def convert_file(
+    source: str, path: str | Path, out: str | Path, segmentor: nn.Module, *, force: bool = False
+) -> Report:
+    """Convert a published file for a segmentor.
+
+    The result holds ``state_dict`` and ``meta`` (``source``, ``source_file``, ``source_sha256``).
+
+    Args:
+        source: One of `SOURCES`.
+        path: The published file.
+        out: The file to write.
+        segmentor: Built from the config that the weights are for.
+        force: Replace ``out`` where it exists.
+
+    Raises:
+        CheckpointError: ``path`` cannot be read or does not fit, or ``out`` exists.
+    """
+    refuse_existing(out, force)
+    try:
+        state, report = convert_state_dict(read_state_dict(path), source, segmentor.state_dict())
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    report.warnings = differences(segmentor, source)
+    write_converted(state, source, path, out)
+    return report
+
+
+def refuse_existing(out: str | Path, force: bool) -> None:
+    """Raise where the output exists and may not be replaced, or cannot be written.
+
+    Raises:
+        CheckpointError: It exists.
+        WriteError: It cannot be written.
+    """
+    check_file(out, "the output")
+    if Path(out).exists() and not force:
+        raise CheckpointError(f"{out} exists; choose another name or pass --force")
+
+
+def write_converted(state: State, source: str, path: str | Path, out: str | Path) -> None:
+    """Write converted weights, and in ``meta`` what they were converted from."""
+    meta = {"source": source, "source_file": Path(path).name, "source_sha256": sha256_file(path)}
+    write_torch_file({"state_dict": dict(state), "meta": meta}, out)

@@ -1,0 +1,1 @@
+"""Configs: loading, overriding, checking before anything is run."""

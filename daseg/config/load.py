@@ -1,0 +1,118 @@
+"""Load a config file strictly: what it names must exist, what overrides it must override."""
+
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+from mmengine import Config
+
+from daseg.config.files import import_modules, read_config
+from daseg.config.overrides import override
+from daseg.config.schedules import schedulers
+from daseg.config.validate import validate
+from daseg.config.work_dirs import start_in_world
+from daseg.plugins import load_plugins
+from daseg.utils.errors import ConfigError
+from daseg.worlds.apply import changes, use_world
+
+
+def load_config(
+    path: str | Path,
+    cfg_options: dict[str, Any] | None = None,
+    *,
+    amp: bool = False,
+    world: str | None = None,
+    show_changes: bool = False,
+) -> Config:
+    """Read a config with its bases, apply overrides, complete and check it.
+
+    Args:
+        path: The config file.
+        cfg_options: Overrides by dotted key: ``{"train_cfg.max_iters": 100}``; list items by index.
+        amp: Train every network in mixed precision.
+        world: "demo" or "camvid": run in a small world, see `daseg.worlds.apply.use_world`. The
+            overrides come after it.
+        show_changes: Say on stderr what the world has changed.
+
+    Raises:
+        ConfigError: The file is missing or broken, an override overrides nothing, or anything that
+            `daseg.config.validate.validate` finds.
+    """
+    load_plugins()
+    cfg = read_config(Path(path))
+    if _changes_world(cfg, world, show_changes):
+        _validate(cfg, path)  # a mistake is one in any world, and the switch takes a sound config
+        assert world is not None
+        _use_world(cfg, world, show_changes)
+    if cfg_options:
+        override(cfg, cfg_options)
+        import_modules(cfg, Path(path))
+    if amp:
+        _use_amp(cfg)
+    _name_types(cfg._cfg_dict)
+    _validate(cfg, path)
+    _complete_schedules(cfg)
+    return cfg
+
+
+def _changes_world(cfg: Config, world: str | None, show: bool) -> bool:
+    """Whether the config is to be rewritten for a world; what a run in one has left is in it."""
+    here = cfg.get("world")
+    if world is not None and here is not None:
+        if world != here:
+            raise ConfigError(
+                f"--world {world}: {cfg.filename} is what a run in the world {here!r} has left: "
+                "use the config that it was made of"
+            )
+        if show:
+            print(f"{cfg.filename} is in the world {here!r} already", file=sys.stderr)
+    return world is not None and here is None
+
+
+def _validate(cfg: Config, path: str | Path) -> None:
+    try:
+        validate(cfg._cfg_dict)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _use_world(cfg: Config, world: str, show_changes: bool) -> None:
+    real = cfg._cfg_dict.to_dict()
+    use_world(cfg, world)
+    if cfg.get("load_from") and cfg.get("train_cfg"):
+        length = cfg.train_cfg.max_iters
+        cfg.load_from = start_in_world(cfg.load_from, Path(cfg.filename), world, length)
+    if show_changes:
+        title = f"--world {world} has changed in {cfg.filename}:"
+        print(f"{title}\n{changes(real, cfg._cfg_dict.to_dict())}\n", file=sys.stderr)
+
+
+def _name_types(node: Any) -> None:
+    """Write the path of a class that is given as a ``type``, so that the config has a text."""
+    if isinstance(node, dict):
+        kind = node.get("type")
+        if inspect.isclass(kind) and kind.__qualname__.isidentifier():
+            node["type"] = f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(node, (dict, list, tuple)):
+        for child in node.values() if isinstance(node, dict) else node:
+            _name_types(child)
+
+
+def _use_amp(cfg: Config) -> None:
+    for settings in (cfg.get("optim_wrapper") or {}).values():
+        if isinstance(settings, dict):
+            settings["type"] = "AmpOptimWrapper"
+
+
+def _complete_schedules(cfg: Config) -> None:
+    """Count schedules in iterations, and let a polynomial one end with the training.
+
+    mmengine counts epochs where ``by_epoch`` is not stated, and its PolyLR ends one step early:
+    with ``end = max_iters + 1`` the factor of iteration i is ``(1 - i / max_iters) ** power``.
+    """
+    max_iters = (cfg.get("train_cfg") or {}).get("max_iters")
+    for _, scheduler in schedulers(cfg.get("param_scheduler")):
+        scheduler.setdefault("by_epoch", False)
+        if scheduler["type"] == "PolyLR" and max_iters:
+            scheduler.setdefault("end", max_iters + 1)

@@ -1,0 +1,35 @@
+"""Where a run goes that is not told where, and what it starts from there in a small world."""
+
+import re
+from pathlib import Path
+
+from daseg.config.files import base_files
+
+CHECKPOINT = re.compile(r"work_dirs/([\w-]+)/iter_\d+\.pth")
+
+
+def default_work_dir(config: str | Path, world: str | None = None) -> str:
+    """Where a run goes that is not told where; in a world by folder too, since names recur."""
+    path = Path(config)
+    if world is None:
+        return f"work_dirs/{path.stem}"
+    return f"work_dirs/{world}/{path.resolve().parent.name}_{path.stem}"
+
+
+def start_in_world(load_from: str, config: Path, world: str, max_iters: int) -> str:
+    """What a config starts from in a world, where it really starts from ``load_from``.
+
+    In the place of a base's checkpoint, in that base's default work dir, it is the base's last one
+    in the world. Any other file stays.
+
+    Args:
+        load_from: The checkpoint that the config names.
+        config: The config's file.
+        world: The world's name.
+        max_iters: How many iterations a training has there.
+    """
+    match = CHECKPOINT.fullmatch(load_from)
+    for base in base_files(config):
+        if match and base.stem == match[1]:
+            return f"{default_work_dir(base, world)}/iter_{max_iters}.pth"
+    return load_from

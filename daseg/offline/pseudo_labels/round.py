@@ -1,0 +1,123 @@
+"""Pseudo-labels made inside a training, by the network as it is then."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from mmengine.dist import barrier, is_main_process
+from torch import nn
+
+from daseg.datasets.rng import isolated_rng
+from daseg.engine.checkpoint import load_segmentor, load_strictly, model_state, read_checkpoint
+from daseg.engine.class_check import check_checkpoint, names_of
+from daseg.engine.distributed import follow_first_process
+from daseg.engine.evaluate import use_tta
+from daseg.offline.pseudo_labels.job import means_of
+from daseg.offline.pseudo_labels.labelling import Labelling
+from daseg.offline.pseudo_labels.teacher import target_labels_seen
+from daseg.offline.pseudo_labels.threshold import Threshold
+from daseg.offline.pseudo_labels.write import Written, write_labels
+from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
+from daseg.utils.manifest import read_manifest
+from daseg.utils.pseudo_labels import KIND
+from daseg.utils.workers import workers_of
+from daseg.weights.files import sha256_file
+
+Network = Literal["current", "best", "ema"]
+
+
+def label_round(
+    runner: Any,
+    out: Path,
+    number: int,
+    *,
+    network: Network,
+    best: Path | None,
+    threshold: Threshold,
+    tta: bool,
+    workers: int,
+) -> Written:
+    """Write pseudo-labels of the target that is trained on; go on where a killed run ended.
+
+    They are those that ``tools/pseudo_label.py`` makes of a checkpoint of this iteration. A second
+    network on the device makes them: the one that is trained is not touched, nor is any random
+    number drawn. Of several processes all are to call it.
+
+    Args:
+        runner: The runner of the training, whose data set is a `DomainPair`.
+        out: Folder of the pseudo-labels. What other weights or settings have made there goes.
+        number: Number of the round, from 1.
+        network: "current": the segmentor; "ema": its moving average; "best": that of a checkpoint.
+        best: The checkpoint, for "best".
+        threshold: Which pixels get a pseudo-label.
+        tta: Predict as the config's key ``tta`` says.
+        workers: Processes that read and threads that write.
+
+    Raises:
+        TrainingDivergedError: The network is not finite.
+        CheckpointError, ConfigError, DataError: As of `pseudo_label`.
+    """
+    barrier()  # the best checkpoint is on the disk
+    runner.check_finite()
+    with isolated_rng(runner.seed, runner.iter):
+        segmentor, known, checkpoint = _network(runner, network, best, tta)
+        target = runner.train_dataloader.dataset.single_target()
+        means = means_of(runner.cfg, tta)
+        job = Labelling(segmentor, [known], target, out, means=means, threshold=threshold)
+        about = dict(
+            config=str(runner.cfg.filename),
+            round=number,
+            iteration=runner.iter,
+            network=network,
+            teacher_saw_target_labels=target_labels_seen([checkpoint], target),
+        )
+        other = is_main_process() and _is_other(out, job.settings())
+        with workers_of("the images that get pseudo-labels", "PseudoLabelHook(workers)"):
+            return write_labels(job, about, workers=workers, overwrite=other)
+
+
+def _network(
+    runner: Any, network: Network, best: Path | None, tta: bool
+) -> tuple[Segmentor, dict[str, str], dict[str, Any]]:
+    """The network in eval mode, its name and hash, and what a checkpoint of it would say."""
+    cfg = copy.deepcopy(runner.cfg)
+    without_initial_weights(cfg.model)
+    if tta:
+        use_tta(cfg)
+    segmentor = build_segmentor(cfg).to(runner.bare_segmentor.device).eval()
+    if best is not None:
+        meta = load_segmentor(segmentor, best)
+        names = names_of(runner.train_dataloader.dataset.target)
+        check_checkpoint(best, meta, names, "the target has")
+        return segmentor, dict(name=best.name, sha256=sha256_file(best)), read_checkpoint(best)
+    chosen = runner.bare_model.evaluated_network if network == "ema" else runner.bare_segmentor
+    load_strictly(segmentor, model_state(chosen), "the network that is trained")
+    follow_first_process(segmentor)  # running statistics are each process's own
+    name = f"{'teacher' if network == 'ema' else 'network'} of iteration {runner.iter}"
+    return segmentor, dict(name=name, sha256=weights_digest(segmentor)), _as_checkpoint(runner)
+
+
+def _as_checkpoint(runner: Any) -> dict[str, Any]:
+    """What a checkpoint would now say of what the network has seen."""
+    opened = runner.message_hub.get_info("report_labels_opened", 0)
+    info = dict(runtime_info=dict(report_labels_opened=opened))
+    return dict(meta=runner.provenance(), message_hub=info)
+
+
+def weights_digest(network: nn.Module) -> str:
+    """SHA-256 of a network's weights and buffers, their names, types and shapes."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _is_other(out: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether a folder holds pseudo-labels of another network or other settings."""
+    found = read_manifest(out, KIND)
+    return found is not None and found[0] != json.loads(json.dumps(settings))

@@ -1,0 +1,1 @@
+"""Functions on tensors and small layers that every part may use."""

@@ -1,0 +1,106 @@
+"""What can be known of a study before anything of it runs."""
+
+from collections.abc import Container, Iterator
+from pathlib import Path
+from typing import Any
+
+from daseg.study.changes import changes
+from daseg.study.jobs import Job, Key, Plan
+from daseg.utils.errors import ConfigError, DataError
+from daseg.utils.places import remedy
+from daseg.utils.progress import track
+
+FILES = ("root", "label_root", "weights", "load_from", "segmentor_weights", "pseudo_labels")
+TRAINED = ("train_dataloader", "train_cfg", "optim_wrapper")
+TESTED = ("test_dataloader", "test_evaluator")
+
+
+def check_plan(plan: Plan) -> None:
+    """Load every config, look for every folder and file, and for what was made otherwise before.
+
+    Files that only finished jobs have needed may be gone.
+
+    Raises:
+        ConfigError: A config cannot be used, or an earlier run had other settings.
+        DataError: A folder or file is missing that nothing of the study makes.
+    """
+    missing: dict[str, str] = {}
+    changed: dict[Key, str] = {}
+    made = {job.product() for job in plan.jobs.values() if job.given is None}
+    for job in track(plan.jobs.values(), len(plan.jobs), "jobs checked"):
+        changed |= _changed(job, changed)
+        if job.state != "done":
+            _check_commands(job)
+            for place, path in _places(job):
+                will_be = not made.isdisjoint({Path(path), *Path(path).parents})
+                if not path or not (will_be or Path(path).exists()):
+                    missing[path] = f"{place} = {path} is not there{remedy(path)}"
+            missing |= _gone(job)
+    if missing:
+        raise DataError("\n".join(["before the study can run:", *missing.values()]))
+    folders = [folder for folder in changed.values() if folder]
+    if folders:
+        raise ConfigError(
+            "made with other settings before, by another state of the config or of the study, or "
+            f"of what was made otherwise: {'; '.join(folders)}. Delete these folders to make them "
+            "again, or choose another --root"
+        )
+
+
+def _check_commands(job: Job) -> None:
+    """Its commands can be written, and its config has what they need."""
+    if job.given is None:
+        job.making()
+    trained = TRAINED if job.step.tool == "train" and job.given is None else ()
+    for key in (*trained, *(TESTED if job.step.is_row else ())):
+        if not job.cfg.get(key):
+            raise ConfigError(f"{job.step.name!r}: {job.step.config} has no {key}")
+
+
+def _places(job: Job) -> Iterator[tuple[str, str]]:
+    """Files and folders that are named for it, with their places."""
+    step, settings = job.step, job.cfg._cfg_dict.to_dict()
+    if job.given is not None:  # it is only tested
+        settings = {"test_dataloader": settings["test_dataloader"]}
+    for key, value in _leaves(settings):
+        names_file = key.rpartition(".")[2] in FILES and isinstance(value, str)
+        if names_file and "/" in value:  # "package" is no file
+            yield f"{step.config}: {key}", value
+    if step.checkpoint is not None:
+        yield f"{step.name!r}: checkpoint", job.resolved(step.checkpoint)
+    yield from ((f"{step.name!r}: judge", job.resolved(word)) for word in step.judge or ())
+    for name in (step.name,) if job.given is not None else step.references():
+        if name in job.plan.given:
+            yield f"--given {name}", job.plan.given[name]
+
+
+def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    items = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, child in items:
+        place = f"{path}.{key}".lstrip(".")
+        if isinstance(child, (dict, list, tuple)):
+            yield from _leaves(child, place)
+        else:
+            yield place, child
+
+
+def _gone(job: Job) -> dict[str, str]:
+    """What finished jobs have made for it, and somebody has removed."""
+    needs = [job.plan.jobs[key] for key in job.needs]
+    return {
+        str(need.product()): f"{job} needs {need.product()}, which was made and is gone: delete "
+        f"{need.folder} to make it again"
+        for need in needs
+        if need.state == "done" and need.given is None and not need.product().exists()
+    }
+
+
+def _changed(job: Job, before: Container[Key]) -> dict[Key, str]:
+    """Its folder, and what is otherwise than in its record; "" for one that is still to be made.
+
+    What needs one of those that changed ``before`` it has changed, too.
+    """
+    needs = [job.plan.jobs[key].place for key in job.needs if key in before]
+    found = list(dict.fromkeys([*changes(job), *needs]))
+    folder = f"{job.folder} ({', '.join(found)})" if job.record() else ""
+    return {job.key: folder} if found else {}

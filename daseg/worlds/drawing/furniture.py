@@ -1,0 +1,168 @@
+"""Street furniture: poles, lamps, traffic lights, signs, bins."""
+
+import cv2
+import numpy as np
+
+from daseg.worlds.drawing import labels
+from daseg.worlds.drawing.canvas import Canvas
+from daseg.worlds.drawing.looks import Colour
+from daseg.worlds.drawing.solids import Box, Place, paint_box
+
+WHITE, RED, BLUE = (226, 226, 222), (186, 26, 30), (32, 74, 150)
+GREEN, YELLOW = (26, 104, 66), (232, 186, 36)
+
+
+def _pole(canvas: Canvas, place: Place, height: float, width: float) -> np.ndarray:
+    base = np.array([place.x, place.y, place.z])
+    top = base + [0, height, 0]
+    canvas.line(np.array([base, top]), width, canvas.look.palette.metal, labels.POLE)
+    return top
+
+
+def _inwards(place: Place) -> float:
+    return -1.0 if place.x > 0 else 1.0
+
+
+def paint_lamp(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+    """A street light with an arm over the road."""
+    metal = canvas.look.palette.metal
+    top = _pole(canvas, place, rng.uniform(6.0, 8.5), 0.18)
+    arm = top + [_inwards(place) * rng.uniform(1.2, 2.2), 0.3, 0]
+    canvas.line(np.array([top, arm]), 0.1, metal, labels.POLE)
+    tip = arm + [_inwards(place) * 0.6, 0, 0]
+    canvas.line(np.array([arm, tip]), 0.22, np.array(metal) * 1.2, labels.POLE)
+
+
+def paint_pole(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+    """A bare pole, or in the game a wooden one with cross-arms."""
+    if not canvas.look.is_game:
+        _pole(canvas, place, rng.uniform(2.5, 6.0), rng.uniform(0.1, 0.2))
+        return
+    wood = (118, 92, 68)
+    base = np.array([place.x, place.y, place.z])
+    top = base + [0, rng.uniform(7.5, 9.5), 0]
+    canvas.line(np.array([base, top]), 0.26, wood, labels.POLE)
+    for drop in (0.5, 1.3):
+        ends = np.array([[-1.1, -drop, 0], [1.1, -drop, 0]])
+        canvas.line(top + ends, 0.13, wood, labels.POLE)
+
+
+def paint_traffic_light(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+    """A signal on a pole; in the game most hang from a mast arm over the road."""
+    lit = int(rng.integers(3))
+    if canvas.look.is_game and rng.random() < 0.6:
+        top = _pole(canvas, place, 6.0, 0.22)
+        reach = _inwards(place) * rng.uniform(4.0, 6.5)
+        canvas.line(np.array([top, top + [reach, 0.2, 0]]), 0.14, (110, 110, 108), labels.POLE)
+        for share in (0.55, 1.0):
+            _signal(canvas, top + [reach * share, 0.1, 0], lit)
+        return
+    top = _pole(canvas, place, rng.uniform(3.2, 3.7), 0.14)
+    _signal(canvas, top, lit)
+
+
+def _signal(canvas: Canvas, at: np.ndarray, lit: int) -> None:
+    body = (196, 160, 30) if canvas.look.is_game else (26, 30, 30)
+    half, tall = 0.2, 1.05
+    shape = np.array([[-half, -tall, 0], [half, -tall, 0], [half, 0, 0], [-half, 0, 0]])
+    canvas.fill(at + shape, body, labels.TRAFFIC_LIGHT)
+    lamps: tuple[tuple[int, int, int], ...] = ((250, 40, 36), (250, 180, 40), (50, 230, 140))
+    for number, colour in enumerate(lamps):
+        shade = colour if number == lit else (36, 36, 36)
+        spot = at + np.array([0, -0.18 - 0.34 * number, -0.02])
+        canvas.disc(spot, 0.125, shade, labels.TRAFFIC_LIGHT)
+
+
+def paint_sign(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+    """A traffic sign on its pole: American shapes in the game, European ones in the city."""
+    height = rng.uniform(2.3, 3.0)
+    top = _pole(canvas, place, height, 0.09)
+    kinds = _GAME_SIGNS if canvas.look.is_game else _CITY_SIGNS
+    for number in range(1 + int(rng.random() < 0.25)):
+        kind = kinds[rng.integers(len(kinds))]
+        kind(canvas, top - [0, 0.25 + 0.75 * number, 0], rng.uniform(0.3, 0.42))
+
+
+def _ngon(
+    canvas: Canvas, at: np.ndarray, size: float, corners: int, turn: float, colour: Colour
+) -> None:
+    angle = np.linspace(0, 2 * np.pi, corners, endpoint=False) + turn
+    shape = np.column_stack([np.cos(angle), np.sin(angle), np.zeros(corners)]) * size
+    canvas.fill(at + shape, colour, labels.TRAFFIC_SIGN)
+
+
+def _board(
+    canvas: Canvas, at: np.ndarray, wide: float, tall: float, colour: Colour, rim: Colour
+) -> None:
+    for share, paint in ((1.0, rim), (0.86, colour)):
+        w, h = wide * share, tall * share
+        shape = np.array([[-w, -h, 0], [w, -h, 0], [w, h, 0], [-w, h, 0]])
+        canvas.fill(at + shape, paint, labels.TRAFFIC_SIGN)
+
+
+def _limit(canvas: Canvas, at: np.ndarray, size: float) -> None:
+    canvas.disc(at, size, RED, labels.TRAFFIC_SIGN)
+    canvas.disc(at, size * 0.74, WHITE, labels.TRAFFIC_SIGN)
+    canvas.disc(at, size * 0.26, (30, 30, 30), labels.TRAFFIC_SIGN)
+
+
+def _yield(canvas: Canvas, at: np.ndarray, size: float) -> None:
+    _ngon(canvas, at, size * 1.25, 3, -np.pi / 2, RED)
+    _ngon(canvas, at, size * 0.8, 3, -np.pi / 2, WHITE)
+
+
+def _priority(canvas: Canvas, at: np.ndarray, size: float) -> None:
+    _ngon(canvas, at, size * 1.1, 4, 0, WHITE)
+    _ngon(canvas, at, size * 0.78, 4, 0, YELLOW)
+
+
+def _blue(canvas: Canvas, at: np.ndarray, size: float) -> None:
+    canvas.disc(at, size, BLUE, labels.TRAFFIC_SIGN)
+    canvas.disc(at, size * 0.4, WHITE, labels.TRAFFIC_SIGN, tall=0.4)
+
+
+def _parking(canvas: Canvas, at: np.ndarray, size: float) -> None:
+    _board(canvas, at, size, size, BLUE, WHITE)
+    canvas.disc(at, size * 0.4, WHITE, labels.TRAFFIC_SIGN)
+
+
+def _stop(canvas: Canvas, at: np.ndarray, size: float) -> None:
+    _ngon(canvas, at, size * 1.15, 8, np.pi / 8, WHITE)
+    _ngon(canvas, at, size * 1.02, 8, np.pi / 8, RED)
+    _board(canvas, at, size * 0.6, size * 0.2, WHITE, WHITE)
+
+
+def _street_name(canvas: Canvas, at: np.ndarray, size: float) -> None:
+    _board(canvas, at, size * 2.2, size * 0.6, GREEN, WHITE)
+
+
+def _warning(canvas: Canvas, at: np.ndarray, size: float) -> None:
+    _ngon(canvas, at, size * 1.25, 4, 0, YELLOW)
+    canvas.disc(at, size * 0.3, (30, 30, 30), labels.TRAFFIC_SIGN)
+
+
+def _speed(canvas: Canvas, at: np.ndarray, size: float) -> None:
+    _board(canvas, at, size * 0.8, size * 1.05, WHITE, (40, 40, 40))
+    canvas.disc(at, size * 0.3, (30, 30, 30), labels.TRAFFIC_SIGN)
+
+
+_CITY_SIGNS = (_limit, _limit, _yield, _priority, _blue, _parking)
+_GAME_SIGNS = (_stop, _street_name, _warning, _speed)
+
+
+def paint_bin(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+    """A dustbin, a post box or a crate: Cityscapes' void class "static"."""
+    half, tall = rng.uniform(0.22, 0.4), rng.uniform(0.8, 1.25)
+    colour = ((60, 70, 62), (40, 70, 120), (190, 160, 40), (90, 90, 92))[rng.integers(4)]
+    box = Box((-half, 0, 0), (half, tall, 2 * half), colour, (0.03, 0.03, 0.03))
+    paint_box(canvas, place, box, labels.STATIC)
+
+
+def paint_bonnet(canvas: Canvas, rng: np.random.Generator) -> None:
+    """The own car's bonnet at the lower edge (void class "ego vehicle")."""
+    height, width = canvas.data.shape[:2]
+    middle = (int(width * rng.uniform(0.47, 0.53)), int(height * 1.36))
+    axes = (int(width * 0.62), int(height * rng.uniform(0.41, 0.44)))
+    for shrink, grey in ((0, 34), (8, 52), (22, 44)):
+        paint = (grey, grey, grey + 3, labels.EGO_VEHICLE)
+        cv2.ellipse(canvas.data, middle, (axes[0], axes[1] - shrink), 0, 180, 360, paint, -1)

@@ -1,0 +1,246 @@
+"""Furnish a street: houses and gardens along it, traffic and people on it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from daseg.worlds.drawing import buildings, furniture, nature, people, vehicles
+from daseg.worlds.drawing.canvas import Canvas
+from daseg.worlds.drawing.ground import KERB, Street
+from daseg.worlds.drawing.looks import Look
+from daseg.worlds.drawing.solids import Place
+
+Paint = Callable[[Canvas, np.random.Generator], None]
+PaintAt = Callable[[Canvas, np.random.Generator, Place], None]
+
+
+@dataclass
+class Scene:
+    """A street to be painted.
+
+    Attributes:
+        street: the ground plan.
+        look: the appearance.
+        feature: the rare thing that this scene must hold, or None.
+        rows: what lines the street, (nearest z, painter).
+        items: what stands on sidewalk and road, (nearest z, painter).
+        shadows: ground polygons (V, 3) that lie in the shade of the sun.
+        contacts: ground polygons (V, 3) under vehicles, dark in any light.
+    """
+
+    street: Street
+    look: Look
+    feature: str | None
+    rows: list[tuple[float, Paint]] = field(default_factory=list)
+    items: list[tuple[float, Paint]] = field(default_factory=list)
+    shadows: list[np.ndarray] = field(default_factory=list)
+    contacts: list[np.ndarray] = field(default_factory=list)
+
+    def cast(self, x: float, z: float, half: float, height: float) -> None:
+        """Let something ``2 * half`` wide and ``height`` high at (x, z) cast a shadow."""
+        away = -self.look.sun * height * 0.9
+        self.shadows.append(
+            np.array(
+                [
+                    [x - half, 0, z],
+                    [x + half, 0, z],
+                    [x + half + away, 0, z + 0.35 * height],
+                    [x - half + away, 0, z + 0.35 * height],
+                ]
+            )
+        )
+
+
+def furnish(scene: Scene, rng: np.random.Generator) -> None:
+    """Put everything in its place."""
+    special = float(rng.choice([-1, 1])) if scene.feature in ("wall", "fence") else 0.0
+    for side in (-1.0, 1.0):
+        _line_street(scene, rng, side, scene.feature if side == special else None)
+        _add_furniture(scene, rng, side)
+        _add_people(scene, rng, side)
+        _add_parked(scene, rng, side)
+    _add_signals(scene, rng)
+    _add_traffic(scene, rng)
+
+
+def _line_street(scene: Scene, rng: np.random.Generator, side: float, feature: str | None) -> None:
+    """Houses and gardens one after the other, with a gap for the side street."""
+    z, street = rng.uniform(-12, 0), scene.street
+    while z < 140:
+        game = scene.look.is_game
+        end = z + (rng.uniform(9, 26) if game else rng.uniform(10, 22))
+        if street.junction and z < street.junction[1] and end > street.junction[0]:
+            end = street.junction[0]
+            if end - z < 4:
+                z = street.junction[1]
+                continue
+        wanted = feature if z < 24 and end > 6 else None
+        if wanted or rng.random() < (0.32 if game else 0.36):
+            _add_garden(scene, rng, side, z, end, wanted)
+        else:
+            _add_house(scene, rng, side, z, end)
+        z = end + (rng.uniform(0, 5) if game else rng.choice([0.0, 0.0, 3.0]))
+
+
+def _add_house(scene: Scene, rng: np.random.Generator, side: float, z: float, end: float) -> None:
+    setback = scene.street.verge + (rng.uniform(0, 2) if scene.look.is_game else 0)
+    x = side * (scene.street.edge + setback)
+    house = buildings.draw_house(rng, scene.look, x, z, end)
+    scene.rows.append((z, lambda canvas, draws: buildings.paint_house(canvas, draws, house)))
+    away = -scene.look.sun * house.height * 0.9
+    if away * side < 0:
+        reach = [[x, 0, z], [x, 0, end], [x + away, 0, end + 3], [x + away, 0, z + 3]]
+        scene.shadows.append(np.array(reach))
+
+
+def _add_garden(
+    scene: Scene, rng: np.random.Generator, side: float, z: float, end: float, wanted: str | None
+) -> None:
+    """Open ground with trees, often behind a wall, a fence or a hedge."""
+    x = side * (scene.street.edge + 0.1)
+    for _ in range(rng.integers(2, 7)):
+        place = Place(x + side * rng.uniform(2.5, 16), rng.uniform(z, end), y=KERB)
+        if place.z > 5:
+            paint = nature.paint_tree if rng.random() < 0.7 else nature.paint_bush
+            scene.rows.append((place.z, partial(_at, paint, place)))
+    kind = wanted or rng.choice(["wall", "fence", "hedge", "open"], p=[0.18, 0.26, 0.26, 0.3])
+    if kind == "wall":
+        scene.rows.append((z, lambda c, r: buildings.paint_wall(c, r, x, z, end)))
+    elif kind == "fence":
+        scene.rows.append((z, lambda c, r: buildings.paint_fence(c, r, x, z, end)))
+    elif kind == "hedge":
+        height = rng.uniform(0.9, 2.2)
+        scene.rows.append((z, lambda c, r: nature.paint_hedge(c, r, x, max(z, 1.5), end, height)))
+
+
+def _at(paint: PaintAt, place: Place, canvas: Canvas, rng: np.random.Generator) -> None:
+    paint(canvas, rng, place)
+
+
+def _add(scene: Scene, paint: PaintAt, place: Place) -> None:
+    scene.items.append((place.z, partial(_at, paint, place)))
+
+
+def _add_furniture(scene: Scene, rng: np.random.Generator, side: float) -> None:
+    """Lamps, poles, signs, street trees and bins along the kerb."""
+    street = scene.street
+    x = side * (street.kerb + 0.55)
+    spacing = rng.uniform(18, 30)
+    kinds = (furniture.paint_sign, furniture.paint_pole, furniture.paint_bin)
+    trees = rng.random() < (0.4 if scene.look.is_game else 0.65)
+    for z in np.arange(rng.uniform(5, spacing), 110, spacing):
+        if not street.blocked(z):
+            _add(scene, furniture.paint_lamp, Place(x, z, y=KERB))
+            scene.cast(x, z, 0.1, 7)
+    for z in np.arange(rng.uniform(5, 12), 80, rng.uniform(9, 16)):
+        spot = z + rng.uniform(-3, 3)
+        if street.blocked(spot):
+            continue
+        if trees and rng.random() < 0.6:
+            _add(scene, nature.paint_tree, Place(x + 0.3 * side, spot + 3, y=KERB))
+            scene.cast(x, spot + 3, 1.8, 7)
+        if rng.random() < 0.55:
+            kind = kinds[rng.choice(3, p=[0.55, 0.3, 0.15])]
+            _add(scene, kind, Place(x, max(spot, 4.5), y=KERB))
+
+
+def _add_people(scene: Scene, rng: np.random.Generator, side: float) -> None:
+    """People on the sidewalk, bicycles leaning about."""
+    street, game = scene.street, scene.look.is_game
+    for _ in range(rng.poisson(1.3 if game else 4.2)):
+        z = rng.uniform(5, 14) if rng.random() < 0.3 else rng.uniform(8, 55)
+        place = Place(side * rng.uniform(street.kerb + 0.4, street.edge - 0.3), z, y=KERB)
+        _add(scene, people.paint_person, place)
+        scene.cast(place.x, z, 0.25, 1.7)
+        if rng.random() < 0.3:
+            _add(scene, people.paint_person, Place(place.x + 0.55, z + 0.2, y=KERB))
+    count = rng.poisson(0.12 if game else 0.7) + (2 if scene.feature == "bicycle" else 0)
+    for _ in range(count):
+        z, heading = rng.uniform(6, 22), rng.choice([0.0, 1.2, 1.57, 2.0])
+        x = side * rng.uniform(street.kerb + 0.6, street.edge - 0.6)
+        _add(scene, people.paint_bicycle, Place(x, z, heading, KERB))
+
+
+def _add_parked(scene: Scene, rng: np.random.Generator, side: float) -> None:
+    street = scene.street
+    if not street.parking:
+        return
+    share = rng.uniform(0.2, 0.6) if scene.look.is_game else rng.uniform(0.2, 0.8)
+    for z in np.arange(rng.uniform(2.5, 7), 90, 6.0):
+        if rng.random() < share and not street.blocked(z + 2, 4):
+            model = vehicles.car(rng, scene.look)
+            turned = side < 0 and rng.random() < 0.8
+            _add_vehicle(scene, model, side * (street.half + 0.5 * street.parking), z, turned)
+
+
+def _add_vehicle(scene: Scene, model: vehicles.Vehicle, x: float, z: float, turned: bool) -> None:
+    """Put a vehicle with its nearest end at ``z``; ``turned`` looks towards the camera."""
+    place = Place(x, z + model.length, np.pi) if turned else Place(x, z)
+    scene.items.append((z, lambda canvas, rng: model.paint(canvas, place)))
+    scene.contacts.append(model.footprint(place))
+    height = max(box.high[1] for box in model.boxes)
+    away = -scene.look.sun * height * 0.9
+    rim = model.footprint(place)
+    scene.shadows.append(np.concatenate([rim, rim + [away, 0, 0.3 * height]]))
+
+
+def _add_signals(scene: Scene, rng: np.random.Generator) -> None:
+    """Traffic lights and people at the crossing."""
+    street = scene.street
+    if street.junction is None:
+        return
+    if rng.random() < 0.75:
+        for side in (-1.0, 1.0):
+            for z in (street.junction[0] - 0.8, street.junction[1] + 0.8):
+                if rng.random() < 0.8:
+                    place = Place(side * (street.kerb + 0.4), z, y=KERB)
+                    _add(scene, furniture.paint_traffic_light, place)
+    for _ in range(rng.poisson(0.5 if scene.look.is_game else 0.9)):
+        z = street.junction[0] - rng.uniform(1, 3.2)
+        _add(scene, people.paint_person, Place(rng.uniform(-0.9, 0.9) * street.half, z))
+
+
+def _add_traffic(scene: Scene, rng: np.random.Generator) -> None:
+    """Vehicles lane by lane, then riders at the road's edge."""
+    street = scene.street
+    rare = scene.feature if scene.feature in ("bus", "truck", "train") else None
+    rare_lane = int(rng.integers(2 * street.lanes)) if rare else -1
+    if rare == "train":
+        rare_lane = street.lanes - 1 if rng.random() < 0.6 else street.lanes
+    for lane in range(2 * street.lanes):
+        x = (lane - street.lanes + 0.5) * street.lane
+        z = rng.uniform(8, 32) if x > 0 else rng.uniform(4, 18)
+        while z < 110:
+            kind = rare if lane == rare_lane else None
+            rare_lane = -1 if kind else rare_lane
+            model = _draw_model(scene, rng, kind)
+            _add_vehicle(scene, model, x + rng.normal(0, 0.15), z, x < 0)
+            z += model.length + rng.uniform(6, 60)
+    _add_riders(scene, rng)
+
+
+def _draw_model(scene: Scene, rng: np.random.Generator, kind: str | None) -> vehicles.Vehicle:
+    kind = kind or rng.choice(["car", "truck", "bus"], p=[0.95, 0.035, 0.015])
+    makers = {"truck": vehicles.truck, "bus": vehicles.bus, "train": vehicles.tram}
+    return makers.get(str(kind), vehicles.car)(rng, scene.look)
+
+
+def _add_riders(scene: Scene, rng: np.random.Generator) -> None:
+    """Cyclists at the edge of the road and motorcycles, ridden or parked at the kerb."""
+    street, game = scene.street, scene.look.is_game
+    wanted = {"rider": 1, "motor_rider": 1}.get(scene.feature or "", 0)
+    for number in range(wanted + rng.poisson(0.08 if game else 0.3)):
+        side = float(rng.choice([-1, 1]))
+        motor = scene.feature == "motor_rider" if number < wanted else rng.random() < 0.25
+        x = side * (street.half - rng.uniform(0.4, 0.9))
+        heading = (0.0 if side > 0 else np.pi) + rng.normal(0, 0.15)
+        z = rng.uniform(6, 15) if number < wanted else rng.uniform(8, 40)
+        if rng.random() < 0.25:
+            x, heading = rng.uniform(-0.5, 0.9) * street.half, side * 1.5
+        _add(scene, partial(people.paint_rider, motor=motor), Place(x, z, heading))
+    for _ in range(rng.poisson(0.06) + 2 * (scene.feature == "motorcycle")):
+        side = float(rng.choice([-1, 1]))
+        place = Place(side * (street.half - 0.5), rng.uniform(6, 16), side * rng.uniform(0.3, 1.5))
+        _add(scene, people.paint_motorcycle, place)

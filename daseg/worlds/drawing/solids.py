@@ -1,0 +1,135 @@
+"""Boxes with panels on their faces: what vehicles are made of."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from daseg.worlds.drawing.canvas import Canvas
+from daseg.worlds.drawing.looks import Colour
+
+# Corners are numbered by bits: 1 = right, 2 = up, 4 = ahead. Each face goes round from its lower
+# left corner, as seen from outside.
+FACES = {
+    "back": (0, 1, 3, 2),
+    "front": (5, 4, 6, 7),
+    "left": (4, 0, 2, 6),
+    "right": (1, 5, 7, 3),
+    "top": (2, 3, 7, 6),
+}
+NORMALS = {
+    "back": (0.0, 0.0, -1.0),
+    "front": (0.0, 0.0, 1.0),
+    "left": (-1.0, 0.0, 0.0),
+    "right": (1.0, 0.0, 0.0),
+    "top": (0.0, 1.0, 0.0),
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A rectangle on a face in the face's own coordinates, 0..1 from the lower left corner."""
+
+    face: str
+    area: tuple[float, float, float, float]  # left, bottom, right, top
+    colour: Colour
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box in the vehicle's own frame: x across, y up, z ahead, metres; it may taper upwards.
+
+    Attributes:
+        low: least x, y, z.
+        high: greatest x, y, z.
+        colour: paint.
+        taper: how far the top is drawn in: at each side, at the back, at the front, metres.
+        panels: windows, lights and the like.
+    """
+
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+    colour: Colour
+    taper: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    panels: list[Panel] = field(default_factory=list)
+
+    def corners(self) -> np.ndarray:
+        """The eight corners, (8, 3)."""
+        bits = (np.arange(8)[:, None] >> np.arange(3)) & 1
+        points = np.where(bits == 1, self.high, self.low).astype(np.float64)
+        side, back, front = self.taper
+        points[2::4, 0] += side
+        points[3::4, 0] -= side
+        points[2:4, 2] += back
+        points[6:8, 2] -= front
+        return points
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a thing stands: ground position in metres, heading in radians (0 = ahead)."""
+
+    x: float
+    z: float
+    heading: float = 0.0
+    y: float = 0.0
+
+    def move(self, points: np.ndarray) -> np.ndarray:
+        """Own frame (..., 3) to world (..., 3)."""
+        cos, sin = np.cos(self.heading), np.sin(self.heading)
+        x = points[..., 0] * cos + points[..., 2] * sin + self.x
+        z = points[..., 2] * cos - points[..., 0] * sin + self.z
+        return np.stack([x, points[..., 1] + self.y, z], axis=-1)
+
+    def turn(self, normal: tuple[float, float, float]) -> tuple[float, float, float]:
+        """A direction in the own frame to the world's."""
+        cos, sin = math.cos(self.heading), math.sin(self.heading)
+        x, y, z = normal
+        return x * cos + z * sin, y, z * cos - x * sin
+
+
+def paint_box(canvas: Canvas, place: Place, box: Box, label: int) -> None:
+    """Paint the faces that look at the camera, each with its panels."""
+    corners = place.move(box.corners())
+    depth = max(0.0, float(corners[:, 2].mean()))
+    # Seen small, panels are specks.
+    panels = box.panels if canvas.camera.pixels(1.0, depth) > 8 else []
+    pixels = canvas.camera.project(np.concatenate([corners, *_panel_corners(corners, panels)]))
+    for name, numbers in FACES.items():
+        outline = pixels[list(numbers)]
+        if not _faces_camera(outline.tolist()):
+            continue
+        gain = canvas.look.shade(place.turn(NORMALS[name]))
+        canvas.fill_pixels(outline, box.colour, label, depth, gain)
+        for number, panel in enumerate(panels):
+            if panel.face == name:
+                shape = pixels[8 + 4 * number : 12 + 4 * number]
+                canvas.fill_pixels(shape, panel.colour, label, depth, gain)
+
+
+def _panel_corners(corners: np.ndarray, panels: list[Panel]) -> list[np.ndarray]:
+    """The panels' corners in the world, [(4 P, 3)], or [] without panels."""
+    if not panels:
+        return []
+    left, bottom, right, top = np.array([panel.area for panel in panels]).T
+    u = np.stack([left, right, right, left], axis=1)
+    v = np.stack([bottom, bottom, top, top], axis=1)
+    weights = np.stack([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v], axis=2)
+    faces = corners[np.array([FACES[panel.face] for panel in panels])]
+    return [(weights @ faces).reshape(-1, 3)]
+
+
+def _faces_camera(outline: list[list[int]]) -> bool:
+    """Whether a face's projected corners go round anticlockwise (rows grow downwards)."""
+    (a, b), (c, d), (e, f), (g, h) = outline
+    return (e - a) * (h - d) - (g - c) * (f - b) < 0
+
+
+def patch(face: np.ndarray, area: tuple[float, float, float, float]) -> np.ndarray:
+    """The part (4, 3) of a face (4, 3) that lies in ``area`` = left, bottom, right, top."""
+    left, bottom, right, top = area
+    weights = [
+        ((1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v)
+        for u, v in ((left, bottom), (right, bottom), (right, top), (left, top))
+    ]
+    return np.array(weights) @ face

@@ -1,0 +1,400 @@
+"""A translated data set: its files, its record, and going on after a stop."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from daseg.datasets import GTA5, SYNTHIA, CamVid, Cityscapes, FolderDataset
+from daseg.generators import ResNetGenerator
+from daseg.offline.translation import sheet
+from daseg.offline.translation.data import resizing_steps, target_of
+from daseg.offline.translation.translate import translate
+from daseg.utils.errors import ConfigError, DataError
+from runs import digest, manifest
+
+ROOT = Path(__file__).parents[3]
+IDENTITY = ["IdentityTranslator"]
+CLASSES = ["left", "right", "square"]
+
+
+def read(path):
+    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert found is not None, path
+    return found[..., ::-1] if found.ndim == 3 else found
+
+
+def state_of(root):
+    """Every file below a folder, its bytes and its time of change."""
+    files = sorted(p for p in Path(root).rglob("*") if p.is_file())
+    return {str(p): (digest(p), p.stat().st_mtime_ns) for p in files}
+
+
+def write(path, index, size=(24, 32), high=11):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(index)
+    shape = size if high < 256 else (*size, 3)
+    Image.fromarray(rng.integers(0, high, shape, dtype=np.uint8)).save(path)
+
+
+def test_a_translated_set_has_the_files_of_its_source(
+    pair_config, pair_weights, tiny_data, tmp_path
+):
+    before, out = state_of(tiny_data), tmp_path / "out"
+    done = translate(pair_config(), pair_weights(), out=out, workers=0)
+    assert (done.images, done.made, done.labels, done.skipped) == (12, 12, 12, {})
+    own = FolderDataset(tiny_data, CLASSES)
+    made = FolderDataset(out, CLASSES)
+    assert made.names == own.names
+    for at in range(12):
+        assert torch.equal(made[at]["label"], own[at]["label"])
+        assert made[at]["image"].shape == own[at]["image"].shape
+        assert not torch.equal(made[at]["image"], own[at]["image"])
+    # The other way to have the labels.
+    elsewhere = FolderDataset(out, CLASSES, label_root=tiny_data)
+    assert elsewhere.samples[3].label == tiny_data / "labels/03.png"
+    assert state_of(tiny_data) == before, "the source is only read"
+    assert sorted(p.name for p in out.iterdir()) == [
+        "contact_sheet.png",
+        "images",
+        "labels",
+        "manifest.json",
+    ]
+
+
+def test_the_images_are_those_of_the_network(pair_config, pair_weights, tiny_data, tmp_path):
+    weights = pair_weights()
+    translate(pair_config(), weights, out=tmp_path / "out", workers=0, limit=2)
+    network = ResNetGenerator(channels=4, blocks=1).eval()
+    state = torch.load(weights)["state_dict"]
+    network.load_state_dict({k.removeprefix("source_to_target."): v for k, v in state.items()})
+    image = torch.from_numpy(read(tiny_data / "images/01.png").copy()).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        expected = (network(image / 127.5 - 1)[0] + 1) * 127.5
+    expected = expected.permute(1, 2, 0).numpy().round()
+    difference = abs(read(tmp_path / "out/images/01.png") - expected)
+    assert difference.max() <= 1
+    assert difference.mean() < 0.01, "rounded, not cut off"
+
+
+def test_the_identity_gives_every_bit_back_and_keeps_no_other_file(
+    pair_config, tiny_data, tmp_path
+):
+    out = tmp_path / "out"
+    translate(pair_config(), out=out, translator=IDENTITY, workers=2)
+    for path in sorted((tiny_data / "images").iterdir()):
+        assert np.array_equal(read(out / "images" / path.name), read(path))
+    assert len(list((out / "images").iterdir())) == 12
+
+
+@pytest.mark.parametrize(("size", "shape"), [("file", (32, 48)), ("trained", (16, 24))])
+def test_the_scale_is_that_of_the_training(size, shape, pair_config, tiny_data, tmp_path):
+    out = tmp_path / "out"
+    translate(pair_config(scale=(24, 16)), out=out, translator=IDENTITY, size=size, workers=0)
+    with Image.open(tiny_data / "images/04.png") as file:
+        small = file.convert("RGB").resize((24, 16), Image.Resampling.BICUBIC)
+        expected = small.resize((48, 32), Image.Resampling.BICUBIC) if size == "file" else small
+    assert read(out / "images/04.png").shape[:2] == shape
+    assert np.array_equal(read(out / "images/04.png"), np.asarray(expected))
+    assert manifest(out)["images"]["04"]["size"] == [shape[1], shape[0]]
+
+
+def test_which_transforms_of_a_training_resize():
+    steps = [
+        dict(type="LoadImageFromFile"),
+        dict(type="RandomResize", scale=(64, 32), ratio_range=(0.5, 2.0), keep_ratio=True),
+        dict(type="RandomCrop", crop_size=(8, 8)),
+        dict(type="ResizePIL", scale=(24, 16)),
+        dict(type="PhotoMetricDistortion"),
+    ]
+    assert resizing_steps(steps) == [
+        dict(type="Resize", scale=(64, 32), keep_ratio=True),
+        dict(type="ResizePIL", scale=(24, 16)),
+    ]
+    pil = dict(type="RandomResize", scale=(6, 4), ratio_range=(1, 2), resize_type="ResizePIL")
+    assert resizing_steps([pil]) == [dict(type="ResizePIL", scale=(6, 4))]
+    with pytest.raises(ConfigError, match="RandomChoiceResize draws one of several scales"):
+        resizing_steps([dict(type="RandomChoiceResize", scales=[(6, 4), (3, 2)])])
+
+
+def test_the_target_image_is_drawn_by_seed_and_place(pair_config, target_root, tmp_path):
+    """Its colour is that of the result: Reinhard's translator takes over mean and deviation."""
+    outs = [tmp_path / name for name in ("a", "b", "c")]
+    for out, extra, workers in ((0, "", 0), (1, "", 2), (2, "randomness['seed'] = 6\n", 0)):
+        config = pair_config(extra)
+        translate(config, out=outs[out], translator=["ReinhardTranslator"], workers=workers)
+    chosen = [[manifest(out)["images"][f"{i:02d}"]["target"] for i in range(12)] for out in outs]
+    assert chosen[0] == chosen[1] == [str(target_of(i, 5, 5)) for i in range(12)]
+    assert chosen[0] != chosen[2]
+    assert len(set(chosen[0])) > 2
+    for number, name in enumerate(chosen[0]):
+        pixels = read(outs[0] / f"images/{number:02d}.png").astype(int)
+        assert abs(pixels - 50 * int(name)).max() <= 1
+    assert digest(outs[0] / "images/07.png") == digest(outs[1] / "images/07.png")
+
+
+def test_a_translator_of_the_config_is_found(pair_config, tmp_path):
+    extra = "train_dataloader['dataset']['translator'] = dict(type='FourierTranslator', beta=0.1)\n"
+    translate(pair_config(extra), out=tmp_path / "out", workers=0, limit=1)
+    found = manifest(tmp_path / "out")["settings"]["translator"]
+    assert found == dict(type="FourierTranslator", beta=0.1)
+    with pytest.raises(ConfigError, match=r"no translator that needs no training: give a CHECK"):
+        translate(pair_config(), out=tmp_path / "two", workers=0)
+
+
+def layouts(root):
+    """Two samples in each layout, and a config text for it."""
+    city = "aachen/aachen_000000_000019"
+    return {
+        "GTA5": (["images/00001.png", "images/00002.png"], "labels", GTA5, {}),
+        "SYNTHIA": (["RGB/0000000.png", "RGB/0000001.png"], "GT/LABELS", SYNTHIA, {}),
+        "Cityscapes": (
+            [f"leftImg8bit/val/{city}_leftImg8bit.png"],
+            "gtFine/val",
+            Cityscapes,
+            dict(split="val"),
+        ),
+        "CamVid": (
+            ["images/a/1.jpg", "images/b/2.jpg"],
+            "labels",
+            CamVid,
+            dict(list_file="lists/day.txt"),
+        ),
+        "FolderDataset": (
+            ["photos/x/1.jpg", "photos/y/2.png"],
+            "masks",
+            FolderDataset,
+            dict(image_dir="photos", label_dir="masks", classes=CLASSES),
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", ["GTA5", "SYNTHIA", "Cityscapes", "CamVid", "FolderDataset"])
+@pytest.mark.parametrize("copy", [False, True])
+def test_every_layout_comes_back_in_its_own(kind, copy, tmp_path, pair_config):
+    root, out = tmp_path / "source", tmp_path / "deep/er/out"
+    images, labels, build, options = layouts(root)[kind]
+    for number, image in enumerate(images):
+        write(root / image, number, high=256)
+        below = "/".join(image.split("/")[2 if kind == "Cityscapes" else 1 :])
+        name = below.rsplit(".", 1)[0].replace("_leftImg8bit", "_gtFine_labelIds")
+        write(root / labels / f"{name}.png", number, high=3)
+    if kind == "CamVid":
+        (root / "lists").mkdir()
+        (root / "lists/day.txt").write_text("b/2\na/1\n")
+        (root / "lists/one.txt").write_text("# one\nb/2.jpg\n")
+        (root / "lists/more.txt").write_text("a/1\nc/3\n")
+    before = state_of(root)
+    extra = (
+        f"classes = {list(build.CLASSES) or CLASSES}\n"
+        f"train_dataloader['dataset']['source'] = dict(type={kind!r}, root={str(root)!r}, "
+        f"**{options})\n"
+        "train_dataloader['dataset']['target']['classes'] = classes\n"
+    )
+    translate(pair_config(extra), out=out, translator=IDENTITY, workers=0, copy_labels=copy)
+    made, own = build(out, **options), build(root, **options)
+    assert made.names == own.names
+    for at in range(len(own)):
+        assert torch.equal(made[at]["label"], own[at]["label"])
+        difference = (made[at]["image"].int() - own[at]["image"].int()).abs()
+        lossy = kind == "CamVid"  # looks for .jpg alone
+        assert difference.max() <= (8 if lossy else 0)
+        label = made.samples[at].label
+        assert label.is_symlink() != copy
+        assert copy or not os.readlink(label).startswith("/")
+        assert label.resolve() == (label if copy else own.samples[at].label)
+    if kind == "CamVid":
+        assert CamVid(out, list_file="lists/one.txt").names == ["b/2"]
+        assert not (out / "lists/more.txt").exists(), "an image of it is not there"
+    if kind == "FolderDataset":
+        assert [p.name for p in sorted(out.rglob("photos/*/*"))] == ["1.png", "2.png"]
+    assert state_of(root) == before
+
+
+def test_a_set_whose_config_has_no_labels_gets_those_that_there_are(
+    pair_config, tiny_data, tmp_path
+):
+    root = shutil.copytree(tiny_data, tmp_path / "source")
+    (root / "labels/05.png").unlink()
+    config = pair_config("train_dataloader['dataset']['source']['labels'] = False\n", source=root)
+    done = translate(config, out=tmp_path / "out", translator=IDENTITY, workers=0)
+    assert (done.images, done.labels) == (12, 11)
+    made = FolderDataset(tmp_path / "out", CLASSES, on_missing="skip")
+    assert len(made) == 11
+
+
+def test_a_picture_for_the_eye_is_no_image_of_the_set(pair_config, tiny_data, tmp_path):
+    root = shutil.copytree(tiny_data / "images", tmp_path / "bare")
+    extra = "train_dataloader['dataset']['source'].update(image_dir='.', labels=False)\n"
+    out = tmp_path / "out"
+    translate(pair_config(extra, source=root), out=out, translator=IDENTITY, workers=0)
+    assert len(FolderDataset(out, CLASSES, image_dir=".", labels=False)) == 12
+    assert (out / ".contact_sheet.png").is_file()
+
+
+def test_another_source_root_and_a_part_of_it(pair_config, tiny_data, tmp_path):
+    other = shutil.copytree(tiny_data, tmp_path / "other")
+    shutil.copy(other / "images/11.png", other / "images/00.png")
+    out = tmp_path / "out"
+    options = dict(out=out, translator=IDENTITY, workers=0, source=other)
+    assert translate(pair_config(), **options, limit=3).images == 3
+    assert np.array_equal(read(out / "images/00.png"), read(tiny_data / "images/11.png"))
+    done = translate(pair_config(), **options, limit=5)
+    assert (done.images, done.made) == (5, 2)
+    assert sorted(manifest(out)["images"]) == ["00", "01", "02", "03", "04"]
+    assert len(FolderDataset(out, CLASSES)) == 5
+
+
+def test_the_manifest_says_what_each_image_was_made_of(
+    pair_config, pair_weights, tiny_data, tmp_path
+):
+    weights, out = pair_weights(), tmp_path / "out"
+    translate(pair_config(), weights, out=out, workers=0, tile=80)
+    found = manifest(out)
+    assert found["checkpoint"] == "iter_7.pth"
+    assert found["settings"]["checkpoint_sha256"] == digest(weights)
+    assert found["settings"]["tile"] == dict(size=80, overlap=24)
+    assert found["settings"]["network"] == dict(type="ResNetGenerator", channels=4, blocks=1)
+    assert found["settings"]["size"] == "file"
+    assert found["source"] == dict(type="FolderDataset", root=str(tiny_data), images=12)
+    assert found["versions"]["torch"] == torch.__version__.partition("+")[0]
+    assert found["images"]["03"] == dict(
+        source="images/03.png",
+        source_sha256=digest(tiny_data / "images/03.png"),
+        file="images/03.png",
+        sha256=digest(out / "images/03.png"),
+        size=[48, 32],
+    )
+
+
+def test_the_contact_sheet_shows_source_translation_and_target(
+    pair_config, tiny_data, tmp_path, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(sheet, "picture_grid", lambda *a, **k: drawn.append((a, k)))
+    config = pair_config()
+    monkeypatch.setattr(sheet, "ROWS", 3)
+    translate(config, out=tmp_path / "out", translator=["ReinhardTranslator"], workers=0, limit=9)
+    (columns, titles, path), options = drawn[0]
+    assert titles == ["source", "translated", "a target image"]
+    assert path == tmp_path / "out/contact_sheet.png"
+    assert options["names"] == ["00", "04", "08"]
+    for row, number in enumerate((0, 4, 8)):
+        source, translated, target = (column[row] for column in columns)
+        assert np.array_equal(source, read(tiny_data / f"images/{number:02d}.png"))
+        assert np.array_equal(translated, read(tmp_path / f"out/images/{number:02d}.png"))
+        assert (target == 50 * target_of(number, 5, 5)).all(), "that it was made to look like"
+
+
+def test_tiles_give_the_same_images(pair_config, pair_weights, tmp_path):
+    for name, tile in (("whole", None), ("tiled", 52)):
+        options = dict(workers=0, tile=tile, limit=2)
+        translate(pair_config(scale=(160, 96)), pair_weights(), out=tmp_path / name, **options)
+    whole, tiled = (
+        read(tmp_path / name / "images/00.png").astype(int) for name in ("whole", "tiled")
+    )
+    assert abs(whole - tiled).max() <= 1
+
+
+def test_a_second_run_makes_only_what_is_missing_broken_or_changed(
+    pair_config, tiny_data, tmp_path
+):
+    root, out = shutil.copytree(tiny_data, tmp_path / "source"), tmp_path / "out"
+    options = dict(out=out, translator=IDENTITY, workers=0)
+    config = pair_config(source=root)
+    translate(config, **options)
+    first = state_of(out / "images")
+    assert translate(config, **options).made == 0
+    assert state_of(out / "images") == first
+    (out / "images/01.png").unlink()
+    torn = out / "images/02.png"
+    torn.write_bytes(torn.read_bytes()[:100])
+    worn = bytearray((out / "images/03.png").read_bytes())
+    worn[200] ^= 1  # of the same length
+    (out / "images/03.png").write_bytes(worn)
+    shutil.copy(root / "images/00.png", root / "images/04.png")
+    done = translate(config, **options)
+    assert (done.images, done.made) == (12, 4)
+    after = state_of(out / "images")
+    names = [str(out / f"images/{i:02d}.png") for i in range(12)]
+    assert [n for n in names if after[n][1] != first[n][1]] == names[1:5]
+    assert after[names[1]][0] == first[names[1]][0]
+    assert np.array_equal(read(names[4]), read(root / "images/00.png"))
+
+
+def test_other_settings_are_refused_unless_all_is_to_be_made_again(
+    pair_config, pair_weights, tmp_path
+):
+    out, config = tmp_path / "out", pair_config()
+    translate(config, pair_weights(), out=out, workers=0, limit=3)
+    before = state_of(out)
+    other = pair_weights(seed=1, name="iter_8.pth")
+    with pytest.raises(DataError, match=r"out was translated with other settings") as caught:
+        translate(config, other, out=out, workers=0)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 2
+    assert digest(other) in lines[1]
+    with pytest.raises(DataError, match="size: file there, trained now"):
+        translate(config, pair_weights(), out=out, workers=0, size="trained")
+    assert state_of(out) == before
+    done = translate(config, other, out=out, workers=0, limit=2, overwrite=True)
+    assert (done.images, done.made) == (2, 2)
+    assert sorted(p.name for p in (out / "images").iterdir()) == ["00.png", "01.png"]
+    assert manifest(out)["settings"]["checkpoint_sha256"] == digest(other)
+
+
+# Dies as by ``kill -9`` while the eighth image is written: in the folder is half a file. The
+# others are recorded.
+KILLED = """
+import os, signal, sys
+from daseg.offline.translation.translate import translate
+put, count = os.replace, [0]
+def replace(temporary, path):
+    count[0] += '/images/' in str(path)
+    if count[0] == 8:
+        os.kill(os.getpid(), signal.SIGKILL)
+    put(temporary, path)
+os.replace = replace
+translate(sys.argv[1], out=sys.argv[2], translator=['IdentityTranslator'], workers=0)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_where_it_was(pair_config, tiny_data, tmp_path):
+    config, out = pair_config(), tmp_path / "out"
+    command = [sys.executable, "-c", KILLED, str(config), str(out)]
+    assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
+    assert not (out / "manifest.json").exists()
+    assert len([p for p in (out / "images").iterdir() if p.name.startswith(".")]) == 1
+    with (out / "manifest.jsonl").open("a") as file:
+        file.write('{"name": "11", "sou')  # a line that was cut off
+    made = state_of(out / "images")
+    done = translate(config, out=out, translator=IDENTITY, workers=0)
+    assert done.images == 12
+    assert done.made == 5
+    after = state_of(out / "images")
+    assert len([name for name in made if after.get(name) == made[name]]) == 7
+    assert not (out / "manifest.jsonl").exists()
+    assert len(after) == 12, "half an image is left"
+    for path in sorted((tiny_data / "images").iterdir()):
+        assert np.array_equal(read(out / "images" / path.name), read(path))
+
+
+def test_what_a_killed_run_left_half_written_is_gone(pair_config, tmp_path):
+    config, out, number = pair_config(), tmp_path / "out", f"{os.getpid()}.00c0ffee"
+    out.mkdir()
+    (out / f".manifest.{number}.jsonl").write_text("half")
+    translate(config, out=out, translator=IDENTITY, workers=0, limit=2)
+    whole = sorted(p.name for p in out.rglob("*"))
+    (out / f"images/.01.{number}.png").write_bytes(b"half")
+    (out / f"labels/.01.{number}.png").symlink_to("gone.png")
+    translate(config, out=out, translator=IDENTITY, workers=0, limit=2)
+    assert sorted(p.name for p in out.rglob("*")) == whole
