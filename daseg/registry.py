@@ -127,7 +127,7 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
 )
 MODEL_WRAPPERS = Registry("model_wrapper", mm.MODEL_WRAPPERS, ["daseg.engine"])
 OPTIMIZERS = Registry("optimizer", mm.OPTIMIZERS)
-PARAM_SCHEDULERS = Registry("parameter scheduler", mm.PARAM_SCHEDULERS)
+PARAM_SCHEDULERS = Registry("parameter scheduler", mm.PARAM_SCHEDULERS, ["daseg.engine"])
 EVALUATORS = Registry("evaluator", mm.EVALUATOR)
 VISUALIZERS = Registry("visualizer", mm.VISUALIZERS)
 VISBACKENDS = Registry("vis_backend", mm.VISBACKENDS)

@@ -92,7 +92,7 @@ optim_wrapper = dict(
     constructor='OptimizersByNetwork',
     segmentor=dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=5e-4),
                    lr_mult=dict(head=10)))
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0)]
+param_scheduler = [dict(type='PolyDecay', power=0.9)]
 default_hooks = dict(
     runtime_info=dict(type='TrainLogHook'),
     logger=dict(type='LoggerHook', interval=2, log_metric_by_epoch=False),

@@ -51,8 +51,8 @@ def test_it_is_the_published_one(name):
 def test_the_rate_is_constant_and_then_falls_to_nothing():
     cfg = load_config(FOLDER / "gta2cityscapes.py", {"train_cfg.max_iters": 10})
     (settings,) = cfg.param_scheduler
-    assert (settings.begin, settings.end) == (250000, 500001)  # of 500000
-    small = dict(settings) | dict(begin=5, end=11)
+    assert (settings.begin, settings.end) == (250000, 500000)  # of 500000
+    small = dict(settings) | dict(begin=5, end=10)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     schedule, rates = PARAM_SCHEDULERS.build(small | dict(optimizer=optimizer)), []
     for _ in range(10):
@@ -77,7 +77,7 @@ def test_in_a_small_world(name, world, crop):
     iterations = TRANSLATION["max_iters"]
     assert cfg.train_cfg.max_iters == iterations
     (schedule,) = cfg.param_scheduler
-    assert (schedule.begin, schedule.end) == (iterations // 2, iterations + 1)
+    assert (schedule.begin, schedule.end) == (iterations // 2, iterations)
     rates = [cfg.optim_wrapper[n].optimizer.lr for n in ("generators", "discriminators")]
     assert rates == pytest.approx([2.5 * 2e-4, 2e-4])
     assert (model.cycle_weight, model.identity_weight) == (2, 0.5)

@@ -22,7 +22,7 @@ def test_dacs_has_the_values_of_the_public_code():
     rates = (sgd.optimizer.lr, sgd.optimizer.momentum, sgd.optimizer.weight_decay, sgd.lr_mult.head)
     assert rates == (2.5e-4, 0.9, 5e-4, 10)
     (schedule,) = cfg.param_scheduler
-    assert (cfg.train_cfg.max_iters, schedule.power, schedule.end) == (250000, 0.9, 250001)
+    assert (cfg.train_cfg.max_iters, schedule.type, schedule.end) == (250000, "PolyDecay", 250000)
 
 
 def test_both_domains_have_one_size_in_the_worlds():

@@ -5,13 +5,13 @@ import re
 
 import pytest
 import torch
-from mmengine.optim import PolyLR
 from torch import nn
 
 import reference_adaptsegnet as reference
 from daseg.adaptation import DomainAdapter
 from daseg.backbones import resnet
 from daseg.compat.convert import convert_state_dict
+from daseg.engine.lr_schedules import PolyDecay
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.segmentor import Segmentor
 
@@ -68,10 +68,7 @@ def train(adapter, *, duplicates=False):
             discriminators=dict(optimizer=dict(type="Adam", lr=reference.LR_D, betas=(0.9, 0.99))),
         )
     )(adapter)
-    schedules = [
-        PolyLR(wrapper, eta_min=0, power=0.9, begin=0, end=reference.MAX_ITERS + 1, by_epoch=False)
-        for wrapper in wrappers.values()
-    ]
+    schedules = [PolyDecay(wrapper, end=reference.MAX_ITERS) for wrapper in wrappers.values()]
     adapter.train()
     for source, label, target in batches():
         data = dict(source=dict(image=source, label=label), target=dict(image=target))

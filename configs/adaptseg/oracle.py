@@ -19,4 +19,4 @@ train_dataloader = dict(batch_size=1, dataset=dict(pipeline=[
     dict(type='ResizePIL', scale=(1024, 512)),
     dict(type='PackSample')]))
 train_cfg = dict(max_iters=150000, val_interval=5000)
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0, end=250001, by_epoch=False)]
+param_scheduler = [dict(type='PolyDecay', end=250000)]

@@ -20,4 +20,4 @@ train_dataloader = dict(sampler=dict(type='EndlessSampler'), dataset=dict(
     _delete_=True, type='GTA5', root='data/gta5', pipeline=_base_.source_pipeline))
 train_cfg = dict(max_iters=150000, val_interval=5000)
 optim_wrapper = dict(segmentor=dict(lr_mult=dict(head=10, aux_head=10)))
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0, end=250001, by_epoch=False)]
+param_scheduler = [dict(type='PolyDecay', end=250000)]

@@ -22,4 +22,4 @@ model = dict(
         dict(type='EntropyMinimization', weight=0.001, aux_weight=0.0002)])
 train_cfg = dict(max_iters=120000, val_interval=5000)
 optim_wrapper = dict(segmentor=dict(lr_mult=dict(aux_head=10)))
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0, end=250001, by_epoch=False)]
+param_scheduler = [dict(type='PolyDecay', end=250000)]

@@ -21,7 +21,3 @@ augmented_target = [*_base_.cropped_target[:2], colours, *_base_.cropped_target[
 train_dataloader = dict(dataset=dict(
     source=dict(pipeline=augmented_source), target=dict(pipeline=augmented_target)))
 train_cfg = dict(max_iters=20000)
-decay = dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=20001, by_epoch=False)
-param_scheduler = dict(
-    segmentor=[dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False), decay],
-    discriminators=[decay])

@@ -30,4 +30,4 @@ model = dict(
              loss=dict(type='RobustEntropyLoss', eta=2.0))])
 train_dataloader = dict(dataset=dict(translator=dict(type='FourierTranslator', beta=0.01)))
 train_cfg = dict(max_iters=100000, val_interval=5000)
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0, end=150001, by_epoch=False)]
+param_scheduler = [dict(type='PolyDecay', end=150000)]

@@ -29,3 +29,6 @@ translated = dict(root='data/gta5_as_cityscapes', label_root='data/gta5')
 train_dataloader = dict(batch_size=4, dataset=dict(source=translated))
 optim_wrapper = dict(segmentor=dict(lr_mult=dict(_delete_=True, head=10)))
 train_cfg = dict(max_iters=45000)
+decay = dict(type='PolyDecay', end=100000)
+param_scheduler = dict(
+    segmentor=[dict(type='LinearRamp', end=5000), decay], discriminators=[decay])

@@ -25,7 +25,3 @@ custom_hooks = [*_base_.custom_hooks, dict(
     type='PseudoLabelHook', at_start=True, interval=5000, threshold=dict(kind='class-balanced'))]
 load_from = 'work_dirs/aagc_b2/iter_40000.pth'
 train_cfg = dict(max_iters=20000)
-decay = dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=20001, by_epoch=False)
-param_scheduler = dict(
-    segmentor=[dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False), decay],
-    discriminators=[decay])

@@ -29,7 +29,3 @@ model = dict(objectives=[*_base_.model.objectives, dict(type='PseudoLabel', aux_
 train_dataloader = dict(dataset=dict(pseudo_labels='data/cityscapes_pseudo_labels'))
 load_from = 'work_dirs/aagc_b2/iter_40000.pth'
 train_cfg = dict(max_iters=20000)
-decay = dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=20001, by_epoch=False)
-param_scheduler = dict(
-    segmentor=[dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False), decay],
-    discriminators=[decay])

@@ -17,7 +17,3 @@ _base_ = ['./gc_b1.py']
 translated = dict(root='data/gta5_as_cityscapes', label_root='data/gta5')
 train_dataloader = dict(batch_size=2, dataset=dict(source=translated))
 train_cfg = dict(max_iters=40000)
-decay = dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=40001, by_epoch=False)
-param_scheduler = dict(
-    segmentor=[dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False), decay],
-    discriminators=[decay])

@@ -28,7 +28,3 @@ model = dict(objectives=[
     dict(against, level='main', weight=0.002),
     dict(type='MemoryRegularization', weight=0.1, begin=15000)])
 train_cfg = dict(max_iters=110000)
-decay = dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=110001, by_epoch=False)
-param_scheduler = dict(
-    segmentor=[dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False), decay],
-    discriminators=[decay])

@@ -24,6 +24,5 @@ train_dataloader = dict(sampler=dict(type='EndlessSampler'), dataset=dict(
 optim_wrapper = dict(_delete_=True, constructor='OptimizersByNetwork', segmentor=dict(
     optimizer=dict(type='SGD', lr=2e-4, momentum=0.9, nesterov=True, weight_decay=5e-4),
     lr_mult=dict(head=10, aux_head=10)))
-decay = dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=110001, by_epoch=False)
 param_scheduler = dict(_delete_=True, segmentor=[
-    dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False), decay])
+    dict(type='LinearRamp', end=5000), dict(type='PolyDecay')])

@@ -16,7 +16,3 @@ _base_ = ['../style_transfer/aagc_b2.py']
 
 train_dataloader = dict(dataset=dict(target=dict(num_samples=500, subset_seed=0)))
 train_cfg = dict(max_iters=20000)
-decay = dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=20001, by_epoch=False)
-param_scheduler = dict(
-    segmentor=[dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False), decay],
-    discriminators=[decay])

@@ -16,7 +16,3 @@ _base_ = ['../style_transfer/gc_b1.py']
 
 train_dataloader = dict(batch_size=2, dataset=dict(target=dict(num_samples=1000, subset_seed=0)))
 train_cfg = dict(max_iters=10000)
-decay = dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=10001, by_epoch=False)
-param_scheduler = dict(
-    segmentor=[dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False), decay],
-    discriminators=[decay])

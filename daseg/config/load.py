@@ -9,7 +9,7 @@ from mmengine import Config
 
 from daseg.config.files import import_modules, read_config
 from daseg.config.overrides import override
-from daseg.config.schedules import schedulers
+from daseg.config.schedules import ENDS_WITH_TRAINING, schedulers
 from daseg.config.validate import validate
 from daseg.config.work_dirs import start_in_world
 from daseg.plugins import load_plugins
@@ -106,13 +106,9 @@ def _use_amp(cfg: Config) -> None:
 
 
 def _complete_schedules(cfg: Config) -> None:
-    """Count schedules in iterations, and let a polynomial one end with the training.
-
-    mmengine counts epochs where ``by_epoch`` is not stated, and its PolyLR ends one step early:
-    with ``end = max_iters + 1`` the factor of iteration i is ``(1 - i / max_iters) ** power``.
-    """
+    """Count schedules in iterations; a decay without an end lasts as long as the training."""
     max_iters = (cfg.get("train_cfg") or {}).get("max_iters")
     for _, scheduler in schedulers(cfg.get("param_scheduler")):
         scheduler.setdefault("by_epoch", False)
-        if scheduler["type"] == "PolyLR" and max_iters:
-            scheduler.setdefault("end", max_iters + 1)
+        if scheduler["type"] in ENDS_WITH_TRAINING and max_iters:
+            scheduler.setdefault("end", max_iters + ENDS_WITH_TRAINING[scheduler["type"]])

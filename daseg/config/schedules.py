@@ -3,6 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+# Decays that end with the training where the config states no end, and what is added to its length:
+# mmengine's PolyLR arrives one step early.
+ENDS_WITH_TRAINING = dict(PolyDecay=0, PolyLR=1)
+
 
 def schedulers(node: Any, path: str = "param_scheduler") -> Iterator[tuple[str, dict[str, Any]]]:
     """Every scheduler config of ``param_scheduler``, one list or one a network, with its place."""

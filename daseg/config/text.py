@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from mmengine import Config
 
-from daseg.config.schedules import schedulers
+from daseg.config.schedules import ENDS_WITH_TRAINING, schedulers
 from daseg.utils.files import atomic_write_text
 
 WIDTH = 100
@@ -46,8 +46,8 @@ def _without_completion(cfg: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     added = [
         id(scheduler)
         for _, scheduler in schedulers(cfg.get("param_scheduler"))
-        if scheduler.get("type") == "PolyLR"
-        if isinstance(max_iters, int) and scheduler.get("end") == max_iters + 1
+        if isinstance(max_iters, int) and scheduler.get("type") in ENDS_WITH_TRAINING
+        if scheduler.get("end") == max_iters + ENDS_WITH_TRAINING[scheduler["type"]]
     ]
     for key, value in cfg.items():
         yield key, _without_ends(value, added) if key == "param_scheduler" else value

@@ -70,8 +70,7 @@ def _trained(network: dict[str, Any]) -> OptimWrapper:
 
 def _schedule(cfg: dict[str, Any], wrapper: OptimWrapper) -> None:
     settings = {"by_epoch": False, **cfg}
-    if str(cfg["type"]).startswith("Poly"):  # it ends with the training, here after these steps
-        settings.setdefault("end", settings.get("begin", 0) + STEPS + 1)
+    settings.setdefault("end", settings.get("begin", 0) + STEPS + 1)  # the training's, here
     scheduler = own.PARAM_SCHEDULERS.build(settings, optimizer=wrapper)
     with warnings.catch_warnings():  # torch's, of steps of the schedule before the optimizer's
         warnings.simplefilter("ignore")

@@ -58,9 +58,9 @@ UNFIT: dict[str, dict[str, str]] = {
         Muon="it takes matrices alone, and networks have biases and convolutions; use AdamW",
     ),
     own.PARAM_SCHEDULERS.name: dict(
-        OneCycleParamScheduler="its state holds a function, which no checkpoint may; use LinearLR "
-        "and then CosineAnnealingLR",
-        ReduceOnPlateauParamScheduler="it counts epochs, and there are none; use PolyLR, or "
+        OneCycleParamScheduler="its state holds a function, which no checkpoint may; use "
+        "LinearRamp and then CosineAnnealingLR",
+        ReduceOnPlateauParamScheduler="it counts epochs, and there are none; use PolyDecay, or "
         "EarlyStoppingHook",
     ),
     own.MODELS.name: dict(

@@ -85,7 +85,7 @@ SUPPLIED = {
     own.LOOPS.name: "runner dataloader evaluator",
     own.OPTIMIZERS.name: "params",
     own.OPTIM_WRAPPERS.name: "optimizer",
-    own.PARAM_SCHEDULERS.name: "optimizer",
+    own.PARAM_SCHEDULERS.name: "optimizer end",  # the end is the training's
     own.VISBACKENDS.name: "save_dir",
 }
 NETWORK = re.compile(r"optim_wrapper\.\w+")

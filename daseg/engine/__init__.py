@@ -2,6 +2,15 @@
 
 from daseg.engine.distributed import NetworkDDP
 from daseg.engine.loop import IterTrainLoop, ValLoop
+from daseg.engine.lr_schedules import LinearRamp, PolyDecay
 from daseg.engine.optim import AmpOptimWrapper, OptimizersByNetwork
 
-__all__ = ["AmpOptimWrapper", "IterTrainLoop", "NetworkDDP", "OptimizersByNetwork", "ValLoop"]
+__all__ = [
+    "AmpOptimWrapper",
+    "IterTrainLoop",
+    "LinearRamp",
+    "NetworkDDP",
+    "OptimizersByNetwork",
+    "PolyDecay",
+    "ValLoop",
+]

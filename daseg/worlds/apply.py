@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine import Config, ConfigDict
 
-from daseg.config.schedules import schedulers
+from daseg.config.schedules import ENDS_WITH_TRAINING, schedulers
 from daseg.config.validate import RUNNER_KEYS
 from daseg.registry import did_you_mean
 from daseg.utils.errors import ConfigError
@@ -211,10 +211,11 @@ def _change_schedule(cfg: dict[str, Any], world: World) -> None:
         begin = round(scheduler.get("begin", 0) * ratio)
         if "begin" in scheduler:
             scheduler["begin"] = begin
-        if scheduler["type"] == "PolyLR":  # a short training has to come to rest before its end
+        if scheduler["type"] in ENDS_WITH_TRAINING:  # a short one has to come to rest
             scheduler.pop("end", None)
-        elif "end" in scheduler:  # one more than the iterations it is meant to last
-            scheduler["end"] = max(begin + 1, round((scheduler["end"] - 1) * ratio)) + 1
+        elif "end" in scheduler:
+            late = scheduler["type"] != "LinearRamp"  # the end of mmengine's is one more
+            scheduler["end"] = max(begin + 1, round((scheduler["end"] - late) * ratio)) + late
     for _, objective in _dicts((cfg.get("model") or {}).get("objectives"), "model.objectives"):
         for key in ("begin", "end"):
             if objective.get(key):
@@ -247,7 +248,7 @@ def _change_rates(cfg: dict[str, Any], world: World) -> None:
         optimizer["lr"] = min(optimizer["lr"] * max([1, *factors]), world.highest_lr)
         of_all = cfg.get("param_scheduler") or {}
         own = of_all.get("segmentor", []) if isinstance(of_all, dict) else of_all
-        if any(scheduler["type"] == "LinearLR" for _, scheduler in schedulers(own)):
+        if any(scheduler["type"] in ("LinearRamp", "LinearLR") for _, scheduler in schedulers(own)):
             optimizer["lr"] = world.highest_lr
     if "generators" in networks:
         networks["generators"]["optimizer"]["lr"] *= GENERATOR_LR_SCALE

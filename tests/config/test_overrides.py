@@ -49,7 +49,7 @@ def test_names_are_merged_as_ever(tiny_config):
     assert dict(cfg.optim_wrapper.segmentor.lr_mult) == dict(backbone=2)
     cfg = load_config(path, {"param_scheduler.0.power": 0.5})
     assert cfg.param_scheduler[0].power == 0.5
-    assert cfg.param_scheduler[0].type == "PolyLR"
+    assert cfg.param_scheduler[0].type == "PolyDecay"
 
 
 def test_an_item_of_a_tuple_cannot_be_set(tiny_config):

@@ -143,7 +143,7 @@ TRIED = {
     "lr_mult": ("optim_wrapper['segmentor']['lr_mult']['head'] = '10'", "lr_mult.head has to be"),
     "clip": ("optim_wrapper['segmentor']['clip_grad'] = dict(max=1)", "optim_wrapper.segmentor: "),
     "power": ("param_scheduler[0]['power'] = 'x'", "param_scheduler.0.power: has to be a number"),
-    "begin": ("param_scheduler[0].update(begin=9, end=3)", "param_scheduler.0: PolyLR: "),
+    "begin": ("param_scheduler[0].update(begin=9, end=3)", "end=3 has to be above begin=9"),
     "log": ("default_hooks['logger']['interval'] = 0", "logger.interval: has to be above 0, not 0"),
     "log_share": (
         "default_hooks['logger']['interval'] = 1.5",

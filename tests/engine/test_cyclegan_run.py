@@ -40,7 +40,7 @@ for name in ('val_dataloader', 'test_dataloader', 'val_evaluator', 'test_evaluat
     del globals()[name]
 adam = dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999)))
 optim_wrapper = dict(constructor='OptimizersByNetwork', generators=adam, discriminators=adam)
-param_scheduler = [dict(type='LinearLR', start_factor=1.0, end_factor=0.0, begin=3, end=7)]
+param_scheduler = [dict(type='LinearRamp', start_factor=1.0, end_factor=0.0, begin=3, end=6)]
 custom_hooks = [
     dict(type='RecordDataHook'), dict(type='ReportHook'),
     dict(type='TranslationPicturesHook', interval=4, images=2, shown=2)]

@@ -76,10 +76,10 @@ def config(**changed) -> Config:
         ),
         param_scheduler=dict(
             segmentor=[
-                dict(type="LinearLR", begin=0, end=5001),
-                dict(type="PolyLR", begin=20000, end=240001),
+                dict(type="LinearRamp", begin=0, end=5000),
+                dict(type="PolyDecay", begin=20000, end=240000),
             ],
-            discriminators=[dict(type="PolyLR", end=120001), dict(type="PolyLR")],
+            discriminators=[dict(type="PolyLR", end=120001), dict(type="LinearLR", end=5001)],
         ),
         default_hooks=dict(
             logger=dict(type="LoggerHook", interval=50),
@@ -182,8 +182,8 @@ def test_what_is_counted_in_iterations_and_in_pixels():
     assert ratio == 1 / 200
     assert dict(cfg.train_cfg) == dict(type="IterTrainLoop", max_iters=600, val_interval=200)
     segmentor, discriminators = cfg.param_scheduler.segmentor, cfg.param_scheduler.discriminators
-    assert [(s.begin, s.get("end")) for s in segmentor] == [(0, 26), (100, None)]
-    assert discriminators == [dict(type="PolyLR"), dict(type="PolyLR")]  # with the training
+    assert [(s.begin, s.get("end")) for s in segmentor] == [(0, 25), (100, None)]
+    assert discriminators == [dict(type="PolyLR"), dict(type="LinearLR", end=26)]
     assert cfg.model.objectives == [dict(type="MemoryRegularization", weight=0.1, begin=75)]
     assert cfg.default_hooks.checkpoint.interval == 300
     assert cfg.default_hooks.logger.interval == 20
@@ -202,10 +202,10 @@ def test_the_segmentor_learns_as_fast_as_its_heads_and_the_discriminators_faster
     assert "lr_mult" not in rates.segmentor
     assert rates.discriminators.optimizer.lr == pytest.approx(5 * 1e-4)
     wrapper = config().optim_wrapper.to_dict()
-    decay = [dict(type="PolyLR")]
+    decay = [dict(type="PolyDecay")]
     for lr, expected in [(2.5e-4, 2.5e-3), (0.5, 0.01)]:
         wrapper["segmentor"]["optimizer"]["lr"] = lr
-        for schedule in (decay, dict(segmentor=decay, discriminators=[dict(type="LinearLR")])):
+        for schedule in (decay, dict(segmentor=decay, discriminators=[dict(type="LinearRamp")])):
             cfg = in_world("demo", optim_wrapper=wrapper, param_scheduler=schedule)
             assert cfg.optim_wrapper.segmentor.optimizer.lr == pytest.approx(expected)
 
@@ -217,7 +217,7 @@ def test_helper_variables_are_left_out_and_changes_are_listed():
     lines = changes(before._cfg_dict.to_dict(), cfg._cfg_dict.to_dict()).splitlines()
     assert "  train_cfg.max_iters: 120000 -> 600" in lines
     assert "  train_dataloader.dataset.source.list_file: names.txt -> -" in lines
-    assert "  param_scheduler.segmentor.0.end: 5001 -> 26" in lines
+    assert "  param_scheduler.segmentor.0.end: 5000 -> 25" in lines
     assert "  optim_wrapper.segmentor.lr_mult.head: 10 -> -" in lines
     assert not [line for line in lines if "helper" in line]
 
@@ -260,7 +260,7 @@ def test_overrides_come_after_the_world():
     options = {"train_cfg.max_iters": 7, "model.segmentor.backbone.weights": None}
     cfg = load_config("configs/adaptseg/source_only.py", options, world="demo")
     assert cfg.train_cfg.max_iters == 7
-    assert cfg.param_scheduler[0].end == 8  # with the training
+    assert cfg.param_scheduler[0].end == 7  # with the training
 
 
 def test_printing_shows_the_result_and_what_changed(capsys):

@@ -18,4 +18,4 @@ optim_wrapper = dict(
         lr_mult=dict(head=10, aux_head=10),
         emulate_duplicate_groups=False),
     discriminators=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))))
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=250001, by_epoch=False)]
+param_scheduler = [dict(type='PolyDecay', end=250000)]

@@ -14,5 +14,4 @@ optim_wrapper = dict(
     generators=dict(optimizer=adam),
     discriminators=dict(optimizer=adam))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1.0, end_factor=0.0, begin=250000, end=500001,
-         by_epoch=False)]
+    dict(type='LinearRamp', start_factor=1.0, end_factor=0.0, begin=250000, end=500000)]

@@ -12,5 +12,4 @@ optim_wrapper = dict(
         optimizer=dict(type='SGD', lr=2e-4, momentum=0.9, nesterov=True, weight_decay=5e-4),
         lr_mult=dict(head=10, aux_head=10)))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False),
-    dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=100001, by_epoch=False)]
+    dict(type='LinearRamp', end=5000), dict(type='PolyDecay', end=100000)]

@@ -1,6 +1,6 @@
 """The schedule of Seg-Uncertainty's first stage: SGD with Nesterov momentum and a linear warm-up
 from a tenth over 5000 iterations for the segmentor; Adam without a warm-up for the discriminators;
-a polynomial decay of both that would end after 100000 iterations.
+a polynomial decay of both, which ends with the training.
 
 Its optimizer is given the backbone's weights several times, as AdaptSegNet's:
 `emulate_duplicate_groups=True`.
@@ -17,7 +17,6 @@ optim_wrapper = dict(
         lr_mult=dict(head=10, aux_head=10),
         emulate_duplicate_groups=False),
     discriminators=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))))
-poly = dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=100001, by_epoch=False)
 param_scheduler = dict(
-    segmentor=[dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False), poly],
-    discriminators=[poly])
+    segmentor=[dict(type='LinearRamp', end=5000), dict(type='PolyDecay')],
+    discriminators=[dict(type='PolyDecay')])

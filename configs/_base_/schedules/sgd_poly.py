@@ -10,4 +10,4 @@ optim_wrapper = dict(
     segmentor=dict(
         optimizer=dict(type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4),
         lr_mult=dict(head=10)))
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0)]  # ends with the training
+param_scheduler = [dict(type='PolyDecay')]  # ends with the training
