@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daseg.utils.cli import door
+from daseg.cli.exits import reports_errors
 from daseg.utils.errors import DataError
 from processes import environment
 
@@ -141,7 +141,7 @@ def test_a_benchmark_wants_a_size(tiny_config):
 def test_after_ctrl_c_a_thread_that_fails_late_says_nothing(capsys, monkeypatch):
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
 
-    @door
+    @reports_errors
     def stopped():
         raise KeyboardInterrupt
 
@@ -152,7 +152,7 @@ def test_after_ctrl_c_a_thread_that_fails_late_says_nothing(capsys, monkeypatch)
 
 
 def test_a_users_error_is_its_message_and_status_2(capsys):
-    @door
+    @reports_errors
     def wrong():
         raise DataError("street.png cannot be read")
 

@@ -1,7 +1,6 @@
 """Read config files, and say in which file, at which line, and why one cannot be read."""
 
 import ast
-import difflib
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 from mmengine import Config
 
+from daseg.config.names import find_config, similar_configs
 from daseg.config.overrides import is_whole
 from daseg.config.validate import RUNNER_KEYS
 from daseg.utils.errors import ConfigError
@@ -30,6 +30,7 @@ def read_config(path: Path, keys: Collection[str] = RUNNER_KEYS) -> Config:
     Raises:
         ConfigError: A file is missing or broken, or sets a base's helper variable again.
     """
+    path = find_config(path)
     check_files(path, keys)
     try:
         # It says which environment variables it has replaced, at every reading.
@@ -107,7 +108,7 @@ def _parse(path: Path) -> ast.Module:
     if path.is_dir():
         raise _NoConfigError(f"{path} is a folder: name a config in it")
     if not path.is_file():
-        raise _NoConfigError(f"no config at {path}{_similar_files(path)}")
+        raise _NoConfigError(f"no config at {path}{similar_configs(path)}")
     if path.suffix != ".py":
         raise ConfigError(f"{path}: a config is a Python file, its name ends in .py")
     try:
@@ -117,14 +118,6 @@ def _parse(path: Path) -> ast.Module:
         raise ConfigError(f"{path} is not valid Python: {place}{error.msg}") from None
     except ValueError as error:  # not text
         raise ConfigError(f"{path} is not valid Python: {error}") from None
-
-
-def _similar_files(path: Path) -> str:
-    """Configs of a similar name: in the same folder, and below ``configs``."""
-    files = {str(p) for p in path.parent.glob("*.py")}
-    files |= {str(p) for p in Path("configs").rglob("*.py")}
-    by_name = difflib.get_close_matches(str(path), sorted(files), 3, cutoff=0.6)
-    return f"; did you mean {' or '.join(by_name)}?" if by_name else ""
 
 
 def _bases(tree: ast.Module) -> list[str]:

@@ -1,32 +1,9 @@
-"""Command-line arguments that several tools share."""
+"""Values that are given on the command line as ``KEY=VALUE``."""
 
-import argparse
 import ast
 from typing import Any
 
 from daseg.utils.errors import ConfigError
-from daseg.utils.places import PLACES
-
-
-def add_cfg_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--cfg-options key=value ...``."""
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override config keys: train_cfg.max_iters=100 param_scheduler.0.power=1.0 "
-        "model.segmentor.backbone.weights=None",
-    )
-
-
-def add_world(parser: argparse.ArgumentParser, *, real: bool = False) -> None:
-    """Add ``--world {demo,camvid}``; with ``real`` also the name of the default, "real"."""
-    parser.add_argument(
-        "--world",
-        choices=[*PLACES, *(["real"] if real else [])],
-        help="run the config in a small world: its images, sizes, backbone, number of iterations",
-    )
 
 
 def parse_cfg_options(pairs: list[str], flag: str = "--cfg-options") -> dict[str, Any]:

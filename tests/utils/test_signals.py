@@ -143,9 +143,9 @@ def test_a_forked_process_leaves_it_to_its_parent():
 
 TOOL = """
 import sys, time
-from daseg.utils.cli import door
+from daseg.cli.exits import reports_errors
 
-@door
+@reports_errors
 def main():
     try:
         print('begun', flush=True)

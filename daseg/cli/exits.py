@@ -1,4 +1,4 @@
-"""What every command-line tool shares: how it ends."""
+"""How a command ends: its exit status, and one message for each error."""
 
 import functools
 import io
@@ -6,32 +6,38 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, ParamSpec
 
+from daseg.cli.unexpected import hides_another, keep_traceback, report
 from daseg.utils.errors import UserError
 from daseg.utils.parent import PARENT, end_with_named_parent
 from daseg.utils.signals import PASSED_ON_SECONDS, TWICE_SECONDS, Stopped, obeyed
-from daseg.utils.unexpected import hides_another, is_shown, keep_traceback, report
+from daseg.utils.verbosity import shows_tracebacks
+
+Arguments = ParamSpec("Arguments")
 
 
-def door(main: Callable[[], None]) -> Callable[[], None]:
-    """Wrap a tool's ``main``: the user's errors are one message and exit status 2, no traceback.
+def reports_errors(
+    main: Callable[Arguments, None],
+) -> Callable[Arguments, None]:
+    """Wrap the main function of a program, so that it ends as a shell expects.
 
-    A signal that asks to stop ends it with the status that shells give it, 130 for Ctrl-C; a second
-    one ends it at once, with the same status. Every other error is one message, too, and status 1;
-    its traceback goes into the run's log file, see `daseg.utils.unexpected`.
+    A `UserError` is one message and exit status 2, without a traceback. Every other error is one
+    message and status 1; its traceback goes into the log file, see `daseg.cli.unexpected`. A
+    signal that asks to stop gives the status that shells use, 130 for Ctrl-C; a second signal ends
+    the program at once, with the same status.
     """
 
     @functools.wraps(main)
-    def run() -> None:
-        for stream in (sys.stdout, sys.stderr):  # names of files may be no text
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        for stream in (sys.stdout, sys.stderr):  # names of files may not be valid text
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         is_passed_on = "TORCHELASTIC_RUN_ID" in os.environ or PARENT in os.environ
         again_after = PASSED_ON_SECONDS if is_passed_on else TWICE_SECONDS
         with obeyed(_end_at_once, again_after):
             end_with_named_parent()
-            _run(main)
+            _run(functools.partial(main, *args, **kwargs))
 
     return run
 
@@ -41,7 +47,7 @@ def _run(main: Callable[[], None]) -> None:
         with obeyed():
             main()
     except UserError as error:
-        if hides_another(error) or is_shown():
+        if hides_another(error) or shows_tracebacks():
             keep_traceback(error, always=False)
         print(f"error: {_without_trace(str(error))}", file=sys.stderr)
         sys.exit(2)
@@ -51,7 +57,7 @@ def _run(main: Callable[[], None]) -> None:
         by_name = isinstance(stop, Stopped) and stop.number != signal.SIGINT
         print(f"\n{stop if by_name else 'stopped by the user'}", file=sys.stderr)
         sys.exit(stop.status if isinstance(stop, Stopped) else 130)
-    except BrokenPipeError:  # `tools/... | head`: nobody reads on
+    except BrokenPipeError:  # `daseg ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception as error:

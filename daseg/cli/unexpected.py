@@ -1,7 +1,6 @@
 """An error that nobody foresaw, as one message; its traceback goes where it can be looked at."""
 
 import logging
-import os
 import sys
 import tempfile
 import traceback
@@ -9,8 +8,8 @@ from pathlib import Path
 
 from daseg.utils.errors import UserError
 from daseg.utils.reasons import reason
+from daseg.utils.verbosity import TRACEBACK, shows_tracebacks
 
-SHOW = "DASEG_TRACEBACK"  # set to 1, every error shows its traceback
 PACKAGES = "site-packages"
 OUT_OF_MEMORY = (
     "the accelerator's memory is full: take fewer images at once (model.micro_batch), a smaller "
@@ -24,8 +23,8 @@ def report(error: Exception) -> str:
     kept = keep_traceback(error, always=True)
     where = f"{_place(error)}; " if _place(error) else ""
     remedy = OUT_OF_MEMORY if _is_out_of_memory(error) else BUG
-    is_above = is_shown() or kept is None
-    shown = "shown above" if is_above else f"in {kept} ({SHOW}=1 shows it)"
+    is_above = shows_tracebacks() or kept is None
+    shown = "shown above" if is_above else f"in {kept} ({TRACEBACK}=1 shows it)"
     return f"unexpected {_first_lines(reason(error))}\n  {where}the traceback is {shown}. {remedy}"
 
 
@@ -41,7 +40,7 @@ def keep_traceback(error: BaseException, *, always: bool) -> Path | None:
         The file; None where there is none.
     """
     text = "".join(traceback.format_exception(error))
-    if is_shown():
+    if shows_tracebacks():
         print(text, file=sys.stderr)
     for handler in _file_handlers():
         record = logging.LogRecord("daseg", logging.ERROR, __file__, 0, text, None, None)
@@ -60,11 +59,6 @@ def keep_traceback(error: BaseException, *, always: bool) -> Path | None:
         print(text, file=sys.stderr)
         return None
     return Path(name)
-
-
-def is_shown() -> bool:
-    """Whether the environment asks for tracebacks."""
-    return os.environ.get(SHOW, "") not in ("", "0")
 
 
 def hides_another(error: UserError) -> bool:

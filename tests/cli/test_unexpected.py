@@ -10,17 +10,17 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 
-from daseg.utils.cli import door
+from daseg.cli.exits import reports_errors
 from daseg.utils.errors import DataError
 from daseg.utils.log import make_strict
 
 
-@door
+@reports_errors
 def bug():
     raise ZeroDivisionError("by nought")
 
 
-@door
+@reports_errors
 def hiding():
     try:
         {}["key"]
@@ -28,7 +28,7 @@ def hiding():
         raise DataError("street.png is odd") from error
 
 
-@door
+@reports_errors
 def full():
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 

@@ -1,0 +1,58 @@
+"""Arguments that several commands share."""
+
+from argparse import ArgumentParser
+
+from daseg.utils.places import PLACES
+
+CONFIG = "config file, or the name of one of daseg's, as `daseg configs list` shows them"
+
+
+def add_config(parser: ArgumentParser, help: str = CONFIG) -> None:
+    """Add the config, ``--cfg-options KEY=VALUE ...`` and ``--world``."""
+    parser.add_argument("config", help=help)
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override config keys: train_cfg.max_iters=100 param_scheduler.0.power=1.0 "
+        "model.segmentor.backbone.weights=None",
+    )
+    add_world(parser)
+
+
+def add_world(parser: ArgumentParser, *, real: bool = False) -> None:
+    """Add ``--world {demo,camvid}``; with ``real`` also the name of the default, "real"."""
+    parser.add_argument(
+        "--world",
+        choices=[*PLACES, *(["real"] if real else [])],
+        help="run the config in a small world: its images, sizes, backbone, number of iterations",
+    )
+
+
+def add_device(parser: ArgumentParser) -> None:
+    """Add ``--device``; None where it is not given, see `default_device`."""
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
+
+
+def add_processes(parser: ArgumentParser) -> None:
+    """Add ``--gpus`` and ``--launcher``."""
+    parser.add_argument(
+        "--gpus",
+        type=int,
+        metavar="N",
+        help="use N GPUs of this machine (without a GPU: N processes)",
+    )
+    parser.add_argument(
+        "--launcher",
+        choices=["none", "pytorch", "slurm"],
+        default="none",
+        help="what has started the processes: torchrun or srun",
+    )
+
+
+def default_device(device: str | None) -> str:
+    """The device that was given, else the GPU where there is one, else the CPU."""
+    import torch
+
+    return device or ("cuda" if torch.cuda.is_available() else "cpu")

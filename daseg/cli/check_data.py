@@ -1,0 +1,38 @@
+"""Read every image and label of a config's data sets; report sizes, classes and broken files.
+
+    daseg check-data demo/source_only
+    daseg check-data CONFIG --split train --workers 8
+
+Prints the classes' shares of the pixels, and a line for each thing to mend: missing files, images
+without label and labels without image, files that cannot be read, sizes that differ, unknown ids,
+pictures that are to be turned or use a part of their 16 bits, links that count an image twice,
+classes without a pixel, classes that differ between splits, pipelines that fail or move too much.
+Ends with status 1 if there is one.
+"""
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from daseg.cli.arguments import add_config
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_config(parser)
+    add = parser.add_argument
+    add("--split", choices=["train", "val", "test", "all"], default="all")
+    add("--workers", type=int, default=4, help="threads that read (default 4)")
+    add("--may-lack", nargs="+", default=[], metavar="CLASS", help="classes that need no pixel")
+
+
+def run(args: Namespace) -> None:
+    """Check, print a report for each data set."""
+    from daseg.datasets.check import check_config
+    from daseg.config.load import load_config
+
+    cfg = load_config(args.config, args.cfg_options, world=args.world)
+    reports = check_config(cfg, args.split, args.workers, args.may_lack)
+    print("\n\n".join(map(str, reports)))
+    problems = sum(len(report.problems) for report in reports)
+    print(f"\n{problems} problems" if problems else "\nall files are in order")
+    sys.exit(1 if problems else 0)

@@ -1,0 +1,36 @@
+"""Draw the embedded world: street scenes of two domains, on disk as GTA5 and Cityscapes are.
+
+daseg make-demo
+daseg make-demo --root data/small --num-source 12 --num-target 10 --num-val 4 --num-test 4
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments: where the world is, and how large."""
+    add = parser.add_argument
+    add("--root", default="data/demo", help="folder of the world (default data/demo)")
+    add("--size", type=int, nargs=2, default=(512, 256), metavar=("W", "H"))
+    add("--num-source", type=int, default=400, help="labelled game pictures")
+    add("--num-target", type=int, default=300, help="city pictures, split train")
+    add("--num-val", type=int, default=60, help="city pictures, split val")
+    add("--num-test", type=int, default=60, help="city pictures, split test")
+    add("--seed", type=int, default=0)
+    add("--workers", type=int, help="processes (default: one a core)")
+    add("--force", action="store_true", help="replace a world of other settings")
+
+
+def run(args: Namespace) -> None:
+    """Draw the world and its contact sheet."""
+    from daseg.worlds.drawing import make_world, write_contact_sheet
+
+    args.size = tuple(args.size)
+    make_world(**vars(args))
+    sheet = Path(args.root) / "contact_sheet.png"
+    write_contact_sheet(Path(args.root), sheet)
+    print(
+        f"{args.root}: {args.num_source} game pictures in gta5/, {args.num_target} train, "
+        f"{args.num_val} val and {args.num_test} test city pictures in cityscapes/; see {sheet}"
+    )

@@ -1,0 +1,35 @@
+r"""Draw a panel: test images, their labels, and what one or several checkpoints see.
+
+    daseg panel --model source-only demo/source_only CHECKPOINT \
+        --model supervised demo/supervised CHECKPOINT --out panel.png
+"""
+
+from argparse import ArgumentParser, Namespace
+
+from daseg.cli.arguments import add_world
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    add = parser.add_argument
+    add(
+        "--model",
+        nargs=3,
+        action="append",
+        required=True,
+        metavar=("NAME", "CONFIG", "CHECKPOINT"),
+        help="a model to show; may be given several times",
+    )
+    add("--out", required=True, help="the picture file")
+    add("--num", type=int, default=6, help="number of images (default 6)")
+    add("--device", default="cpu")
+    add_world(parser)
+
+
+def run(args: Namespace) -> None:
+    """Draw."""
+    from daseg.engine.compare import show_models
+
+    models = [tuple(model) for model in args.model]
+    show_models(models, args.out, num=args.num, device=args.device, world=args.world)
+    print(f"the panel is {args.out}")

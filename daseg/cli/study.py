@@ -1,0 +1,61 @@
+"""Run a study: all its trainings and tests, and one report of what they show.
+
+    daseg study studies/quick --world demo
+    daseg study studies/paper --world demo --seeds 3
+    daseg study studies/paper --given translated=data/gta5_as_cityscapes
+
+What is done already is not made again: the same command goes on where it was stopped.
+"""
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from daseg.cli.arguments import add_world
+from daseg.utils.options import parse_pairs
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    add = parser.add_argument
+    add("study", help="the study's file, or the name of one of daseg's")
+    add("--root", help="where all of it goes (default work_dirs/studies/NAME/WORLD)")
+    add("--seeds", type=int, metavar="N", help="the first N seeds of the study (default: all)")
+    several: dict[str, Any] = dict(nargs="+", action="extend")
+    add("--rows", **several, metavar="ROW", help="only these rows, and what they need")
+    add(
+        "--given",
+        **several,
+        default=[],
+        metavar="NAME=PATH",
+        help="what is there already: the checkpoint of a row, which is then only tested, or the "
+        "folder or checkpoint that a step would make",
+    )
+    add(
+        "--devices",
+        **several,
+        metavar="DEVICE",
+        help="cuda:0 cuda:1, or cpu (default: all GPUs; none: cpu)",
+    )
+    add("--jobs", type=int, metavar="N", help="jobs at a time (default: one a GPU, or a core)")
+    add("--only-report", action="store_true", help="run nothing, report on what is there")
+    add("--list", action="store_true", help="run nothing, check all, show the jobs")
+    add_world(parser, real=True)
+
+
+def run(args: Namespace) -> None:
+    """Run the study."""
+    from daseg.study import choose_devices, run_study
+
+    files = run_study(
+        args.study,
+        root=args.root,
+        world=None if args.world == "real" else args.world,
+        num_seeds=args.seeds,
+        rows=args.rows,
+        given=parse_pairs(args.given, "--given"),
+        devices=choose_devices(args.devices, args.jobs),
+        only_report=args.only_report,
+        only_list=args.list,
+    )
+    if files:
+        print("the report:", *files)
