@@ -27,8 +27,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Check, print a report for each data set."""
-    from daseg.datasets.check import check_config
     from daseg.config.load import load_config
+    from daseg.datasets.check import check_config
 
     cfg = load_config(args.config, args.cfg_options, world=args.world)
     reports = check_config(cfg, args.split, args.workers, args.may_lack)

@@ -50,9 +50,9 @@ def _list(pattern: str) -> None:
 
 
 def _show(name: str, *, full: bool) -> None:
-    from daseg.config.names import find_config
-    from daseg.config.load import load_config
     from daseg.config.files import check_files
+    from daseg.config.load import load_config
+    from daseg.config.names import find_config
     from daseg.config.text import config_text
 
     if full:
@@ -65,8 +65,8 @@ def _show(name: str, *, full: bool) -> None:
 
 def _copy(name: str, folder: Path, *, force: bool) -> None:
     """Copy a config and its bases, in the folders in which they lie to each other."""
-    from daseg.config.names import config_folder, find_config
     from daseg.config.files import base_files
+    from daseg.config.names import config_folder, find_config
     from daseg.utils.files import atomic_write_text
 
     root = config_folder().resolve()

@@ -31,9 +31,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Convert one file and print what became of each of its keys."""
-    from daseg.config.load import load_config
     from daseg.compat.convert import convert_file
     from daseg.compat.cyclegan import convert_network_file
+    from daseg.config.load import load_config
     from daseg.registry import MODELS
     from daseg.segmentor import build_segmentor, without_initial_weights
 

@@ -93,8 +93,8 @@ def _has_bf16() -> str:
 
 
 def _configs(pattern: str) -> Iterator[Any]:
-    from daseg.config.names import config_folder, config_names
     from daseg.config.files import read_config
+    from daseg.config.names import config_folder, config_names
 
     for name in config_names(pattern):
         if not name.startswith("studies/"):
