@@ -10,6 +10,7 @@ from mmengine.hooks import CheckpointHook as MMCheckpointHook
 from mmengine.runner import Runner
 
 from daseg.engine.checkpoint import numbered_checkpoints, save_now
+from daseg.engine.outside import warn_of_space
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
 from daseg.utils.log import quiet
@@ -57,6 +58,7 @@ class CheckpointHook(MMCheckpointHook):
         """Prepare the folder; warn where a checkpoint will find no room."""
         with quiet(logging.WARNING):  # mmengine warns of its own FileClient
             super().before_train(runner)
+        warn_of_space(runner)
 
     def after_train(self, runner: Runner) -> None:
         """Keep what an early stop would lose."""

@@ -108,6 +108,12 @@ def test_too_little_space_is_warned_of(optimizer, size, tmp_path, monkeypatch, c
     assert capsys.readouterr().err == ""
 
 
+def test_a_training_warns_of_too_little_space(tiny_config, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(outside, "free_bytes", lambda folder: 1)
+    train(tiny_config(), work_dir=tmp_path, cfg_options={"train_cfg.max_iters": 1})
+    assert capsys.readouterr().err.count("warning: a checkpoint will take about") == 1
+
+
 @pytest.mark.parametrize("name", ["", "file/run", "file"])
 def test_an_impossible_work_dir_is_refused_before_anything(name, tiny_config, tmp_path):
     (tmp_path / "file").touch()
