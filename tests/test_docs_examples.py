@@ -34,10 +34,9 @@ def examples():
         registry.import_from_location()
     before = {kind: dict(registry.module_dict) for kind, registry in KINDS.items()}
     names: dict[str, Any] = {}
-    for page in ("README.md", "docs/extend.md"):
-        for code in blocks(page):
-            if "register_module" in code:
-                exec(compile(code, page, "exec"), names)
+    for code in blocks("docs/extend.md"):
+        if "register_module" in code:
+            exec(compile(code, "docs/extend.md", "exec"), names)
     yield names
     for kind, registry in KINDS.items():
         registry.module_dict.clear()
@@ -70,10 +69,10 @@ def test_the_example_objective_is_least_where_nothing_is_known(examples):
     torch.nn.init.zeros_(segmentor.head.classifier.weight)
     torch.nn.init.zeros_(segmentor.head.classifier.bias)
     view = View(segmentor, torch.zeros(2, 3, 32, 32), None, align_corners=False)
-    assert objective.source_losses(view)["loss_sure"].item() == pytest.approx(-np.log(4))
+    assert objective.source_losses(view)["loss_confidence"].item() == pytest.approx(-np.log(4))
 
 
-def test_the_example_on_the_target_wants_all_classes(examples):
+def test_the_example_on_the_target_favours_all_classes(examples):
     objective = OBJECTIVES.build(dict(type="Diversity", weight=1.0, begin=7))
     assert [objective.needs_target(iteration) for iteration in (0, 6, 7)] == [False, False, True]
     segmentor = Segmentor(dict(type="PlainNet", width=2), dict(type="LinearHead"), num_classes=4)
@@ -87,7 +86,7 @@ def test_the_example_on_the_target_wants_all_classes(examples):
     assert losses == pytest.approx([-np.log(4), 0.0], abs=1e-6)
 
 
-def test_the_example_that_asks_the_teacher(examples):
+def test_the_example_that_uses_the_teacher(examples):
     objective = OBJECTIVES.build(dict(type="FollowTeacher", weight=2.0))
     segmentor, teacher = (
         Segmentor(dict(type="PlainNet", width=2), dict(type="LinearHead"), num_classes=4)
@@ -121,25 +120,25 @@ def test_the_example_gan_loss_smooths_the_real_label_alone(examples):
 
 
 def test_the_example_adaptation_makes_a_step(examples):
-    code = next(c for c in blocks("docs/extend.md") if 'type="SurenessAdversarial"' in c)
+    code = next(c for c in blocks("docs/extend.md") if 'type="ConfidenceAdversarial"' in c)
     config: dict[str, Any] = {}
     exec(code, config)
     objectives = config["model"]["objectives"]
     objectives[-1]["begin"] = 0
     segmentor = Segmentor(dict(type="PlainNet", width=2), dict(type="LinearHead"), num_classes=4)
     adapter = DomainAdapter(segmentor, objectives).train()
-    whole, sure = (objective.discriminator for objective in adapter.adversaries)
+    whole, confidence = (objective.discriminator for objective in adapter.adversaries)
     assert whole(torch.zeros(2, 4, 32, 48)).shape == (2, 1, 1, 1)
-    assert sure.conv1.in_channels == 1
+    assert confidence.conv1.in_channels == 1
     before = {name: value.clone() for name, value in adapter.named_parameters()}
     sgd = dict(optimizer=dict(type="SGD", lr=1.0))
     wrappers = OptimizersByNetwork(dict(segmentor=sgd, discriminators=sgd))(adapter)
     image, label = torch.randint(256, (2, 3, 32, 48)).byte(), torch.randint(4, (2, 32, 48))
     batch = dict(source=dict(image=image, label=label), target=dict(image=image.flip(0) // 2))
     log = adapter.train_step(batch, wrappers)
-    games = ("adv", "disc", "adv_sureness", "disc_sureness")
+    games = ("adv", "disc", "adv_confidence", "disc_confidence")
     accuracies = [
-        f"disc_acc_{domain}{s}" for domain in ("source", "target") for s in ("", "_sureness")
+        f"disc_acc_{domain}{s}" for domain in ("source", "target") for s in ("", "_confidence")
     ]
     losses = [f"loss_{name}" for name in ("seg", "diversity", *games)]
     assert set(log) == {*losses, *accuracies}

@@ -1,4 +1,4 @@
-"""What every run shares: hooks, logging, seeds."""
+"""Hooks, logging and seeds of every run."""
 
 default_scope = 'daseg'
 randomness = dict(seed=0)

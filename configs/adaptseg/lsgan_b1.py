@@ -1,15 +1,11 @@
-"""The study's multi_640x360_lsgan_b1: AdaptSegNet, two levels, least-squares GAN, 640x360.
+"""AdaptSegNet, two levels, least-squares GAN, at 640x360 (the study's multi_640x360_lsgan_b1).
 
     python tools/train.py configs/adaptseg/lsgan_b1.py
-    python tools/train.py configs/adaptseg/lsgan_b1.py --world demo
 
-The study got 15.52 mIoU after 150000 iterations, far below a network that has seen the source
-alone (36.6 in Tsai et al., CVPR 2018). Not stated and assumed: both domains at 640x360, the
+The study reports 15.52 mIoU after 150000 iterations, far below a source-only network (36.6 in Tsai
+et al., CVPR 2018). The study does not state, so these are assumed: both domains at 640x360, the
 adversarial weights of the paper's two-level network (for LSGAN its authors suggest ten times as
 much: multi_lsgan.py), the published initial weights. Tested at 1024x512 as published.
-
-Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes.
 """
 
 _base_ = ['./lsgan_b2.py']

@@ -1,15 +1,11 @@
-"""The study's multi_640x360_lsgan_b2: AdaptSegNet, two levels, least-squares GAN, 512x256.
+"""AdaptSegNet, two levels, least-squares GAN, at 512x256 (the study's multi_640x360_lsgan_b2).
 
     python tools/train.py configs/adaptseg/lsgan_b2.py
-    python tools/train.py configs/adaptseg/lsgan_b2.py --world demo
 
-The study got 20.62 mIoU after 120000 iterations, far below a network that has seen the source
-alone (36.6 in Tsai et al., CVPR 2018). Not stated and assumed: both domains at 512x256, the
+The study reports 20.62 mIoU after 120000 iterations, far below a source-only network (36.6 in Tsai
+et al., CVPR 2018). The study does not state, so these are assumed: both domains at 512x256, the
 adversarial weights of the paper's two-level network (for LSGAN its authors suggest ten times as
 much: multi_lsgan.py), the published initial weights. Tested at 1024x512 as published.
-
-Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py',

@@ -1,13 +1,9 @@
 """AdaptSegNet, two levels, least-squares GAN: GTA5 to Cityscapes.
 
     python tools/train.py configs/adaptseg/multi_lsgan.py
-    python tools/train.py configs/adaptseg/multi_lsgan.py --world demo
 
-Tsai et al., CVPR 2018, have no number for two levels with this loss; the adversarial weights
-0.002 and 0.01 are what its authors suggest to users, untested.
-
-Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes.
+Tsai et al., CVPR 2018, have no number for two levels with this loss. The adversarial weights 0.002
+and 0.01 are what its authors suggest to users; they did not test them.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py',

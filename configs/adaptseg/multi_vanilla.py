@@ -1,15 +1,11 @@
 """AdaptSegNet, two levels, cross-entropy GAN: GTA5 to Cityscapes.
 
     python tools/train.py configs/adaptseg/multi_vanilla.py
-    python tools/train.py configs/adaptseg/multi_vanilla.py --world demo
 
 Tsai et al., "Learning to Adapt Structured Output Space for Semantic Segmentation", CVPR 2018,
-report 42.4 mIoU (source-only: 36.6). Users of the public code report 39.5 to 42.5, changing by
-points from checkpoint to checkpoint. For PyTorch 0.4 its authors advise a quarter and a half of
-the adversarial weights, 0.00005 and 0.0005.
-
-Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes.
+report 42.4 mIoU (source-only: 36.6). Users of the public code report 39.5 to 42.5, with
+differences of points between checkpoints. For PyTorch 0.4 its authors advise a quarter and a half
+of the adversarial weights, 0.00005 and 0.0005.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py',

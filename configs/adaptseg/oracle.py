@@ -1,12 +1,10 @@
-"""AdaptSegNet's network supervised on Cityscapes: what adaptation could reach at best.
+"""AdaptSegNet's network supervised on Cityscapes: an upper bound for its adaptation.
 
     python tools/train.py configs/adaptseg/oracle.py
-    python tools/train.py configs/adaptseg/oracle.py --world demo
 
-The authors of AdaptSegNet (Tsai et al., CVPR 2018) show 65.1 mIoU on the page of their code. As there
-the network has one head. Whole images are resized to 1024x512, where the base below crops them, and the schedule is that of the adaptation (assumed: the public code has no training
-of it). Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes.
+The authors of AdaptSegNet (Tsai et al., CVPR 2018) show 65.1 mIoU on the page of their code. As
+there, the network has one head. Whole images are resized to 1024x512 (the base crops them). The
+schedule is that of the adaptation, which is assumed: the public code has no training of it.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py', '../_base_/datasets/cityscapes_640x360.py',

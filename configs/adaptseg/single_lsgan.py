@@ -1,13 +1,9 @@
 """AdaptSegNet, one level, least-squares GAN: GTA5 to Cityscapes.
 
     python tools/train.py configs/adaptseg/single_lsgan.py
-    python tools/train.py configs/adaptseg/single_lsgan.py --world demo
 
-The public code of Tsai et al., CVPR 2018, reports 44.1 mIoU, the best of its variants and the
-steadiest. The network is that of two levels, its auxiliary head of weight 0, as published.
-
-Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes.
+The public code of Tsai et al., CVPR 2018, reports 44.1 mIoU, the best and most stable of its
+variants. As published, the network is the two-level one, with weight 0 for its auxiliary head.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py',

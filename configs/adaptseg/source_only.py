@@ -2,13 +2,12 @@
 
     python tools/train.py configs/adaptseg/source_only.py --work-dir work_dirs/adaptseg_source_only
 
-Other configs have this file name, too, hence the work dir. Every adaptation is measured against
-this. Tsai et al. (CVPR 2018) report 36.6 mIoU. No image of Cityscapes is seen in training, so that
-batch norm's statistics are the source's alone. The schedule ends at 250000, the training at 150000,
-as theirs. Their optimizer is given the backbone's weights about three times; here each weight is
-given once, at the stated rate. To do as theirs:
-`--cfg-options optim_wrapper.segmentor.emulate_duplicate_groups=True`. Not yet run here: it needs
-GTA5, Cityscapes and a GPU.
+The baseline of every adaptation: Tsai et al. (CVPR 2018) report 36.6 mIoU. Training sees no image
+of Cityscapes, so batch norm has the statistics of the source alone. As theirs, the schedule ends
+at 250000 and the training at 150000. Their optimizer lists the backbone's weights about three
+times; here each weight is listed once. To do as they do: `--cfg-options
+optim_wrapper.segmentor.emulate_duplicate_groups=True`. Other configs have this file name too,
+hence the work dir.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py',

@@ -1,14 +1,12 @@
 """AdaptSegNet, two levels, least-squares GAN: SYNTHIA to Cityscapes.
 
     python tools/train.py configs/adaptseg/synthia_multi_lsgan.py
-    python tools/train.py configs/adaptseg/synthia_multi_lsgan.py --world demo
 
-There is no published number; the adversarial weights 0.002 and 0.01 are what the authors of
-Tsai et al., CVPR 2018, suggest for GTA5, untested.
+There is no published number. The adversarial weights 0.002 and 0.01 are what the authors of Tsai
+et al., CVPR 2018, suggest for GTA5; they did not test them.
 
 mIoU13 and mIoU16 are the means over 13 and 16 of the 19 classes. The source has its own size,
-1280x760: the public code has no reader for it. Not yet run here on the real images, which need
-a GPU; the second command runs it in the embedded world, within minutes.
+1280x760; the public code has no reader for it.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py',

@@ -1,13 +1,11 @@
 """AdaptSegNet, two levels, cross-entropy GAN: SYNTHIA to Cityscapes.
 
     python tools/train.py configs/adaptseg/synthia_multi_vanilla.py
-    python tools/train.py configs/adaptseg/synthia_multi_vanilla.py --world demo
 
 Tsai et al., CVPR 2018, report 46.7 mIoU over 13 classes (source-only: 38.6).
 
 mIoU13 and mIoU16 are the means over 13 and 16 of the 19 classes. The source has its own size,
-1280x760: the public code has no reader for it. Not yet run here on the real images, which need
-a GPU; the second command runs it in the embedded world, within minutes.
+1280x760; the public code has no reader for it.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py',

@@ -1,14 +1,12 @@
 """AdaptSegNet, one level, least-squares GAN: SYNTHIA to Cityscapes.
 
     python tools/train.py configs/adaptseg/synthia_single_lsgan.py
-    python tools/train.py configs/adaptseg/synthia_single_lsgan.py --world demo
 
-There is no published number; the adversarial weight is that of the public code of Tsai et al.,
-CVPR 2018, for GTA5. The network is that of two levels, its auxiliary head of weight 0.
+There is no published number. The adversarial weight is that of the public code of Tsai et al.,
+CVPR 2018, for GTA5. The network is the two-level one, with weight 0 for its auxiliary head.
 
 mIoU13 and mIoU16 are the means over 13 and 16 of the 19 classes. The source has its own size,
-1280x760: the public code has no reader for it. Not yet run here on the real images, which need
-a GPU; the second command runs it in the embedded world, within minutes.
+1280x760; the public code has no reader for it.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py',

@@ -1,14 +1,12 @@
 """AdaptSegNet, one level, cross-entropy GAN: SYNTHIA to Cityscapes.
 
     python tools/train.py configs/adaptseg/synthia_single_vanilla.py
-    python tools/train.py configs/adaptseg/synthia_single_vanilla.py --world demo
 
-Tsai et al., CVPR 2018, report 45.9 mIoU over 13 classes. As in the public code the network is
-that of two levels, its auxiliary head of weight 0.
+Tsai et al., CVPR 2018, report 45.9 mIoU over 13 classes. As in the public code, the network is the
+two-level one, with weight 0 for its auxiliary head.
 
 mIoU13 and mIoU16 are the means over 13 and 16 of the 19 classes. The source has its own size,
-1280x760: the public code has no reader for it. Not yet run here on the real images, which need
-a GPU; the second command runs it in the embedded world, within minutes.
+1280x760; the public code has no reader for it.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py',

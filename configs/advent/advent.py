@@ -1,14 +1,10 @@
 """ADVENT's adversarial entropy minimisation (AdvEnt): GTA5 to Cityscapes.
 
     python tools/train.py configs/advent/advent.py
-    python tools/train.py configs/advent/advent.py --world demo
 
 Vu et al., "ADVENT: Adversarial Entropy Minimization for Domain Adaptation in Semantic
-Segmentation", CVPR 2019, report 43.8 mIoU. The discriminators see each class's part in the
-entropy of the softmax. Their heads sum all four dilated branches, AdaptSegNet's two.
-
-Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes.
+Segmentation", CVPR 2019, report 43.8 mIoU. The discriminators see the contribution of each class
+to the entropy of the softmax. The heads sum all four dilated branches; AdaptSegNet's sum two.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py',

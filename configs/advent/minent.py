@@ -1,14 +1,10 @@
 """ADVENT's direct entropy minimisation (MinEnt): GTA5 to Cityscapes.
 
     python tools/train.py configs/advent/minent.py
-    python tools/train.py configs/advent/minent.py --world demo
 
 Vu et al., "ADVENT: Adversarial Entropy Minimization for Domain Adaptation in Semantic
-Segmentation", CVPR 2019. No discriminators: the mean entropy of both heads' predictions on the
-target is made small. Their heads sum all four dilated branches, AdaptSegNet's two.
-
-Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes.
+Segmentation", CVPR 2019. There is no discriminator: the mean entropy of both heads' predictions on
+the target is minimised. The heads sum all four dilated branches; AdaptSegNet's sum two.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py',

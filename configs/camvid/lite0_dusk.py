@@ -1,10 +1,10 @@
-"""The same network, supervised on the 62 labelled images at dusk: what adaptation could reach.
+"""The network of lite0_day.py, supervised on the 62 labelled images at dusk: an upper bound.
 
     python tools/train.py configs/camvid/lite0_dusk.py
     python tools/test.py configs/camvid/lite0_dusk.py work_dirs/lite0_dusk/iter_1000.pth
 
-The curve is drawn on the images it is tested on, since dusk has no others with labels; nothing is
-chosen by it, and the last checkpoint is the one that counts.
+The validation curve is drawn on the test images, since no other images at dusk have labels.
+Nothing is chosen by it: the last checkpoint is the one that counts.
 """
 
 _base_ = ['./lite0_day.py']

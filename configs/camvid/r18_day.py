@@ -3,8 +3,8 @@
     python tools/train.py configs/camvid/r18_day.py
     python tools/test.py configs/camvid/r18_day.py work_dirs/r18_day/iter_2400.pth
 
-What ImageNet weights are worth is the distance to lite0_day.py. Backbone and head start alike,
-so that they learn at one rate.
+The difference to lite0_day.py shows what ImageNet weights are worth. Backbone and head both start
+from random weights, so they share one learning rate.
 """
 
 _base_ = ['../_base_/datasets/camvid.py', '../_base_/schedules/sgd_poly.py',

@@ -1,14 +1,10 @@
 """CycleGAN with the domains swapped: Cityscapes, now the source, in the look of GTA5.
 
     python tools/train.py configs/cyclegan/cityscapes2gta.py
-    python tools/train.py configs/cyclegan/cityscapes2gta.py --world demo
 
-The same training as gta2cityscapes.py, which learns both directions too; a file of its own for
-those who translate test images of Cityscapes by "source_to_target" and feed a segmentor trained on
-GTA5. No label is read.
-
-The full run has not been made here: it needs a GPU, for days. The second command trains small
-networks in the embedded world, within minutes.
+The same training as gta2cityscapes.py, which learns both directions too. This config is for
+translating test images of Cityscapes by "source_to_target", for a segmentor trained on GTA5. No
+label is read. The training takes days on a GPU.
 """
 
 _base_ = ['gta2cityscapes.py']

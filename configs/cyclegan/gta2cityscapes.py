@@ -1,14 +1,11 @@
 """CycleGAN: GTA5 in the look of Cityscapes, and Cityscapes in that of GTA5.
 
     python tools/train.py configs/cyclegan/gta2cityscapes.py
-    python tools/train.py configs/cyclegan/gta2cityscapes.py --world demo
 
-Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
-ICCV 2017. As their own translation of GTA5: images 1024 wide, crops of 360x360, an identity loss
-as heavy as the cycle's. Whole images of that width are translated afterwards. No label is read.
-
-The full run has not been made here: it needs a GPU, for days. The second command trains small
-networks in the embedded world, within minutes.
+Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV
+2017. As in the authors' translation of GTA5: images 1024 wide, crops of 360x360, an identity loss
+of the same weight as the cycle's. Whole images of that width are translated afterwards. No label
+is read. The training takes days on a GPU.
 """
 
 _base_ = ['../_base_/models/cyclegan_resnet9.py', '../_base_/schedules/cyclegan.py',

@@ -1,17 +1,15 @@
-"""CyCADA's translation: CycleGAN from GTA5 to Cityscapes, held to the meaning of the images.
+r"""CyCADA's translation: CycleGAN from GTA5 to Cityscapes with semantic consistency.
 
     python tools/train.py configs/cyclegan/gta2cityscapes_semantic.py
-    python tools/train.py configs/cyclegan/gta2cityscapes_semantic.py --world demo \
-        --cfg-options model.segmentor_weights=work_dirs/demo/style_transfer_source_only/iter_120.pth
 
-Hoffman et al., "CyCADA: Cycle-Consistent Adversarial Domain Adaptation", ICML 2018, eq. (4). What a
-segmentor says of an image it shall say of its translation too. CycleGAN alone is free to turn sky
-into trees, where the city has less sky than the game. The segmentor is that of
-configs/style_transfer/source_only.py, trained before and frozen: it has seen GTA5's labels, and none
-of Cityscapes. The weight of 1 is ours.
+Hoffman et al., "CyCADA: Cycle-Consistent Adversarial Domain Adaptation", ICML 2018, eq. (4): the
+prediction of a frozen segmentor for the translation has to agree with its prediction for the
+image. CycleGAN alone is free to turn sky into trees, since the city has less sky than the game.
+The segmentor is that of configs/style_transfer/source_only.py, trained before: it has seen the
+labels of GTA5 and none of Cityscapes. The weight of 1 is ours. In a small world:
 
-Not yet run here on the real images, which need a GPU; the second command runs it in the embedded
-world.
+    python tools/train.py configs/cyclegan/gta2cityscapes_semantic.py --world demo --cfg-options \
+        model.segmentor_weights=work_dirs/demo/style_transfer_source_only/iter_120.pth
 """
 
 _base_ = ['./gta2cityscapes.py']

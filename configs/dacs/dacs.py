@@ -1,19 +1,15 @@
-"""DACS: source classes pasted onto target images that a teacher labels: GTA5 to Cityscapes.
+"""DACS: source classes pasted onto target images that a teacher labels. GTA5 to Cityscapes.
 
     python tools/train.py configs/dacs/dacs.py
-    python tools/train.py configs/dacs/dacs.py --world demo
 
 Tranheden et al., "DACS: Domain Adaptation via Cross-domain Mixed Sampling", WACV 2021, with the
-values of the public code: batches of 2 and 2 crops of 512x512, 250000 iterations, one head,
-AdaptSegNet's, of which two branches are summed, a teacher of momentum 0.01. Its README says of the
+values of the public code: batches of 2 and 2 crops of 512x512, 250000 iterations, one head
+(AdaptSegNet's, which sums two branches), a teacher of momentum 0.01. Its README says of the
 published network that it "peaked at 53.66 mIoU and ended at 53.04 mIoU".
 
-Differences from it, beside those that `ClassMix` names: the initial weights are AdaptSegNet's
-file (ImageNet and MSCOCO), and not the one that the public code loads; what is tested is the
-teacher, at full-size labels.
-
-Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes.
+Differences from it, beside those named in `ClassMix`: the initial weights are AdaptSegNet's file
+(ImageNet and MSCOCO), not the one that the public code loads; the teacher is tested, at full-size
+labels.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py',

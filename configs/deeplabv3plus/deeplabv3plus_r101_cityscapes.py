@@ -1,14 +1,14 @@
-"""DeepLab v3+ on ResNet-101, supervised on Cityscapes: the study's teacher.
+r"""DeepLab v3+ on ResNet-101, supervised on Cityscapes: the teacher of the study's students.
 
     tools/dist_train.sh configs/deeplabv3plus/deeplabv3plus_r101_cityscapes.py 4
-    python tools/convert_checkpoint.py segmentron deeplabv3_plus_resnet101_segmentron.pth \\
+    python tools/convert_checkpoint.py segmentron deeplabv3_plus_resnet101_segmentron.pth \
         data/weights/segmentron.pth --config configs/deeplabv3plus/deeplabv3plus_r101_cityscapes.py
-    python tools/test.py configs/deeplabv3plus/deeplabv3plus_r101_cityscapes.py \\
+    python tools/test.py configs/deeplabv3plus/deeplabv3plus_r101_cityscapes.py \
         data/weights/segmentron.pth
 
 Chen et al., ECCV 2018, in SegmenTron's variant and training: 400 epochs of 2975 images in batches
 of 16. Its published weights reach 78.27 mIoU on the validation images, padded by one pixel to
-1025x2049. Neither the training nor that test has been run here: both need Cityscapes.
+1025x2049.
 """
 
 _base_ = ['../_base_/models/deeplabv3plus_r101.py', '../_base_/datasets/cityscapes.py',

@@ -1,4 +1,4 @@
-"""The embedded world, supervised on the target: what an adaptation could reach at best.
+"""The embedded world, supervised on the target: an upper bound for adaptation.
 
     python tools/make_demo.py
     python tools/train.py configs/demo/supervised.py

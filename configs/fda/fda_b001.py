@@ -1,21 +1,18 @@
 """FDA with beta 0.01, before its self-training: GTA5 to Cityscapes.
 
     python tools/train.py configs/fda/fda_b001.py
-    python tools/train.py configs/fda/fda_b001.py --world demo
 
-Yang and Soatto, "FDA: Fourier Domain Adaptation for Semantic Segmentation", CVPR 2020. Each game
-image takes on the low frequencies of a city image, and the robust entropy of predictions on the
-target is small from the first iteration on, as in the public README's command; the default of the
-option, switch2entropy, is 50000. One head that sums four branches. The polynomial decay would end
-after 150000 iterations; the public code stops after 100000. It tests at 1344x576. Differences from
-it: the entropy is measured at the image's resolution, not at the head's, and the translator's
-window is symmetric. That the initial weights are those of AdaptSegNet is assumed.
+Yang and Soatto, "FDA: Fourier Domain Adaptation for Semantic Segmentation", CVPR 2020. Each source
+image takes on the low frequencies of a target image. The robust entropy of target predictions is
+minimised from the first iteration on, as in the public README's command (the default of the public
+option, switch2entropy, is 50000). One head sums four branches. The polynomial decay would end
+after 150000 iterations; the public code stops after 100000. It tests at 1344x576.
+
+Differences from the public code: the entropy is measured at the image's resolution, not the
+head's, and the translator's window is symmetric. Assumed: the initial weights are AdaptSegNet's.
 
 The README reports 50.45 mIoU for the mean of the published networks of beta 0.01, 0.05 and 0.09
-(docs/evaluate.md says how to test such a mean); it does not say after how much self-training.
-
-Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes.
+(docs/evaluate.md: how to test such a mean). It does not say after how much self-training.
 """
 
 _base_ = ['../_base_/models/adaptsegnet_r101.py',

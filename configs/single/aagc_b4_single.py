@@ -1,17 +1,13 @@
-"""The study's "Seg-Uncertainty -> single segmentation": one head, segmentation and adversarial
-loss, on GTA5 translated to Cityscapes' look.
+"""Seg-Uncertainty's network with one head on translated GTA5: segmentation and adversarial loss.
 
     python tools/train.py configs/single/aagc_b4_single.py
-    python tools/train.py configs/single/aagc_b4_single.py --world demo
 
-The study got 42.9 mIoU after 45000 iterations (41.71 after 40000). The network is that of Zheng and
-Yang (IJCAI 2020) without its auxiliary head, so that memory regularisation has no part either. The
-translated images (Hoffman et al., CyCADA, ICML 2018) lie in data/gta5_as_cityscapes/images, under
-GTA5's names; there are fewer, and labels come from data/gta5. Assumed are the class weights, the
-hardest pixels and the adversarial weight of the main head.
-
-Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes, once its own game is translated.
+The study's "Seg-Uncertainty -> single segmentation": 42.9 mIoU after 45000 iterations (41.71 after
+40000). The network is that of Zheng and Yang (IJCAI 2020) without its auxiliary head, so there is
+no memory regularisation either. The translated images (Hoffman et al., CyCADA, ICML 2018) are in
+data/gta5_as_cityscapes/images, under GTA5's names; there are fewer of them, and labels come from
+data/gta5. Assumed are the class weights, the hardest pixels and the adversarial weight of the main
+head.
 """
 
 _base_ = ['../_base_/models/seg_uncertainty_r101.py',

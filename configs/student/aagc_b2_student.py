@@ -1,26 +1,22 @@
-"""The study's aagc_640x360_b2_student: aagc_b2 continued with a labelled teacher's pseudo-labels.
+r"""A student: aagc_b2 continued with pseudo-labels of a teacher that saw the target's labels.
 
-    python tools/pseudo_label.py configs/deeplabv3plus/deeplabv3plus_r101_cityscapes.py \\
+    python tools/pseudo_label.py configs/deeplabv3plus/deeplabv3plus_r101_cityscapes.py \
         data/weights/segmentron.pth --out data/cityscapes_pseudo_labels
     python tools/train.py configs/student/aagc_b2_student.py
-    python tools/train.py configs/student/aagc_b2_student.py --world demo
 
-The study got 46.42 mIoU after 20000 iterations, from the best checkpoint of aagc_b2 (44.42), here
-its last. Beside what aagc_b2 learns, the network learns hard pseudo-labels of Cityscapes' training
-images. Their teacher, DeepLab v3+, was trained on Cityscapes' true labels: this is distillation
-from a labelled teacher, not unsupervised adaptation (of weights converted from elsewhere the report
-says that it is not known). Unsupervised is the same training on pseudo-labels of aagc_b2 itself:
+The study's aagc_640x360_b2_student: 46.42 mIoU after 20000 iterations from the best checkpoint of
+aagc_b2 (44.42); here from its last. Hard pseudo-labels of Cityscapes' training images are added to
+the objectives of aagc_b2. Their teacher, DeepLab v3+, was trained on Cityscapes' true labels: this
+is distillation from a labelled teacher, not unsupervised adaptation. (For converted weights the
+report says that it is not known.) The unsupervised counterpart uses pseudo-labels of aagc_b2:
 
-    python tools/pseudo_label.py configs/style_transfer/aagc_b2.py \\
+    python tools/pseudo_label.py configs/style_transfer/aagc_b2.py \
         work_dirs/aagc_b2/iter_40000.pth --out data/pseudo_self
-    python tools/train.py configs/student/aagc_b2_student.py --work-dir work_dirs/self_student \\
+    python tools/train.py configs/student/aagc_b2_student.py --work-dir work_dirs/self_student \
         --cfg-options train_dataloader.dataset.pseudo_labels=data/pseudo_self
 
 Assumed are the loss on the pseudo-labels, cross-entropy of all pixels, its weights, 1 and 0.5 as
-in Zheng and Yang's second training (IJCV 2021), and that warm-up and decay begin anew.
-
-Not yet run here on the real images, which need a GPU; in the embedded world it takes minutes, once
-its own game is translated, its aagc_b2 trained and its city labelled.
+in Zheng and Yang's second training (IJCV 2021), and that warm-up and decay start again.
 """
 
 _base_ = ['../style_transfer/aagc_b2.py']

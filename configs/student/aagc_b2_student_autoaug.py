@@ -1,16 +1,12 @@
-"""The study's aagc_640x360_b2_student_autoaug: aagc_b2_student with AutoAugment on the source.
+"""The student aagc_b2_student with AutoAugment on the source.
 
     python tools/train.py configs/student/aagc_b2_student_autoaug.py
-    python tools/train.py configs/student/aagc_b2_student_autoaug.py --world demo
 
-The study got 45.16 mIoU after 25000 iterations, where aagc_b2_student got 46.42 after 20000: there,
-AutoAugment did not help. It is that of configs/augmentation/aagc_b2_multiaug.py. As in
-aagc_b2_student, which says how to make the pseudo-labels, the teacher was trained on Cityscapes'
-true labels, and this is distillation from it; what is unsupervised, and what is assumed, stands
-there, too.
-
-Not yet run here on the real images, which need a GPU; in the embedded world it takes minutes, once
-its own game is translated, its aagc_b2 trained and its city labelled.
+The study's aagc_640x360_b2_student_autoaug: 45.16 mIoU after 25000 iterations, where
+aagc_b2_student reaches 46.42 after 20000; AutoAugment, that of
+configs/augmentation/aagc_b2_multiaug.py, did not help. As in aagc_b2_student.py, which says how to
+make the pseudo-labels, what is assumed and what the unsupervised counterpart is, this is
+distillation from a labelled teacher.
 """
 
 _base_ = ['../style_transfer/aagc_b2.py']

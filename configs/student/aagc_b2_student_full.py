@@ -1,25 +1,19 @@
-"""The study's aagc_640x360_b2_student_full: aagc_b2 with a labelled teacher's pseudo-labels.
+r"""A student from the usual initial weights: aagc_b2 with a labelled teacher's pseudo-labels.
 
     python tools/train.py configs/student/aagc_b2_student_full.py
-    python tools/train.py configs/student/aagc_b2_student_full.py --world demo
 
-The study got 46.92 mIoU after 40000 iterations (15000: 35.41, 25000: 43.72, 50000: 43.02, 60000:
-45.56), where aagc_b2 got 44.42. The pseudo-labels are there from the start, which is from the usual
-initial weights.
-As there, where it stands how to make the pseudo-labels, the teacher was trained on Cityscapes' true
-labels, and this is distillation from it. Unsupervised is the same training on pseudo-labels of
-aagc_b2 itself:
+The study's aagc_640x360_b2_student_full: 46.92 mIoU after 40000 iterations (15000: 35.41, 25000:
+43.72, 50000: 43.02, 60000: 45.56), where aagc_b2 reaches 44.42. The pseudo-labels, made as
+aagc_b2_student.py says, are used from the start. Their teacher was trained on Cityscapes' true
+labels: this is distillation. The unsupervised counterpart uses pseudo-labels of aagc_b2 itself:
 
-    python tools/pseudo_label.py configs/style_transfer/aagc_b2.py \\
+    python tools/pseudo_label.py configs/style_transfer/aagc_b2.py \
         work_dirs/aagc_b2/iter_40000.pth --out data/pseudo_self
-    python tools/train.py configs/student/aagc_b2_student_full.py --work-dir work_dirs/self_full \\
+    python tools/train.py configs/student/aagc_b2_student_full.py --work-dir work_dirs/self_full \
         --cfg-options train_dataloader.dataset.pseudo_labels=data/pseudo_self
 
 Assumed are the loss on the pseudo-labels, cross-entropy of all pixels, and its weights, 1 and 0.5
 as in Zheng and Yang's second training (IJCV 2021). Length and decay are those of aagc_b2.
-
-Not yet run here on the real images, which need a GPU; in the embedded world it takes minutes, once
-its own game is translated and its city labelled.
 """
 
 _base_ = ['../style_transfer/aagc_b2.py']

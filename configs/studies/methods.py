@@ -1,13 +1,13 @@
-"""One row of each method, between a network without target images and one with their labels.
+"""One row for each method, between source-only and supervised training of the same network.
 
     python tools/study.py configs/studies/methods.py --world camvid
     python tools/study.py configs/studies/methods.py --world demo
     python tools/study.py configs/studies/methods.py --given translated=data/gta5_as_cityscapes
 
-Two networks, each with a source-only and a supervised row of its own: AdaptSegNet's, and that of
-Seg-Uncertainty's first stage, which the rows gc, agc and aagc of configs/studies/paper.py have. The
-translator is CycleGAN, made once; the student learns from pseudo-labels of aagc_640x360_b2, so that no
-label of the target is seen by anybody but the supervised rows. `logged` is what an earlier study got.
+There are two networks: AdaptSegNet's, and that of Seg-Uncertainty's first stage, whose source is
+GTA5 (gc), GTA5 and its translation (agc), or the translation alone (aagc). The translator is
+CycleGAN, trained once; the student learns from pseudo-labels of aagc_640x360_b2, so that only the
+supervised rows see labels of the target. `logged` is the mIoU of an earlier study.
 """
 
 title = 'One row of each method'

@@ -1,17 +1,19 @@
-"""The study that daseg repeats: 19 rows of GTA5 to Cityscapes, and what has to stand beside them.
+r"""The study that daseg repeats: 19 rows of GTA5 to Cityscapes, and seven to compare them with.
 
     python tools/study.py configs/studies/paper.py --world demo --seeds 1
-    python tools/study.py configs/studies/paper.py --devices cuda:0 cuda:1 \\
+    python tools/study.py configs/studies/paper.py --devices cuda:0 cuda:1 \
         --given deeplabv3plus_r101=data/weights/segmentron.pth translated=data/gta5_as_cityscapes
 
-`logged` is what the study got, by iterations, one run each; the first is the row's own number. Seven
-rows are ours: two source-only networks and AdaptSegNet's supervised one, which the closed gap is
-counted from and to, and below each student its unsupervised twin. A student of the study learns from
-pseudo-labels of a network that was trained on Cityscapes' labels, which is distillation; the twin,
-the same config, from those of aagc_640x360_b2. The translation is made once, for all seeds.
-With `--given` the published one is taken, and the published DeepLab v3+ only tested; in a small world
-it is trained, four times as long as all others and with the loss of its students, so that it has
-something to teach.
+`logged` is the study's mIoU by iterations, one run each; the first is the row's own number. In the
+names of rows the source is GTA5 (gc), GTA5 and its translation (agc), or the translation alone
+(aagc). Seven rows are ours: two source-only networks and AdaptSegNet's supervised one, between
+which the closed gap is measured, and below each student its unsupervised counterpart. A student of
+the study learns from pseudo-labels of a network that was trained on Cityscapes' labels, which is
+distillation; its counterpart, the same config, from those of aagc_640x360_b2.
+
+The translation is made once, for all seeds. With `--given` the published one is used, and the
+published DeepLab v3+ only tested. In a small world that network is trained, four times as long as
+all others and with the loss of its students, so that it has something to teach.
 """
 
 _base_ = ['./_base_/paper_classes.py']

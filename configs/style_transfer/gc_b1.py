@@ -1,17 +1,13 @@
-"""The study's gc_640x360_b1: Seg-Uncertainty's first stage (MRNet), GTA5 to Cityscapes.
+"""Seg-Uncertainty's first stage (MRNet), GTA5 to Cityscapes (gc).
 
     python tools/train.py configs/style_transfer/gc_b1.py
-    python tools/train.py configs/style_transfer/gc_b1.py --world demo
 
-The study got 28.59 mIoU after 110000 iterations (assumed: where its decay ends; the published one
-ends at 100000). Zheng and Yang, "Unsupervised Scene Adaptation with Memory
+The study's gc_640x360_b1: 28.59 mIoU after 110000 iterations (assumed: where its decay ends; the
+published one ends at 100000). Zheng and Yang, "Unsupervised Scene Adaptation with Memory
 Regularization in vivo", IJCAI 2020, report 45.5 with crops of 1024x512, batch 2, stopped at 25000.
-As in their code: classes weighted by batch and by rarity, only the hardest fifth of the pixels
-learnt from, memory regularisation from iteration 15000 on, adversarial weights 0.0002 and 0.001
-times the 2 that their generator's loss has.
-
-Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes.
+As in their code: classes are weighted by batch and by rarity, only the hardest fifth of the pixels
+counts, memory regularisation starts at iteration 15000, and the adversarial weights are 0.0002 and
+0.001 times the 2 that their generator's loss has.
 """
 
 _base_ = ['../_base_/models/seg_uncertainty_r101.py',

@@ -1,17 +1,13 @@
-"""The source-only row beside gc, agc and aagc: their network and supervised loss, on GTA5 alone.
+"""Source-only: the network and supervised loss of gc_b1, agc_b1 and aagc_b2, on GTA5 alone.
 
     python tools/train.py configs/style_transfer/source_only.py
-    python tools/train.py configs/style_transfer/source_only.py --world demo
 
-Its work dir is work_dirs/source_only, where configs/cyclegan/gta2cityscapes_semantic.py looks for its
-last checkpoint. Other configs of this file name need a --work-dir of their own.
+Zheng and Yang, "Rectifying Pseudo Label Learning", IJCV 2021, report 37.2 for their network
+trained on the source alone. Training sees no image of Cityscapes, so batch norm has the statistics
+of the source alone. Length and batch size are those of gc_b1.
 
-Zheng and Yang, "Rectifying Pseudo Label Learning", IJCV 2021, report 37.2 for their network trained
-on the source alone. No image of Cityscapes is seen in training, so that batch norm's statistics are
-the source's. Length and batch are those of gc_b1.
-
-Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes.
+Its work dir is work_dirs/source_only, where configs/cyclegan/gta2cityscapes_semantic.py looks for
+its last checkpoint. Other configs of this file name need a --work-dir of their own.
 """
 
 _base_ = ['./gc_b1.py']

@@ -1,14 +1,12 @@
-"""The study's segmentation network alone, supervised on the 2975 labelled images of Cityscapes.
+"""Seg-Uncertainty's network supervised on the 2975 labelled images of Cityscapes: an upper bound.
 
     python tools/train.py configs/supervised/cityscapes_seg.py
 
-The study got 68.03 mIoU after 20000 iterations (69.12 after 30000). Not yet run here: it needs
-Cityscapes and a GPU.
-
-The loss is that of configs/style_transfer/gc_b1.py, which the study's adaptations have, so that it is
-their ceiling; assumed, for the study does not state it. Of Seg-Uncertainty's published recipe
-(Zheng & Yang, IJCAI 2020) this leaves out: jitter of scale, the search for a crop of more than 10
-classes, and the backbone's weights being given to the optimizer about three times.
+The study's cityscapes_seg: 68.03 mIoU after 20000 iterations (69.12 after 30000). The loss is
+assumed to be that of configs/style_transfer/gc_b1.py, for the study does not state it: so it is an
+upper bound for the study's adaptations. Left out of the published recipe of Seg-Uncertainty (Zheng
+and Yang, IJCAI 2020): scale jitter, the search for a crop of more than 10 classes, and listing the
+backbone's weights in the optimizer about three times.
 """
 
 _base_ = ['../_base_/models/seg_uncertainty_r101.py', '../_base_/datasets/cityscapes_640x360.py',

@@ -1,15 +1,14 @@
-"""The study's aagc_640x360_b2_d1000: aagc_b2 with 1000 of the target's 2975 images.
+"""Seg-Uncertainty's first stage on translated GTA5 (aagc_b2) with 1000 of the target's 2975
+images.
 
     python tools/train.py configs/target_subset/aagc_b2_d1000.py
-    python tools/train.py configs/target_subset/aagc_b2_d1000.py --world demo
 
-The study got 41.16 mIoU after 20000 iterations; with all images 44.42 after 40000. The decay ends
-with the training, as in gc_b1. Which 1000 images the study had is not known; here the subsets of one
-seed lie inside each other, and `train_images_target.txt` in the work dir names them.
+The study's aagc_640x360_b2_d1000: 41.16 mIoU after 20000 iterations; with all images 44.42 after
+40000. The decay ends with the training, as in gc_b1.
 
-Not yet run here on the real images, which need a GPU; the second command runs it in the
-embedded world, within minutes, once its own game is translated, with a subset in proportion: 101 of
-300 images.
+Which 1000 images the study used is not known. Here the subsets of one seed are nested, and
+`train_images_target.txt` in the work dir lists them. A small world takes a subset in proportion:
+101 of its 300 images.
 """
 
 _base_ = ['../style_transfer/aagc_b2.py']

@@ -1,7 +1,7 @@
 """CamVid by day: 480x360 photographs, 11 classes (Brostow et al., PRL 2009).
 
-The folder holds images/, labels/ and lists/. Say where it is with the environment variable
-DASEG_CAMVID, or link it to data/camvid.
+The folder holds images/, labels/ and lists/. The environment variable DASEG_CAMVID says where it
+is; without it, link it to data/camvid.
 """
 
 data_root = '{{$DASEG_CAMVID:data/camvid}}'

@@ -1,8 +1,8 @@
 """Cityscapes with labels, resized to 1024x512 and cropped to 640x360.
 
-The study states the crop alone. Assumed are the size before it, that of the target images in the
-published first stage of Seg-Uncertainty, and the mirroring. Left out is what that stage does to its
-source images: jitter of scale and the search for a crop of many classes.
+The study states only the crop. Assumed are the size before it, which is that of the target images
+in the published first stage of Seg-Uncertainty, and the flip. That stage's augmentation of source
+images is left out: scale jitter, and the search for a crop of many classes.
 
 Tested at 1024x512 against labels at full resolution, as the published systems are.
 """

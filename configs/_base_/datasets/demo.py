@@ -1,6 +1,6 @@
 """The embedded world (tools/make_demo.py): GTA5 with labels, tested on Cityscapes; 512x256.
 
-Training on the game, validation on val, the numbers that count on test, which nothing is chosen by.
+Training on the game, validation on val, final numbers on test, by which nothing is chosen.
 """
 
 data_root = '{{$DASEG_DEMO:data/demo}}'

@@ -1,8 +1,8 @@
-"""GTA5 with labels at 1280x720 beside Cityscapes without labels at 1024x512, as AdaptSegNet has
-them: resized with PIL's bicubic filter, neither cropped nor flipped. Tested on Cityscapes at
-1024x512 against labels at full resolution.
+"""GTA5 with labels at 1280x720 and Cityscapes without labels at 1024x512, as in AdaptSegNet:
+resized with PIL's bicubic filter, neither cropped nor flipped. Tested on Cityscapes at 1024x512
+against labels at full resolution.
 
-A few images of GTA5 differ in size from their labels, so labels are fitted to their images.
+A few labels of GTA5 differ in size from their images; they are resized to the image.
 """
 
 target_root = 'data/cityscapes'

@@ -1,5 +1,7 @@
-"""GTA5 at 1280x720 beside Cityscapes at 1024x512, both cropped to 512x512, for what mixes the two:
-as in the public code of DACS (Tranheden et al., WACV 2021), which shrinks Cityscapes bilinearly."""
+"""GTA5 at 1280x720 and Cityscapes at 1024x512, both cropped to 512x512 so that they can be mixed,
+as in the public code of DACS (Tranheden et al., WACV 2021), which shrinks Cityscapes
+bilinearly.
+"""
 
 _base_ = ['./gta5_to_cityscapes_pair.py']
 

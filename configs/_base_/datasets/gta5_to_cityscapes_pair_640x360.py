@@ -1,9 +1,9 @@
-"""GTA5 with labels beside Cityscapes without, both cropped to 640x360, as Seg-Uncertainty (Zheng
-and Yang, IJCAI 2020, IJCV 2021) has them with the crop that the study uses.
+"""GTA5 with labels and Cityscapes without, both cropped to 640x360: the pipelines of
+Seg-Uncertainty (Zheng and Yang, IJCAI 2020, IJCV 2021) with the crop that the study uses.
 
-The source is resized to about 1280x720, jittered by 0.8 to 1.2, and cropped where there are more
-than 10 label values (10 tries), then mirrored half of the time; the target is resized to 1024x512
-and cropped. The jitter is of the size, the shape of the image stays that of 1280x720.
+The source is resized to 1280x720 times a factor of 0.8 to 1.2, which keeps the shape of the image,
+then cropped where there are more than 10 label values (10 tries), then flipped half of the time.
+The target is resized to 1024x512 and cropped.
 """
 
 _base_ = ['./gta5_to_cityscapes_pair.py']

@@ -1,5 +1,6 @@
-"""GTA5 at 1280x720, cropped to 1024x512, beside Cityscapes at 1024x512, tested at 1344x576: as in
-FDA's public code (Yang and Soatto, CVPR 2020)."""
+"""GTA5 at 1280x720, cropped to 1024x512, and Cityscapes at 1024x512, tested at 1344x576, as in
+FDA's public code (Yang and Soatto, CVPR 2020).
+"""
 
 _base_ = ['./gta5_to_cityscapes_pair.py']
 

@@ -1,8 +1,8 @@
-"""SYNTHIA with labels at its own 1280x760 beside Cityscapes without labels at 1024x512.
+"""SYNTHIA with labels at its own 1280x760 and Cityscapes without labels at 1024x512.
 
-The networks keep 19 outputs; SYNTHIA has 16 of the classes. Reported beside the mean over all 19
-are those over the 16 and over the 13 without wall, fence and pole, of IoUs as they are: a pixel
-that is taken for one of the others is wrong.
+The networks keep 19 outputs; SYNTHIA has 16 of the classes. Beside the mean over all 19 classes,
+reported are the means over the 16, and over the 13 without wall, fence and pole, of the IoUs
+counted over all 19: a pixel predicted as one of the other classes is an error.
 """
 
 _base_ = ['./gta5_to_cityscapes_pair.py']

@@ -1,12 +1,12 @@
 """The two-level network of AdaptSegNet (Tsai et al., CVPR 2018): DeepLab v2 (Chen et al., TPAMI
 2018) on ResNet-101 in Caffe's style, output stride 8, with an auxiliary head on layer3.
 
-What its public code does and the paper does not say: of the four dilated branches only the first
-two are summed; batch norm's scale and shift are frozen, its running statistics are not.
+What its public code does and the paper does not state: only the first two of the four dilated
+branches are summed; batch norm's scale and shift are frozen, its running statistics are not.
 
-Its optimizer is given each weight of the backbone's convolutions several times, mostly three, so
-that the backbone learns about three times as fast as the learning rate says. daseg gives each
-weight once; `optim_wrapper.segmentor.emulate_duplicate_groups=True` does as the published one.
+Its optimizer lists each weight of the backbone's convolutions several times, mostly three, so that
+the backbone learns about three times as fast as the learning rate says. daseg lists each weight
+once; `optim_wrapper.segmentor.emulate_duplicate_groups=True` does as the published code.
 
 The initial weights are the published ones, converted from Caffe: for images in blue-green-red
 order, without division by a standard deviation. Put the file where `weights` says.

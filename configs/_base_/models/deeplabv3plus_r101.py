@@ -1,4 +1,4 @@
-"""DeepLab v3+ (Chen et al., ECCV 2018) on ResNet-101 at output stride 16, as SegmenTron has it."""
+"""DeepLab v3+ (Chen et al., ECCV 2018) on ResNet-101 at output stride 16, as in SegmenTron."""
 
 model = dict(
     type='DomainAdapter',

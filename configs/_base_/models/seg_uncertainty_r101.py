@@ -1,6 +1,6 @@
-"""The two-level network of Seg-Uncertainty (Zheng & Yang, IJCAI 2020, IJCV 2021): AdaptSegNet's
+"""The two-level network of Seg-Uncertainty (Zheng and Yang, IJCAI 2020, IJCV 2021): AdaptSegNet's
 backbone with larger heads: five branches, group norm, squeeze-and-excitation, dropout. The main
-head sees layer4 and layer3, the auxiliary one layer3.
+head reads layer4 and layer3, the auxiliary one layer3.
 """
 
 model = dict(

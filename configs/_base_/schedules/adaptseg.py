@@ -1,10 +1,10 @@
 """AdaptSegNet's schedule: SGD for the segmentor, its heads ten times as fast; Adam for the
-discriminators; the polynomial decay of both would end after 250000 iterations, the training is
-stopped after 150000.
+discriminators. The polynomial decay of both would end after 250000 iterations; the training
+stops after 150000.
 
-Its optimizer is given the weights of the backbone's convolutions several times, so that it moves
-them three or four times a step. daseg moves them once; `emulate_duplicate_groups=True` does as the
-published one does.
+Its optimizer lists the weights of the backbone's convolutions several times, so that each step
+moves them three or four times. daseg moves them once; `emulate_duplicate_groups=True` does as the
+published code.
 """
 
 train_cfg = dict(type='IterTrainLoop', max_iters=150000, val_interval=5000)

@@ -1,9 +1,9 @@
 """CycleGAN's schedule: Adam at 2e-4 for all networks, constant for the first half of the training,
 then linearly down to 0.
 
-Half a million iterations are 20 passes over GTA5 with a batch of one, 10 of each half: users of the
-public code found that enough for as many images. The paper's 200 passes are for a thousand images.
-A training of another length states `begin` and `end` of its decay too.
+Half a million iterations with a batch of one are 20 passes over GTA5, 10 in each half: users of
+the public code found that enough for as many images. The paper's 200 passes are for a thousand
+images. A training of another length also states `begin` and `end` of its decay.
 """
 
 train_cfg = dict(type='IterTrainLoop', max_iters=500000)

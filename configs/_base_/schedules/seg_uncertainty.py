@@ -1,5 +1,5 @@
 """Seg-Uncertainty's schedule: SGD with Nesterov momentum, a linear warm-up from a tenth over 5000
-iterations, and a polynomial decay that would end after 100000; the runs are stopped long before.
+iterations, and a polynomial decay that would end after 100000; the runs stop long before.
 """
 
 train_cfg = dict(type='IterTrainLoop', max_iters=20000, val_interval=2000)

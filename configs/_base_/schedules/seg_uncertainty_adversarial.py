@@ -1,8 +1,8 @@
 """The schedule of Seg-Uncertainty's first stage: SGD with Nesterov momentum and a linear warm-up
-from a tenth over 5000 iterations for the segmentor; Adam without a warm-up for the discriminators;
-a polynomial decay of both, which ends with the training.
+from a tenth over 5000 iterations for the segmentor; Adam without a warm-up for the
+discriminators; a polynomial decay of both, which ends with the training.
 
-Its optimizer is given the backbone's weights several times, as AdaptSegNet's:
+Like AdaptSegNet's, its optimizer lists the backbone's weights several times:
 `emulate_duplicate_groups=True`.
 """
 

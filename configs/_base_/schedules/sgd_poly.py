@@ -1,5 +1,6 @@
-"""SGD with a polynomial schedule, as DeepLab: lr * (1 - i / max_iters) ** 0.9; the head learns
-ten times as fast as the backbone, which starts from trained weights."""
+"""SGD with a polynomial schedule, as DeepLab: lr * (1 - i / max_iters) ** 0.9. The head learns ten
+times as fast as the backbone, which starts from trained weights.
+"""
 
 train_cfg = dict(type='IterTrainLoop', max_iters=20000, val_interval=2000)
 val_cfg = dict(type='ValLoop')

@@ -1,5 +1,5 @@
-"""IoU by class, in percent, of each row of the study that configs/studies/paper.py repeats: of its
-own iterations, as its log has them. In the order of `classes`.
+"""IoU by class, in percent, of each row of the study that configs/studies/paper.py repeats, at the
+row's own number of iterations, as the study's log has them. In the order of `classes`.
 """
 
 classes = [
