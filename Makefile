@@ -1,5 +1,6 @@
 # make demo    train and test two small models on the embedded world, with pictures
 # make test    run the tests (make test-slow: the long ones; make test-gpu: on a GPU; make lint: style and types)
+# make docs    build the documentation site into site/
 # make setup   only make the virtual environment .venv and install what is needed
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ DEMO := work_dirs/demo
 # need first, such as a training, and stay together.
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: setup demo test test-slow test-gpu lint clean-demo
+.PHONY: setup demo test test-slow test-gpu lint docs clean-demo
 
 setup: $(VENV)/ready
 
@@ -65,3 +66,10 @@ lint: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+docs: $(VENV)/docs-ready
+	$(PY) -m mkdocs build --strict
+
+$(VENV)/docs-ready: $(VENV)/ready
+	$(PY) -m pip install -e '.[docs]'
+	touch $@

@@ -26,7 +26,7 @@ FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"(?<![\w./-])((?:tools|configs|tests|daseg|docs|\.ci)/[\w./-]*\w)")
 CAMEL = re.compile(r"`([A-Z][A-Za-z0-9]*[a-z0-9][A-Z]\w*|[A-Z]+\d+|[A-Z]{5,})\b(\([^`]*\))?`")
 LAUNCHERS = {"dist_train.sh": "train.py", "slurm_train.sh": "train.py", "dist_test.sh": "test.py"}
-FOREIGN = {"DataLoader", "PYTHONPATH", "PYTHON", "CONFIG", "SOURCE"}
+FOREIGN = {"CLASSES", "PALETTE", "DataLoader", "PYTHONPATH", "PYTHON", "CONFIG", "SOURCE"}
 MISSPELT = {"DeepLabV3PlusHed"}  # on purpose, to show the message
 each_page = pytest.mark.parametrize("page", TEXTS)
 
@@ -232,8 +232,8 @@ def test_every_key_of_a_config_is_described():
     assert named == RUNNER_KEYS
 
 
-def test_every_part_is_in_the_readme():
-    table = TEXTS["README.md"].split("## What there is")[1].split("##")[0]
+def test_every_part_is_listed():
+    table = TEXTS["docs/parts.md"]
     kinds = "backbone head discriminator loss objective dataset transform inference hook"
     for kind in kinds.split():
         own = [
@@ -243,5 +243,40 @@ def test_every_part_is_in_the_readme():
         assert {name for name in own if f"`{name}`" not in table} == set(), kind
 
 
+def test_every_objective_is_described():
+    """CONTRIBUTING says so: a row of the table in docs/concepts.md."""
+    table = TEXTS["docs/concepts.md"].split("### Objectives")[1].split("###")[0]
+    rows = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    own = {n for n in all_names(KINDS["objective"]) if registered()[n].__module__[:6] == "daseg."}
+    assert rows == own
+
+
+def test_every_page_is_in_the_navigation_of_the_site():
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    listed = re.findall(r": (\w+\.md)$", text, re.MULTILINE)
+    pages = [path.name for path in ROOT.glob("docs/*.md")]
+    assert sorted(listed) == sorted([*pages, "index.md", "contributing.md", "changelog.md"])
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_broken_link(tmp_path):
+    pytest.importorskip("mkdocs", reason="pip install -e '.[docs]'")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "api" / "losses" / "index.html").read_text(encoding="utf-8")
+    assert "CrossEntropyLoss" in page
+
+
 def test_the_readme_is_short():
-    assert len(TEXTS["README.md"].splitlines()) <= 220
+    assert len(TEXTS["README.md"].splitlines()) <= 130
+
+
+def test_every_config_of_the_published_data_sets_has_its_number():
+    """docs/reproduction.md lists each config that is no trial of ours, and no other."""
+    folders = {"_base_", "demo", "camvid", "studies"}
+    configs = [path.relative_to(ROOT / "configs") for path in ROOT.glob("configs/*/*.py")]
+    real = {f"configs/{path.as_posix()}" for path in configs if path.parts[0] not in folders}
+    listed = re.findall(r"^\| (`configs/.*?) \|", TEXTS["docs/reproduction.md"], re.MULTILINE)
+    named = {name for row in listed for name in re.findall(r"`(configs/[\w/]+\.py)`", row)}
+    assert named == real

@@ -5,6 +5,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 from daseg.adaptation import DomainAdapter
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.objectives import View
-from daseg.registry import BACKBONES, KINDS, LOSSES, OBJECTIVES, TRANSFORMS, TRANSLATORS
+from daseg.registry import BACKBONES, DATASETS, KINDS, LOSSES, OBJECTIVES, TRANSFORMS, TRANSLATORS
 from daseg.segmentor import Segmentor
 from daseg.translation import CycleGAN
 
@@ -183,3 +184,15 @@ def test_the_example_transform_makes_grey(examples):
     changed = TRANSFORMS.build(dict(type="RandomGrey", prob=1.0))(dict(img=image))["img"]
     assert changed.dtype == np.uint8
     assert (changed == 30).all()
+
+
+def test_the_example_data_set_reads_its_labels(examples, tmp_path):
+    for folder, suffix, value in (("photos", ".jpg", 90), ("masks", ".png", 255)):
+        (tmp_path / folder).mkdir()
+        image = np.full((4, 6, 3) if folder == "photos" else (4, 6), value, np.uint8)
+        image[0] = 0
+        cv2.imwrite(str(tmp_path / folder / f"a{suffix}"), image)
+    dataset = DATASETS.build(dict(type="Floods", root=tmp_path))
+    assert len(dataset) == 1
+    assert dataset[0]["label"].tolist() == [[0] * 6] + [[1] * 6] * 3
+    assert dataset.metainfo["classes"] == ("dry", "wet")

@@ -13,10 +13,8 @@ SEEDS = re.compile(r"\d+\.\d(, \d+\.\d)*")
 
 
 def record(name: str) -> dict[str, dict[str, Any]]:
-    """The rows of a recorded study: ``runs`` by seed, each with ``miou`` and its protocol ``card``."""
-    rows: dict[str, dict[str, Any]] = json.loads((DOCS / "studies" / name).read_text("utf-8"))[
-        "rows"
-    ]
+    """The rows of a recorded study: ``runs`` by seed, each with ``miou`` and ``card``."""
+    rows: dict[str, Any] = json.loads((DOCS / "studies" / name).read_text("utf-8"))["rows"]
     return rows
 
 
