@@ -252,7 +252,7 @@ def test_fda_has_the_values_of_the_public_code(beta):
     entropy = cfg.model.objectives[1]
     assert (entropy.weight, entropy.loss.eta) == (0.005, 2.0)
     schedule = cfg.optim_wrapper.segmentor.optimizer.lr, cfg.param_scheduler[0].end
-    assert (*schedule, cfg.train_cfg.max_iters) == (2.5e-4, 150001, 100000)
+    assert (*schedule, cfg.train_cfg.max_iters) == (2.5e-4, 150000, 100000)
     assert cfg.train_dataloader.batch_size == 1
 
 
