@@ -64,9 +64,9 @@ def test_a_config_is_short_and_says_what_it_is(path):
     assert len(text.splitlines()) <= 40
     docstring = ast.get_docstring(ast.parse(text))
     assert docstring is not None
-    name = path.relative_to(ROOT).as_posix()
-    commands = [line for line in docstring.splitlines() if "tools/" in line and name in line]
-    assert commands, f"the docstring shows no command with {name}"
+    name = path.relative_to(ROOT / "configs").with_suffix("").as_posix()
+    words = [line.split() for line in docstring.splitlines()]
+    assert any(w[:1] == ["daseg"] and name in w for w in words), f"no command with {name}"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=NAMES)

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from daseg.cli import COMMANDS
 from daseg.config.arguments import accepted_arguments
 from daseg.config.load import load_config
+from daseg.config.names import find_config
 from daseg.config.validate import RUNNER_KEYS
 from daseg.config.work_dirs import default_work_dir
 from daseg.registry import KINDS, all_names
@@ -25,7 +27,7 @@ TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page 
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"(?<![\w./-])((?:tools|configs|tests|daseg|docs|\.ci)/[\w./-]*\w)")
 CAMEL = re.compile(r"`([A-Z][A-Za-z0-9]*[a-z0-9][A-Z]\w*|[A-Z]+\d+|[A-Z]{5,})\b(\([^`]*\))?`")
-LAUNCHERS = {"dist_train.sh": "train.py", "slurm_train.sh": "train.py", "dist_test.sh": "test.py"}
+TOOLS = {"dist_train.sh": "train", "slurm_train.sh": "train", "dist_test.sh": "test"}
 FOREIGN = {"CLASSES", "PALETTE", "DataLoader", "PYTHONPATH", "PYTHON", "CONFIG", "SOURCE"}
 MISSPELT = {"DeepLabV3PlusHed"}  # on purpose, to show the message
 each_page = pytest.mark.parametrize("page", TEXTS)
@@ -42,30 +44,36 @@ def prose(page: str) -> str:
 
 
 def commands() -> list[list[str]]:
-    """Every command line of a shell block that starts one of our tools, in words."""
+    """Every command line of a shell block that starts a command of daseg, in words."""
     lines = [
         shlex.split(line, comments=True)
         for page in TEXTS
         for code in blocks(page, "sh")
         for line in code.replace("\\\n", " ").splitlines()
     ]
-    return [words for words in lines if tool_of(words)]
+    return [words for words in lines if command_of(words)]
 
 
-def tool_of(words: list[str]) -> str:
-    return next((Path(w).name for w in words if re.fullmatch(r"tools/\w+\.(py|sh)", w)), "")
+def command_of(words: list[str]) -> str:
+    """The command of daseg that a line runs: "train" of ``daseg train`` and ``tools/train.py``."""
+    if "daseg" in words[:-1]:
+        return words[words.index("daseg") + 1]
+    tools = [Path(word).name for word in words if re.fullmatch(r"tools/\w+\.(py|sh)", word)]
+    return TOOLS.get(tools[0], Path(tools[0]).stem.replace("_", "-")) if tools else ""
 
 
 @cache
-def options_of(tool: str) -> set[str]:
-    """The options that a tool's own help names."""
-    command = [sys.executable, f"tools/{LAUNCHERS.get(tool, tool)}", "--help"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+def options_of(command: str) -> set[str]:
+    """The options that a command's own help names."""
+    run = [sys.executable, "-m", "daseg", command, "--help"]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", done.stdout))
 
 
-def all_tools() -> list[str]:
-    return [path.name for path in sorted((ROOT / "tools").glob("*.py"))]
+def configs_of(words: list[str]) -> list[Path]:
+    """The configs of a command line, given as paths or as names of daseg's."""
+    found = [find_config(word) for word in words if not word.startswith("tools/")]
+    return [path for path in found if path.suffix == ".py" and path.is_file()]
 
 
 def anchors(text: str) -> set[str]:
@@ -103,17 +111,17 @@ def test_make_targets_exist(page):
     assert set(named) <= known, page
 
 
-def test_commands_use_options_that_their_tools_have():
+def test_commands_use_options_that_they_have():
     found = commands()
     assert len(found) > 25
     for words in found:
         given = {word.partition("=")[0] for word in words if word.startswith("--")}
-        assert given <= options_of(tool_of(words)), words
+        assert given <= options_of(command_of(words)), words
 
 
 @each_page
 def test_options_named_in_the_text_exist(page):
-    known = set().union(*map(options_of, all_tools())) | {"--help"}
+    known = set().union(*map(options_of, COMMANDS)) | {"--help"}
     for code in re.findall(r"`([^`]+)`", prose(page)):
         for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", code):
             assert option in known, f"{page}: {option}"
@@ -122,12 +130,12 @@ def test_options_named_in_the_text_exist(page):
 def test_documented_overrides_fit_their_configs():
     checked = 0
     for words in commands():
-        configs = [word for word in words if re.fullmatch(r"configs/.*\.py", word)]
+        configs = configs_of(words)
         if "--cfg-options" not in words or not configs:
             continue
         after = words[words.index("--cfg-options") + 1 :]
         pairs = [word for word in after if "=" in word and not word.startswith("--")]
-        load_config(ROOT / configs[0], parse_cfg_options(pairs), world=world_of(words))
+        load_config(configs[0], parse_cfg_options(pairs), world=world_of(words))
         checked += len(pairs)
     assert checked > 8
 
@@ -137,14 +145,16 @@ def world_of(words: list[str]) -> str | None:
 
 
 def test_commands_name_the_last_checkpoint_of_their_config():
-    files = [*PAGES, *ROOT.glob("tools/*.py"), *ROOT.glob("configs/*/*.py")]
+    files = [*PAGES, *ROOT.glob("daseg/cli/*.py"), *ROOT.glob("configs/*/*.py")]
     texts = [file.read_text(encoding="utf-8").replace("\\\n", " ") for file in files]
-    pattern = re.compile(r"(configs/\S+\.py)\s+(work_dirs/[\w/]+)/iter_(\d+)\.pth([^`\n]*)")
+    pattern = re.compile(r"(\S+/\w+)(?:\.py)?\s+(work_dirs/[\w/]+)/iter_(\d+)\.pth([^`\n]*)")
     found = {match for text in texts for match in pattern.findall(text)}
-    assert len(found) > 5
-    for config, folder, iteration, rest in found:
+    named = [(find_config(name), *rest) for name, *rest in found]
+    checked = [row for row in named if row[0].is_file()]
+    assert len(checked) > 5
+    for config, folder, iteration, rest in checked:
         world = world_of(rest.split())
-        assert int(iteration) == load_config(ROOT / config, world=world).train_cfg.max_iters, config
+        assert int(iteration) == load_config(config, world=world).train_cfg.max_iters, config
         of_one_seed = re.fullmatch(r"work_dirs/\w+_\d", folder)
         assert of_one_seed or folder == default_work_dir(config, world), config
 

@@ -1,6 +1,6 @@
 """AdaptSegNet, two levels, least-squares GAN, at 640x360 (the study's multi_640x360_lsgan_b1).
 
-    python tools/train.py configs/adaptseg/lsgan_b1.py
+    daseg train adaptseg/lsgan_b1
 
 The study reports 15.52 mIoU after 150000 iterations, far below a source-only network (36.6 in Tsai
 et al., CVPR 2018). The study does not state, so these are assumed: both domains at 640x360, the

@@ -1,6 +1,6 @@
 """AdaptSegNet, two levels, least-squares GAN, at 512x256 (the study's multi_640x360_lsgan_b2).
 
-    python tools/train.py configs/adaptseg/lsgan_b2.py
+    daseg train adaptseg/lsgan_b2
 
 The study reports 20.62 mIoU after 120000 iterations, far below a source-only network (36.6 in Tsai
 et al., CVPR 2018). The study does not state, so these are assumed: both domains at 512x256, the

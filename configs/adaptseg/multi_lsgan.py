@@ -1,6 +1,6 @@
 """AdaptSegNet, two levels, least-squares GAN: GTA5 to Cityscapes.
 
-    python tools/train.py configs/adaptseg/multi_lsgan.py
+    daseg train adaptseg/multi_lsgan
 
 Tsai et al., CVPR 2018, have no number for two levels with this loss. The adversarial weights 0.002
 and 0.01 are what its authors suggest to users; they did not test them.

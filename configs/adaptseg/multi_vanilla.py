@@ -1,6 +1,6 @@
 """AdaptSegNet, two levels, cross-entropy GAN: GTA5 to Cityscapes.
 
-    python tools/train.py configs/adaptseg/multi_vanilla.py
+    daseg train adaptseg/multi_vanilla
 
 Tsai et al., "Learning to Adapt Structured Output Space for Semantic Segmentation", CVPR 2018,
 report 42.4 mIoU (source-only: 36.6). Users of the public code report 39.5 to 42.5, with

@@ -1,6 +1,6 @@
 """AdaptSegNet's network supervised on Cityscapes: an upper bound for its adaptation.
 
-    python tools/train.py configs/adaptseg/oracle.py
+    daseg train adaptseg/oracle
 
 The authors of AdaptSegNet (Tsai et al., CVPR 2018) show 65.1 mIoU on the page of their code. As
 there, the network has one head. Whole images are resized to 1024x512 (the base crops them). The

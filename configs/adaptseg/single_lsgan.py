@@ -1,6 +1,6 @@
 """AdaptSegNet, one level, least-squares GAN: GTA5 to Cityscapes.
 
-    python tools/train.py configs/adaptseg/single_lsgan.py
+    daseg train adaptseg/single_lsgan
 
 The public code of Tsai et al., CVPR 2018, reports 44.1 mIoU, the best and most stable of its
 variants. As published, the network is the two-level one, with weight 0 for its auxiliary head.

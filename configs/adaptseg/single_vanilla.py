@@ -1,6 +1,6 @@
 """AdaptSegNet, one level, cross-entropy GAN: GTA5 to Cityscapes.
 
-    python tools/train.py configs/adaptseg/single_vanilla.py
+    daseg train adaptseg/single_vanilla
 
 Tsai et al., CVPR 2018, report 41.4 mIoU, as quoted in a later paper's table. As in the public
 code, the network is the two-level one, so that its weights load; the auxiliary head has weight 0:

@@ -1,6 +1,6 @@
 """Source-only: AdaptSegNet's network trained on GTA5 alone and tested on Cityscapes.
 
-    python tools/train.py configs/adaptseg/source_only.py --work-dir work_dirs/adaptseg_source_only
+    daseg train adaptseg/source_only --work-dir work_dirs/adaptseg_source_only
 
 The baseline of every adaptation: Tsai et al. (CVPR 2018) report 36.6 mIoU. Training sees no image
 of Cityscapes, so batch norm has the statistics of the source alone. As theirs, the schedule ends

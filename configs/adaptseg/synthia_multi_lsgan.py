@@ -1,6 +1,6 @@
 """AdaptSegNet, two levels, least-squares GAN: SYNTHIA to Cityscapes.
 
-    python tools/train.py configs/adaptseg/synthia_multi_lsgan.py
+    daseg train adaptseg/synthia_multi_lsgan
 
 There is no published number. The adversarial weights 0.002 and 0.01 are what the authors of Tsai
 et al., CVPR 2018, suggest for GTA5; they did not test them.

@@ -1,6 +1,6 @@
 """AdaptSegNet, two levels, cross-entropy GAN: SYNTHIA to Cityscapes.
 
-    python tools/train.py configs/adaptseg/synthia_multi_vanilla.py
+    daseg train adaptseg/synthia_multi_vanilla
 
 Tsai et al., CVPR 2018, report 46.7 mIoU over 13 classes (source-only: 38.6).
 

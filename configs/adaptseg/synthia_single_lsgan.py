@@ -1,6 +1,6 @@
 """AdaptSegNet, one level, least-squares GAN: SYNTHIA to Cityscapes.
 
-    python tools/train.py configs/adaptseg/synthia_single_lsgan.py
+    daseg train adaptseg/synthia_single_lsgan
 
 There is no published number. The adversarial weight is that of the public code of Tsai et al.,
 CVPR 2018, for GTA5. The network is the two-level one, with weight 0 for its auxiliary head.

@@ -1,6 +1,6 @@
 """AdaptSegNet, one level, cross-entropy GAN: SYNTHIA to Cityscapes.
 
-    python tools/train.py configs/adaptseg/synthia_single_vanilla.py
+    daseg train adaptseg/synthia_single_vanilla
 
 Tsai et al., CVPR 2018, report 45.9 mIoU over 13 classes. As in the public code, the network is the
 two-level one, with weight 0 for its auxiliary head.

@@ -1,6 +1,6 @@
 """ADVENT's adversarial entropy minimisation (AdvEnt): GTA5 to Cityscapes.
 
-    python tools/train.py configs/advent/advent.py
+    daseg train advent/advent
 
 Vu et al., "ADVENT: Adversarial Entropy Minimization for Domain Adaptation in Semantic
 Segmentation", CVPR 2019, report 43.8 mIoU. The discriminators see the contribution of each class

@@ -1,6 +1,6 @@
 """ADVENT's direct entropy minimisation (MinEnt): GTA5 to Cityscapes.
 
-    python tools/train.py configs/advent/minent.py
+    daseg train advent/minent
 
 Vu et al., "ADVENT: Adversarial Entropy Minimization for Domain Adaptation in Semantic
 Segmentation", CVPR 2019. There is no discriminator: the mean entropy of both heads' predictions on

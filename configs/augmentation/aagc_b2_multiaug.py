@@ -1,6 +1,6 @@
 """Seg-Uncertainty's first stage on translated GTA5, with AutoAugment on both domains.
 
-    python tools/train.py configs/augmentation/aagc_b2_multiaug.py
+    daseg train augmentation/aagc_b2_multiaug
 
 The study's aagc_640x360_b2_multiaug: 42.11 mIoU after 20000 iterations, where
 style_transfer/aagc_b2.py reaches 44.42 after 40000; AutoAugment did not help. Cubuk et al.,

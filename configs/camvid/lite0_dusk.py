@@ -1,7 +1,7 @@
 """The network of lite0_day.py, supervised on the 62 labelled images at dusk: an upper bound.
 
-    python tools/train.py configs/camvid/lite0_dusk.py
-    python tools/test.py configs/camvid/lite0_dusk.py work_dirs/lite0_dusk/iter_1000.pth
+    daseg train camvid/lite0_dusk
+    daseg test camvid/lite0_dusk work_dirs/lite0_dusk/iter_1000.pth
 
 The validation curve is drawn on the test images, since no other images at dusk have labels.
 Nothing is chosen by it: the last checkpoint is the one that counts.

@@ -1,7 +1,7 @@
 """DeepLab v3+ on ResNet-18 from random weights, supervised on CamVid by day.
 
-    python tools/train.py configs/camvid/r18_day.py
-    python tools/test.py configs/camvid/r18_day.py work_dirs/r18_day/iter_2400.pth
+    daseg train camvid/r18_day
+    daseg test camvid/r18_day work_dirs/r18_day/iter_2400.pth
 
 The difference to lite0_day.py shows what ImageNet weights are worth. Backbone and head both start
 from random weights, so they share one learning rate.

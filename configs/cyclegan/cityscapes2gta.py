@@ -1,6 +1,6 @@
 """CycleGAN with the domains swapped: Cityscapes, now the source, in the look of GTA5.
 
-    python tools/train.py configs/cyclegan/cityscapes2gta.py
+    daseg train cyclegan/cityscapes2gta
 
 The same training as gta2cityscapes.py, which learns both directions too. This config is for
 translating test images of Cityscapes by "source_to_target", for a segmentor trained on GTA5. No

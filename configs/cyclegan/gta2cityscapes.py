@@ -1,6 +1,6 @@
 """CycleGAN: GTA5 in the look of Cityscapes, and Cityscapes in that of GTA5.
 
-    python tools/train.py configs/cyclegan/gta2cityscapes.py
+    daseg train cyclegan/gta2cityscapes
 
 Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV
 2017. As in the authors' translation of GTA5: images 1024 wide, crops of 360x360, an identity loss

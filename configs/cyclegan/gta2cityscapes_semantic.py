@@ -1,6 +1,6 @@
 r"""CyCADA's translation: CycleGAN from GTA5 to Cityscapes with semantic consistency.
 
-    python tools/train.py configs/cyclegan/gta2cityscapes_semantic.py
+    daseg train cyclegan/gta2cityscapes_semantic
 
 Hoffman et al., "CyCADA: Cycle-Consistent Adversarial Domain Adaptation", ICML 2018, eq. (4): the
 prediction of a frozen segmentor for the translation has to agree with its prediction for the
@@ -8,7 +8,7 @@ image. CycleGAN alone is free to turn sky into trees, since the city has less sk
 The segmentor is that of configs/style_transfer/source_only.py, trained before: it has seen the
 labels of GTA5 and none of Cityscapes. The weight of 1 is ours. In a small world:
 
-    python tools/train.py configs/cyclegan/gta2cityscapes_semantic.py --world demo --cfg-options \
+    daseg train cyclegan/gta2cityscapes_semantic --world demo --cfg-options \
         model.segmentor_weights=work_dirs/demo/style_transfer_source_only/iter_120.pth
 """
 

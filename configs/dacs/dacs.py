@@ -1,6 +1,6 @@
 """DACS: source classes pasted onto target images that a teacher labels. GTA5 to Cityscapes.
 
-    python tools/train.py configs/dacs/dacs.py
+    daseg train dacs/dacs
 
 Tranheden et al., "DACS: Domain Adaptation via Cross-domain Mixed Sampling", WACV 2021, with the
 values of the public code: batches of 2 and 2 crops of 512x512, 250000 iterations, one head

@@ -1,9 +1,9 @@
 r"""DeepLab v3+ on ResNet-101, supervised on Cityscapes: the teacher of the study's students.
 
     tools/dist_train.sh configs/deeplabv3plus/deeplabv3plus_r101_cityscapes.py 4
-    python tools/convert_checkpoint.py segmentron deeplabv3_plus_resnet101_segmentron.pth \
-        data/weights/segmentron.pth --config configs/deeplabv3plus/deeplabv3plus_r101_cityscapes.py
-    python tools/test.py configs/deeplabv3plus/deeplabv3plus_r101_cityscapes.py \
+    daseg convert segmentron deeplabv3_plus_resnet101_segmentron.pth \
+        data/weights/segmentron.pth --config deeplabv3plus/deeplabv3plus_r101_cityscapes
+    daseg test deeplabv3plus/deeplabv3plus_r101_cityscapes \
         data/weights/segmentron.pth
 
 Chen et al., ECCV 2018, in SegmenTron's variant and training: 400 epochs of 2975 images in batches

@@ -1,8 +1,8 @@
 """The embedded world, source-only: DeepLab v3+ on ResNet-18, trained on the game alone.
 
-    python tools/make_demo.py
-    python tools/train.py configs/demo/source_only.py
-    python tools/test.py configs/demo/source_only.py work_dirs/source_only/iter_400.pth
+    daseg make-demo
+    daseg train demo/source_only
+    daseg test demo/source_only work_dirs/source_only/iter_400.pth
 
 A few minutes on a laptop's CPU, from random weights.
 """

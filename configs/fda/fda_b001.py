@@ -1,6 +1,6 @@
 """FDA with beta 0.01, before its self-training: GTA5 to Cityscapes.
 
-    python tools/train.py configs/fda/fda_b001.py
+    daseg train fda/fda_b001
 
 Yang and Soatto, "FDA: Fourier Domain Adaptation for Semantic Segmentation", CVPR 2020. Each source
 image takes on the low frequencies of a target image. The robust entropy of target predictions is

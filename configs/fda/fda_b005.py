@@ -1,6 +1,6 @@
 """FDA with beta 0.05, before its self-training: GTA5 to Cityscapes.
 
-    python tools/train.py configs/fda/fda_b005.py
+    daseg train fda/fda_b005
 
 As fda_b001.py, with a larger window of frequencies that are swapped.
 """

@@ -1,6 +1,6 @@
 """FDA with beta 0.09, before its self-training: GTA5 to Cityscapes.
 
-    python tools/train.py configs/fda/fda_b009.py
+    daseg train fda/fda_b009
 
 As fda_b001.py, with a larger window of frequencies that are swapped.
 """

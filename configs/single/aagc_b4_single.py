@@ -1,6 +1,6 @@
 """Seg-Uncertainty's network with one head on translated GTA5: segmentation and adversarial loss.
 
-    python tools/train.py configs/single/aagc_b4_single.py
+    daseg train single/aagc_b4_single
 
 The study's "Seg-Uncertainty -> single segmentation": 42.9 mIoU after 45000 iterations (41.71 after
 40000). The network is that of Zheng and Yang (IJCAI 2020) without its auxiliary head, so there is

@@ -1,6 +1,6 @@
 """Self-training in rounds: the network of aagc_b2 labels the target again as it learns.
 
-    python tools/train.py configs/student/aagc_b2_online.py
+    daseg train student/aagc_b2_online
 
 Zou et al., "Unsupervised Domain Adaptation for Semantic Segmentation via Class-Balanced
 Self-Training", ECCV 2018, alternate between labelling the target and training on these labels.

@@ -1,8 +1,8 @@
 r"""A student: aagc_b2 continued with pseudo-labels of a teacher that saw the target's labels.
 
-    python tools/pseudo_label.py configs/deeplabv3plus/deeplabv3plus_r101_cityscapes.py \
+    daseg pseudo-label deeplabv3plus/deeplabv3plus_r101_cityscapes \
         data/weights/segmentron.pth --out data/cityscapes_pseudo_labels
-    python tools/train.py configs/student/aagc_b2_student.py
+    daseg train student/aagc_b2_student
 
 The study's aagc_640x360_b2_student: 46.42 mIoU after 20000 iterations from the best checkpoint of
 aagc_b2 (44.42); here from its last. Hard pseudo-labels of Cityscapes' training images are added to
@@ -10,9 +10,9 @@ the objectives of aagc_b2. Their teacher, DeepLab v3+, was trained on Cityscapes
 is distillation from a labelled teacher, not unsupervised adaptation. (For converted weights the
 report says that it is not known.) The unsupervised counterpart uses pseudo-labels of aagc_b2:
 
-    python tools/pseudo_label.py configs/style_transfer/aagc_b2.py \
+    daseg pseudo-label style_transfer/aagc_b2 \
         work_dirs/aagc_b2/iter_40000.pth --out data/pseudo_self
-    python tools/train.py configs/student/aagc_b2_student.py --work-dir work_dirs/self_student \
+    daseg train student/aagc_b2_student --work-dir work_dirs/self_student \
         --cfg-options train_dataloader.dataset.pseudo_labels=data/pseudo_self
 
 Assumed are the loss on the pseudo-labels, cross-entropy of all pixels, its weights, 1 and 0.5 as

@@ -1,6 +1,6 @@
 """The student aagc_b2_student with AutoAugment on the source.
 
-    python tools/train.py configs/student/aagc_b2_student_autoaug.py
+    daseg train student/aagc_b2_student_autoaug
 
 The study's aagc_640x360_b2_student_autoaug: 45.16 mIoU after 25000 iterations, where
 aagc_b2_student reaches 46.42 after 20000; AutoAugment, that of

@@ -1,15 +1,15 @@
 r"""A student from the usual initial weights: aagc_b2 with a labelled teacher's pseudo-labels.
 
-    python tools/train.py configs/student/aagc_b2_student_full.py
+    daseg train student/aagc_b2_student_full
 
 The study's aagc_640x360_b2_student_full: 46.92 mIoU after 40000 iterations (15000: 35.41, 25000:
 43.72, 50000: 43.02, 60000: 45.56), where aagc_b2 reaches 44.42. The pseudo-labels, made as
 aagc_b2_student.py says, are used from the start. Their teacher was trained on Cityscapes' true
 labels: this is distillation. The unsupervised counterpart uses pseudo-labels of aagc_b2 itself:
 
-    python tools/pseudo_label.py configs/style_transfer/aagc_b2.py \
+    daseg pseudo-label style_transfer/aagc_b2 \
         work_dirs/aagc_b2/iter_40000.pth --out data/pseudo_self
-    python tools/train.py configs/student/aagc_b2_student_full.py --work-dir work_dirs/self_full \
+    daseg train student/aagc_b2_student_full --work-dir work_dirs/self_full \
         --cfg-options train_dataloader.dataset.pseudo_labels=data/pseudo_self
 
 Assumed are the loss on the pseudo-labels, cross-entropy of all pixels, and its weights, 1 and 0.5

@@ -1,6 +1,6 @@
 """The student aagc_b2_student_full with AutoAugment on source and target.
 
-    python tools/train.py configs/student/aagc_b2_student_full_autoaug.py
+    daseg train student/aagc_b2_student_full_autoaug
 
 The study's aagc_640x360_b2_student_full_autoaug: 42.43 mIoU after 40000 iterations (45000: 41.71),
 where aagc_b2_student_full reaches 46.92; AutoAugment did not help. It is that of

@@ -1,8 +1,8 @@
 """One row for each method, between source-only and supervised training of the same network.
 
-    python tools/study.py configs/studies/methods.py --world camvid
-    python tools/study.py configs/studies/methods.py --world demo
-    python tools/study.py configs/studies/methods.py --given translated=data/gta5_as_cityscapes
+    daseg study studies/methods --world camvid
+    daseg study studies/methods --world demo
+    daseg study studies/methods --given translated=data/gta5_as_cityscapes
 
 There are two networks: AdaptSegNet's, and that of Seg-Uncertainty's first stage, whose source is
 GTA5 (gc), GTA5 and its translation (agc), or the translation alone (aagc). The translator is

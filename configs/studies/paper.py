@@ -1,7 +1,7 @@
 r"""The study that daseg repeats: 19 rows of GTA5 to Cityscapes, and seven to compare them with.
 
-    python tools/study.py configs/studies/paper.py --world demo --seeds 1
-    python tools/study.py configs/studies/paper.py --devices cuda:0 cuda:1 \
+    daseg study studies/paper --world demo --seeds 1
+    daseg study studies/paper --devices cuda:0 cuda:1 \
         --given deeplabv3plus_r101=data/weights/segmentron.pth translated=data/gta5_as_cityscapes
 
 `logged` is the study's mIoU by iterations, one run each; the first is the row's own number. In the

@@ -1,7 +1,7 @@
 """A small study: what adaptation from GTA5 to Cityscapes gains between source-only and supervised.
 
-    python tools/study.py configs/studies/quick.py --world demo
-    python tools/study.py configs/studies/quick.py                  # GTA5 and Cityscapes, on GPUs
+    daseg study studies/quick --world demo
+    daseg study studies/quick                  # GTA5 and Cityscapes, on GPUs
 
 Seg-Uncertainty's first stage and AdaptSegNet with one level, each beside the same network trained
 without target images, and with their labels. `logged` is the mIoU of an earlier study.

@@ -1,6 +1,6 @@
 """Seg-Uncertainty's first stage (MRNet), GTA5 to Cityscapes (gc).
 
-    python tools/train.py configs/style_transfer/gc_b1.py
+    daseg train style_transfer/gc_b1
 
 The study's gc_640x360_b1: 28.59 mIoU after 110000 iterations (assumed: where its decay ends; the
 published one ends at 100000). Zheng and Yang, "Unsupervised Scene Adaptation with Memory

@@ -1,6 +1,6 @@
 """Source-only: the network and supervised loss of gc_b1, agc_b1 and aagc_b2, on GTA5 alone.
 
-    python tools/train.py configs/style_transfer/source_only.py
+    daseg train style_transfer/source_only
 
 Zheng and Yang, "Rectifying Pseudo Label Learning", IJCV 2021, report 37.2 for their network
 trained on the source alone. Training sees no image of Cityscapes, so batch norm has the statistics

@@ -1,6 +1,6 @@
 """Seg-Uncertainty's network supervised on the 2975 labelled images of Cityscapes: an upper bound.
 
-    python tools/train.py configs/supervised/cityscapes_seg.py
+    daseg train supervised/cityscapes_seg
 
 The study's cityscapes_seg: 68.03 mIoU after 20000 iterations (69.12 after 30000). The loss is
 assumed to be that of configs/style_transfer/gc_b1.py, for the study does not state it: so it is an

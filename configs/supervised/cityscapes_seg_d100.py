@@ -1,6 +1,6 @@
 """Seg-Uncertainty's network supervised on 100 labelled images of Cityscapes.
 
-    python tools/train.py configs/supervised/cityscapes_seg_d100.py
+    daseg train supervised/cityscapes_seg_d100
 
 The study's cityscapes_seg_d100: 40.5 mIoU. The subsets of one seed are nested; the list of the
 chosen images is written to the work dir.

@@ -1,6 +1,6 @@
 """Seg-Uncertainty's network supervised on 1000 labelled images of Cityscapes.
 
-    python tools/train.py configs/supervised/cityscapes_seg_d1000.py
+    daseg train supervised/cityscapes_seg_d1000
 
 The study's cityscapes_seg_d1000: 56.88 mIoU. The subsets of one seed are nested; the list of the
 chosen images is written to the work dir.

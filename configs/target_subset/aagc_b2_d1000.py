@@ -1,7 +1,7 @@
 """Seg-Uncertainty's first stage on translated GTA5 (aagc_b2) with 1000 of the target's 2975
 images.
 
-    python tools/train.py configs/target_subset/aagc_b2_d1000.py
+    daseg train target_subset/aagc_b2_d1000
 
 The study's aagc_640x360_b2_d1000: 41.16 mIoU after 20000 iterations; with all images 44.42 after
 40000. The decay ends with the training, as in gc_b1.

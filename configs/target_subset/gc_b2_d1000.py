@@ -1,6 +1,6 @@
 """Seg-Uncertainty's first stage on GTA5 (gc_b1) with 1000 of the target's 2975 images.
 
-    python tools/train.py configs/target_subset/gc_b2_d1000.py
+    daseg train target_subset/gc_b2_d1000
 
 The study's gc_640x360_b2_d1000, in batches of 2: 34.18 mIoU after 10000 iterations; with all
 images, in batches of 1, 28.59 after 110000. The decay ends with the training, as in gc_b1. Memory

@@ -1,4 +1,4 @@
-"""The embedded world (tools/make_demo.py): GTA5 with labels, tested on Cityscapes; 512x256.
+"""The embedded world (`daseg make-demo`): GTA5 with labels, tested on Cityscapes; 512x256.
 
 Training on the game, validation on val, final numbers on test, by which nothing is chosen.
 """
