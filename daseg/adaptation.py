@@ -10,7 +10,6 @@ from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-from daseg.datasets.collate import common_size
 from daseg.datasets.domain_pair import PairPreprocessor, no_target
 from daseg.objectives import Objective, View
 from daseg.objectives.base import Domain
@@ -254,21 +253,9 @@ class DomainAdapter(BaseModel):
         return unwrap(self.segmentor)
 
     def val_step(self, data: dict[str, Any]) -> list[dict[str, Any]]:
-        """Predict a batch: for each sample ``dict(pred (H,W) uint8, label, meta)``.
-
-        The prediction has the size of the label, or of the image file where there is no label.
-        """
+        """Predict a batch; see `Segmentor.predict_samples`."""
         batch = self.data_preprocessor(data, training=False)
-        labels = batch.get("label", [None] * len(batch["meta"]))
-        size = common_size(batch)
-        image = batch["image"].contiguous(memory_format=self.memory_format)
-        prob = self.evaluated_network.predict(image, size)
-        return [
-            dict(pred=p, label=label, meta=meta)
-            for p, label, meta in zip(prob.argmax(1).byte(), labels, batch["meta"], strict=True)
-        ]
-
-    test_step = val_step
+        return self.evaluated_network.predict_samples(batch, self.memory_format)
 
     def forward(self, image: Tensor) -> SegOutput:
         """Run the segmentor on an image (N,3,H,W)."""

@@ -8,6 +8,7 @@ import torch
 from mmengine import Config
 from torch import Tensor, nn
 
+from daseg.datasets.collate import common_size
 from daseg.inference import Inference, WholeInference
 from daseg.ops.resize import Size, size_of
 from daseg.registry import BACKBONES, HEADS, INFERENCES, MODELS
@@ -116,6 +117,23 @@ class Segmentor(nn.Module):
         features = self.backbone(self.normalize(image))
         aux_logits = None if self.aux_head is None else self.aux_head(features)
         return SegOutput(self.head(features), aux_logits, tuple(features))
+
+    def predict_samples(
+        self, batch: dict[str, Any], memory_format: torch.memory_format
+    ) -> list[dict[str, Any]]:
+        """Predict a batch: for each sample ``dict(pred (H,W) uint8, label, meta)``.
+
+        The prediction has the size of the label, or of the image file where there is no label.
+
+        Args:
+            batch: ``image`` (N,3,H,W), ``meta``, and ``label`` (N,H',W') where there is one.
+            memory_format: How the network's weights are laid out in memory.
+        """
+        labels = batch.get("label", [None] * len(batch["meta"]))
+        image = batch["image"].contiguous(memory_format=memory_format)
+        pred = self.predict(image, common_size(batch)).argmax(1).byte()
+        rows = zip(pred, labels, batch["meta"], strict=True)
+        return [dict(pred=p, label=label, meta=meta) for p, label, meta in rows]
 
     @torch.no_grad()
     def predict(self, image: Tensor, size: Size | None = None) -> Tensor:

@@ -140,10 +140,6 @@ class NetworkDDP(nn.Module):
         """The adapter's validation step."""
         return self.module.val_step(*args, **kwargs)
 
-    def test_step(self, *args: Any, **kwargs: Any) -> Any:
-        """The adapter's test step."""
-        return self.module.test_step(*args, **kwargs)
-
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The adapter's forward pass."""
         return self.module(*args, **kwargs)

@@ -16,6 +16,7 @@ from daseg.engine.class_check import check_testing
 from daseg.engine.distributed import starts_first
 from daseg.engine.labelled import check_labelled
 from daseg.engine.runner import Runner
+from daseg.engine.tested import TestedSegmentor
 from daseg.evaluation import IoUMetric, IoUResult
 from daseg.evaluation.protocol import BATCH_NORM, write_card
 from daseg.segmentor import segmentor_config, without_initial_weights
@@ -135,7 +136,7 @@ def prepare(
     seed_log: str | Path | None = None,
     launcher: str = "none",
 ) -> None:
-    """Reduce a config to its test: no training, no initial weights, results into ``out``."""
+    """Reduce a config to its test: a segmentor without initial weights, results into ``out``."""
     if cfg.get("test_dataloader") is None or cfg.get("test_evaluator") is None:
         raise ConfigError(f"{cfg.filename} has no test_dataloader and test_evaluator")
     for key in ("train", "val"):
@@ -144,8 +145,9 @@ def prepare(
     # load_from would put the initial weights of the training in the place of the checkpoint's.
     for key in ("optim_wrapper", "param_scheduler", "load_from", "resume", "sync_bn", "compile"):
         cfg.pop(key, None)
-    cfg.model.pop("translator", None)  # of the training's source images
     cfg.work_dir, cfg.launcher = str(out), launcher
+    layout = {k: cfg.model[k] for k in ("channels_last",) if k in cfg.model}
+    cfg.model = dict(type=TestedSegmentor.__name__, segmentor=segmentor_config(cfg), **layout)
     without_initial_weights(cfg.model)
     if tta:
         use_tta(cfg)
