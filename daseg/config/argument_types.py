@@ -1,7 +1,6 @@
 """Whether a value of a config has the type that a constructor's signature states."""
 
 import inspect
-import math
 import os
 import types
 import typing
@@ -89,18 +88,13 @@ def fits(value: Any, annotation: Any) -> bool:
     if origin is Literal:
         return any(type(value) is type(one) and value == one for one in inner)
     if annotation in (int, float, Number):
-        return _is_number(value, int if annotation is int else (int, float))
+        is_number = isinstance(value, int if annotation is int else (int, float))
+        return is_number and not isinstance(value, bool) and value == value  # no NaN
     if annotation in (Path, os.PathLike) or origin is os.PathLike:
         return isinstance(value, (str, os.PathLike))
     if annotation in (bool, str):
         return isinstance(value, annotation)
     return _fits_container(value, origin or annotation, inner)
-
-
-def _is_number(value: Any, kind: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, kind):
-        return False
-    return not (isinstance(value, float) and math.isnan(value))
 
 
 def _fits_container(value: Any, kind: Any, inner: tuple[Any, ...]) -> bool:

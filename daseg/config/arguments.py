@@ -4,10 +4,10 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 SUPER = re.compile(r"super\(.*\)\.__init__")
 
 
@@ -48,8 +48,9 @@ def arguments_of(part: Any) -> Arguments:
     call: _BaseCall | None = _BaseCall()
     for constructor in constructors(part):
         parameters = parameters_of(constructor)
-        given = _given(parameters, call or _BaseCall())
-        new = [p for p in parameters if p.name not in legal | given and _is_named(p)]
+        places = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        given = {*places[: call.positional], *call.keywords} if call else set()
+        new = [p for p in parameters if p.name not in legal | given and p.kind in NAMED]
         if call is not None:
             required |= {p.name for p in new if p.default is p.empty}
         legal |= {p.name for p in new}
@@ -68,15 +69,6 @@ def constructors(part: Any) -> list[Any]:
 
 def parameters_of(constructor: Any) -> list[inspect.Parameter]:
     return [p for p in inspect.signature(constructor).parameters.values() if p.name != "self"]
-
-
-def _is_named(parameter: inspect.Parameter) -> bool:
-    return parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-
-
-def _given(parameters: Sequence[inspect.Parameter], call: _BaseCall) -> set[str]:
-    places = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-    return {*places[: call.positional], *call.keywords}
 
 
 def _base_call(constructor: Any, options: str) -> _BaseCall | None:

@@ -49,7 +49,9 @@ def load_config(
         override(cfg, cfg_options)
         import_modules(cfg, Path(path))
     if amp:
-        _use_amp(cfg)
+        for settings in (cfg.get("optim_wrapper") or {}).values():
+            if isinstance(settings, dict):
+                settings["type"] = "AmpOptimWrapper"
     _name_types(cfg._cfg_dict)
     _validate(cfg, path)
     _complete_schedules(cfg)
@@ -97,12 +99,6 @@ def _name_types(node: Any) -> None:
     if isinstance(node, (dict, list, tuple)):
         for child in node.values() if isinstance(node, dict) else node:
             _name_types(child)
-
-
-def _use_amp(cfg: Config) -> None:
-    for settings in (cfg.get("optim_wrapper") or {}).values():
-        if isinstance(settings, dict):
-            settings["type"] = "AmpOptimWrapper"
 
 
 def _complete_schedules(cfg: Config) -> None:

@@ -82,9 +82,10 @@ def _child(node: Any, name: str, key: str, place: str) -> Any:
     if isinstance(node, dict) and name in node:
         return node[name]
     known = list(node) if isinstance(node, dict) else []
+    has = f" (it has {', '.join(map(str, known))})" if known else ""
     raise ConfigError(
         f"--cfg-options {key}: overrides nothing, {place or 'the config'} has no {name!r}"
-        f"{did_you_mean(name, known) or _known(known)}"
+        f"{did_you_mean(name, known) or has}"
     )
 
 
@@ -103,7 +104,3 @@ def _check_leaf(node: Any, leaf: str, key: str, place: str) -> None:
         return  # a new argument of a part; the check of the whole config knows what it takes
     if place or leaf not in RUNNER_KEYS:
         _child(node, leaf, key, place)
-
-
-def _known(names: list[str]) -> str:
-    return f" (it has {', '.join(map(str, names))})" if names else ""

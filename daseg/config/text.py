@@ -1,9 +1,9 @@
 """A config as the text of a file that can be read again, with nothing lost."""
 
-import keyword
 import math
 import os
 from collections.abc import Iterator, Mapping
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def _text(value: Any, path: str, column: int, lost: list[str]) -> str:
 
 
 def _of_dict(value: Mapping[Any, Any], path: str, column: int, lost: list[str]) -> str:
-    names = all(isinstance(k, str) and _is_name(k) for k in value)
+    names = all(isinstance(k, str) and k.isidentifier() and not iskeyword(k) for k in value)
     inner = column + 4
     items = []
     for key, item in value.items():
@@ -115,10 +115,6 @@ def _joined(begin: str, items: list[str], end: str, column: int) -> str:
     indent = " " * (column + 4)
     rows = "".join(f"{indent}{item},\n" for item in items)
     return f"{begin}\n{rows}{' ' * column}{end}"
-
-
-def _is_name(key: str) -> bool:
-    return key.isidentifier() and not keyword.iskeyword(key)
 
 
 def _is_importable(value: Any) -> bool:

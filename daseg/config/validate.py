@@ -182,11 +182,14 @@ def _parts(node: Any, path: str = "", key: str = "", ours: bool = True) -> Itera
     if isinstance(node, dict):
         registry = REGISTRY_OF_KEY.get(key)
         # The wrapper of a network is checked by `_optimizers`: it has daseg's own keys too.
-        if "type" in node and not NETWORK.fullmatch(path) and _is_part(node, registry):
+        kind = node.get("type")
+        names_part = registry is not None or isinstance(kind, str) or callable(kind)
+        if "type" in node and names_part and not NETWORK.fullmatch(path):
             yield from _part(node, registry, path)
             if ours and registry is not None:
                 yield from _missing_arguments(node, registry, path)
-            ours = ours and _is_ours(find(node["type"], registry))
+            home = str(getattr(find(node["type"], registry), "__module__", ""))
+            ours = ours and home.startswith(("daseg.", "mmengine."))
         inherits = key in ("default_hooks", "param_scheduler") and "type" not in node
         for name, child in node.items():
             place, here = f"{path}.{name}".lstrip("."), ours and (bool(path) or name in RUNNER_KEYS)
@@ -194,11 +197,6 @@ def _parts(node: Any, path: str = "", key: str = "", ours: bool = True) -> Itera
     elif isinstance(node, (list, tuple)):
         for index, child in enumerate(node):
             yield from _parts(child, f"{path}.{index}", key, ours)
-
-
-def _is_part(node: dict[str, Any], registry: mm.Registry | None) -> bool:
-    """Whether the type of a dict names a part: one of a registry, or any, by name or class."""
-    return registry is not None or isinstance(node["type"], str) or callable(node["type"])
 
 
 def _missing_arguments(node: dict[str, Any], registry: mm.Registry, path: str) -> Iterator[str]:
@@ -210,10 +208,6 @@ def _missing_arguments(node: dict[str, Any], registry: mm.Registry, path: str) -
     supplied = SUPPLIED.get(registry.name, "").split()
     for name in sorted(arguments_of(found).required - node.keys() - set(supplied)):
         yield f"{path}.{name}: missing; {node['type']} needs it"
-
-
-def _is_ours(part: Any) -> bool:
-    return str(getattr(part, "__module__", "")).startswith(("daseg.", "mmengine."))
 
 
 def _part(

@@ -160,13 +160,18 @@ class DomainPair(Dataset[dict[str, Any]]):
             raise ConfigError(
                 "train_dataloader.sampler: a DomainPair is drawn from by dict(type='PairSampler')"
             )
-        at = index if isinstance(index, PairIndex) else self._pair(index)
+        at = (
+            index
+            if isinstance(index, PairIndex)
+            else PairIndex(
+                *(
+                    SampleIndex(index % size, index % size)
+                    for size in (len(self.source), len(self.target))
+                )
+            )
+        )
         target = self._target(at.target)
         return dict(source=self._translated(self.source[at.source], target), target=target)
-
-    def _pair(self, index: int) -> PairIndex:
-        sizes = len(self.source), len(self.target)
-        return PairIndex(*(SampleIndex(index % size, index % size) for size in sizes))
 
     def _target(self, index: SampleIndex) -> TargetSample:
         sample = self.target[index]

@@ -44,15 +44,12 @@ def check_labels_follow(dataset: Any, place: str = "train_dataloader") -> None:
         check_labels_follow(dataset.source, f"{place}.source")
         check_labels_follow(dataset.target, f"{place}.target")
     elif isinstance(dataset, SegDataset):
-        if len(dataset) and any(_loads_label(t, dataset) for t in dataset.pipeline.transforms):
+        loads = (LoadPseudoLabel, LoadLabel) if dataset.labels else LoadPseudoLabel
+        if len(dataset) and any(isinstance(t, loads) for t in dataset.pipeline.transforms):
             _check(dataset, place)
     else:
         for number, part in enumerate(getattr(dataset, "datasets", ())):
             check_labels_follow(part, f"{place}.datasets[{number}]")
-
-
-def _loads_label(step: Any, dataset: SegDataset) -> bool:
-    return isinstance(step, LoadPseudoLabel) or (isinstance(step, LoadLabel) and dataset.labels)
 
 
 def _check(dataset: SegDataset, place: str) -> None:

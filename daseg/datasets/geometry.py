@@ -62,10 +62,13 @@ class Texture:
 
     def picture(self) -> np.ndarray:
         """(H, W) float32, from 0 to 255."""
-        sin_y, cos_y, sin_x, cos_x = self._turns(*(_centres(side) for side in self.size))
+        sin_y, cos_y, sin_x, cos_x = self._turns(
+            *((np.arange(side) + 0.5) / side for side in self.size)
+        )
         wave = cos_y @ cos_x
         wave -= sin_y @ sin_x  # in place: a photograph may have tens of millions of pixels
-        return _grey(wave).astype(np.float32)
+        grey = np.clip(127.5 + wave * 127.5 / np.sqrt(2 * _WAVES), 0, 255)
+        return grey.astype(np.float32)
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, ...]:
         """Sum of waves, and its derivatives down and to the right, each (rows, columns).
@@ -130,15 +133,14 @@ def looks_alike(first: np.ndarray, other: np.ndarray) -> bool:
     if min(rows, columns) < 1 or first.shape[2:] != other.shape[2:]:
         return True
     one, two = (
-        cv2.resize(_plain(each), (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
+        cv2.resize(
+            each if each.dtype == np.uint8 else each.astype(np.float32),  # types OpenCV resizes
+            (columns, rows),
+            interpolation=cv2.INTER_AREA,
+        ).astype(np.float32)
         for each in (first, other)
     )
     return bool(abs(one - two).max() <= _UNLIKE)
-
-
-def _plain(image: np.ndarray) -> np.ndarray:
-    """As a type that OpenCV resizes."""
-    return image if image.dtype in (np.uint8, np.float32) else image.astype(np.float32)
 
 
 def _is_resized(given: np.ndarray, seen: np.ndarray) -> bool:
@@ -178,7 +180,11 @@ def _is_window(given: np.ndarray, seen: np.ndarray) -> bool:
 
 def _fits(made: Texture, seen: np.ndarray) -> bool:
     size = seen.shape[0], seen.shape[1]
-    rows, columns = (_chosen(side) for side in size)
+    # Up to `_SAMPLES` rows and columns, spread evenly, the first and the last among them.
+    rows, columns = (
+        np.unique(np.linspace(0, side - 1, min(side, _SAMPLES)).round().astype(int))
+        for side in size
+    )
     value = seen[np.ix_(rows, columns)].astype(np.float64)
     spread = float(value.max() - value.min())
     if not np.isfinite(spread) or spread < 1e-6:
@@ -252,19 +258,6 @@ def _flat(
         )
         flat &= abs(seen[np.ix_(*places)].astype(np.float64) - here) < 1e-3 * spread
     return flat
-
-
-def _grey(wave: np.ndarray) -> np.ndarray:
-    return np.clip(127.5 + wave * 127.5 / np.sqrt(2 * _WAVES), 0, 255)
-
-
-def _centres(side: int) -> np.ndarray:
-    return (np.arange(side) + 0.5) / side
-
-
-def _chosen(side: int) -> np.ndarray:
-    """Up to `_SAMPLES` of the rows or columns, spread evenly, the first and the last among them."""
-    return np.unique(np.linspace(0, side - 1, min(side, _SAMPLES)).round().astype(int))
 
 
 def _blocks(array: np.ndarray) -> list[np.ndarray]:

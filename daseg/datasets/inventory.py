@@ -69,7 +69,11 @@ def take_stock(place: Place, *, labels: bool, list_file: Path | None) -> Invento
         DataError: A folder or the list cannot be read, or holds nothing.
     """
     images = _find_images(place)
-    found_labels = _find_labels(place) if labels else None
+    found_labels = None
+    if labels:
+        other = {os.path.realpath(place.images)} - {os.path.realpath(place.labels)}
+        who = f"{place.who}'s labels"
+        found_labels = find_files(place.labels, [place.layout.label_suffix], who, leave_out=other)
     found = dict[str, Path | None](images.paths) | dict.fromkeys(images.unusable)
     if list_file is not None:
         known = images.paths.keys() | images.aliases.keys()
@@ -103,12 +107,6 @@ def _find_images(place: Place) -> Found:
         leave_out=labels - {here},
         not_ending=layout.label_suffix if here in labels else None,
     )
-
-
-def _find_labels(place: Place) -> Found:
-    here, images = os.path.realpath(place.labels), os.path.realpath(place.images)
-    who = f"{place.who}'s labels"
-    return find_files(place.labels, [place.layout.label_suffix], who, leave_out={images} - {here})
 
 
 def _listed(name: str, place: Place, images: Found) -> Path | None:

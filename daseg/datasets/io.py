@@ -52,7 +52,9 @@ def read_image(path: str | os.PathLike[str], max_value: int | None = None) -> np
     by_opencv = header.kind in _BY_OPENCV and header.top is None
     if header.kind == "TIFF":  # OpenCV reads no 2 and 4 bits, and multiplies colours with alpha
         by_opencv = header.mode in _PLAIN and header.bits in (1, 8)
-    return _decode(data, path, cv2.IMREAD_COLOR) if by_opencv else _by_pil(data, path)
+    if by_opencv:
+        return _decode(data, path, cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(_pil_array(data, path, "image", "RGB")[..., ::-1])
 
 
 def read_rgb(path: str | os.PathLike[str], max_value: int | None = None) -> np.ndarray:
@@ -114,10 +116,6 @@ def _decode(
     if pixels is None:
         raise DataError(f"{what} {path} cannot be read: not a picture, or a part of one is missing")
     return pixels
-
-
-def _by_pil(data: bytes, path: str | os.PathLike[str]) -> np.ndarray:
-    return np.ascontiguousarray(_pil_array(data, path, "image", "RGB")[..., ::-1])
 
 
 def _pil_array(

@@ -36,7 +36,7 @@ def read_list(
     names = [_name(line, suffixes, known) for line in lines if line and not line.startswith("#")]
     if not names:
         raise DataError(f"list file {path} names no image")
-    unreadable = [name for name in names if not name.isascii() and _lost(name)]
+    unreadable = [name for name in names if re.search("[\udc80-\udcff]", name)]
     if any(name not in known for name in unreadable):
         raise DataError(f"list file {path} cannot be read: it is not UTF-8")
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -72,10 +72,6 @@ def _name(line: str, suffixes: Sequence[str], known: Collection[str]) -> str:
             if name in known:
                 return name
     return strip_suffix(short, suffixes)
-
-
-def _lost(name: str) -> bool:
-    return any("\udc80" <= character <= "\udcff" for character in name)
 
 
 def list_line(name: str, suffix: str, suffixes: Sequence[str]) -> str:

@@ -37,7 +37,9 @@ class MixedDataset(Dataset[dict[str, Any]]):
         self.sizes = [len(part) for part in self.datasets]
         self.weights = [float(w) for w in (self.sizes if weights is None else weights)]
         self._starts = [0, *accumulate(self.sizes)]
-        self.metainfo = _named(self.datasets)
+        known = [getattr(part, "metainfo", None) or {} for part in self.datasets]
+        # Of the first data set that names classes; others may have none.
+        self.metainfo = next((each for each in known if each.get("classes")), {})
         self._check()
 
     def _check(self) -> None:
@@ -88,9 +90,3 @@ class MixedDataset(Dataset[dict[str, Any]]):
     def write_list(self, path: str | Path) -> None:
         """Write the names of all samples, those of each data set under a heading of its own."""
         atomic_write_text(path, "\n".join(self.list_lines()) + "\n")
-
-
-def _named(datasets: Sequence[Any]) -> dict[str, Any]:
-    """What the first data set that has names says of its classes; others may have none."""
-    known = [getattr(part, "metainfo", None) or {} for part in datasets]
-    return next((each for each in known if each.get("classes")), {})

@@ -81,17 +81,14 @@ def read_bytes(path: str | os.PathLike[str], what: str) -> bytes:
         files.require_regular(path, what)
         data = files.read_bytes(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"{what} {path} cannot be read: {_reason(error)}") from error
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise DataError(f"{what} {path} cannot be read: {why}") from error
     if not data:
         raise DataError(f"{what} {path} cannot be read: the file is empty")
     place = _tiff_orientation(data)
     if place is None:
         return data
     return data[: place[0]] + struct.pack(place[2] + "H", 1) + data[place[0] + 2 :]
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def read_header(data: bytes, path: str | os.PathLike[str], what: str) -> Header:
@@ -136,7 +133,9 @@ def _pages(picture: Image.Image) -> int:
 def _header(picture: Image.Image, data: bytes) -> Header:
     kind, mode = str(picture.format), picture.mode
     bits, sample, top, channels, white_is_zero = 8, "unsigned", None, 0, False
-    lossless = _is_lossless(kind, data)
+    lossless = kind not in ("JPEG", "MPO", "JPEG2000", "AVIF")
+    if kind == "WEBP":
+        lossless = b"VP8L" in (data[12:16], *_riff_parts(data))
     if kind == "PNG":
         bits = data[24]
     elif isinstance(picture, TiffImageFile):
@@ -154,12 +153,6 @@ def _header(picture: Image.Image, data: bytes) -> Header:
     elif mode.startswith("I;16"):
         bits = 16
     return Header(kind, mode, bits, sample, top, channels, white_is_zero, lossless)
-
-
-def _is_lossless(kind: str, data: bytes) -> bool:
-    if kind == "WEBP":
-        return b"VP8L" in (data[12:16], *_riff_parts(data))
-    return kind not in ("JPEG", "MPO", "JPEG2000", "AVIF")
 
 
 def _riff_parts(data: bytes) -> Iterator[bytes]:

@@ -76,28 +76,19 @@ def train(
         if is_first:
             remove_leftovers(cfg.work_dir)  # half a checkpoint of a run that was killed
             if resume_from_whole:
-                _skip_damaged(cfg.work_dir)
+                for path, why in set_damaged_aside(cfg.work_dir).items():
+                    print(f"skipped {path.name}, now {path.name}{DAMAGED}: {why}", file=sys.stderr)
         try:
             with obeyed(), saying_what_is_whole(cfg.work_dir):
                 runner = Runner.from_cfg(cfg)
                 runner.train()
         except KeyboardInterrupt as stop:
             if is_first and not (isinstance(stop, Stopped) and stop.told):
-                _tell(cfg)
+                newest = latest_checkpoint(cfg.work_dir)
+                begin = newest.name if newest else "the beginning"
+                print(f"\nstopped; --resume goes on from {begin}", file=sys.stderr)
             raise
         return runner
-
-
-def _skip_damaged(work_dir: str) -> None:
-    for path, problem in set_damaged_aside(work_dir).items():
-        print(f"skipped {path.name}, now {path.name}{DAMAGED}: {problem}", file=sys.stderr)
-
-
-def _tell(cfg: Config) -> None:
-    """Say what is saved of a run that was stopped before its first iteration or after its last."""
-    newest = latest_checkpoint(cfg.work_dir)
-    begin = newest.name if newest else "the beginning"
-    print(f"\nstopped; --resume goes on from {begin}", file=sys.stderr)
 
 
 def _protect(cfg: Config) -> None:

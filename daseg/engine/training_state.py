@@ -194,7 +194,8 @@ def unlike(value: Any, own: Any, place: str) -> Iterator[str]:
         for index, (item, one) in enumerate(zip(value, own, strict=True)):
             yield from unlike(item, one, f"{place}.{index}")
     elif not _alike(value, own):
-        yield f"{place} is a {type(value).__name__}, not {_kind(own)}"
+        kind = "a finite number" if _is_number(own) else f"{own!r}" if own else "a plain value"
+        yield f"{place} is a {type(value).__name__}, not {kind}"
 
 
 def _alike(value: Any, own: Any) -> bool:
@@ -211,7 +212,3 @@ def _alike(value: Any, own: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (bool, int, float))
-
-
-def _kind(own: Any) -> str:
-    return "a finite number" if _is_number(own) else f"{own!r}" if own else "a plain value"

@@ -93,10 +93,5 @@ class CheckpointHook(MMCheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)
-        self._remove_old()
-
-    @master_only
-    def _remove_old(self) -> None:
-        if self.keep > 0:
-            for path in numbered_checkpoints(self.out_dir)[: -self.keep]:
-                path.unlink()
+        for path in numbered_checkpoints(self.out_dir)[: -self.keep] if self.keep > 0 else ():
+            self._remove(path)

@@ -24,8 +24,5 @@ def call_of(part: Any) -> str:
         parameters = inspect.signature(part).parameters.values()
     except (TypeError, ValueError):
         return str(getattr(part, "__name__", part))
-    return f"{part.__name__}({', '.join(str(_bare(p)) for p in parameters)})"
-
-
-def _bare(parameter: inspect.Parameter) -> inspect.Parameter:
-    return parameter.replace(annotation=inspect.Parameter.empty)
+    bare = [str(p.replace(annotation=inspect.Parameter.empty)) for p in parameters]
+    return f"{part.__name__}({', '.join(bare)})"

@@ -86,7 +86,8 @@ def wrong_form(value: Any, form: Form, place: str = "it") -> str:
         return next(filter(None, found), "")
     if isinstance(form, Whole):
         fits = type(value) is int and 0 <= value <= form.most
-        return "" if fits else f"{place} is {_shown(value)}, no whole number from 0 on"
+        shown = repr(value) if isinstance(value, (int, float)) else f"a {type(value).__name__}"
+        return "" if fits else f"{place} is {shown}, no whole number from 0 on"
     fits = value is None if form is None else isinstance(value, form)
     if fits and not (isinstance(value, bool) and form is not bool):
         return ""
@@ -105,10 +106,6 @@ def _wrong_dict(value: Any, form: dict[str, Form] | Each, place: str) -> str:
             if problem:
                 return problem
     return ""
-
-
-def _shown(value: Any) -> str:
-    return repr(value) if isinstance(value, (int, float)) else f"a {type(value).__name__}"
 
 
 def wrong_checkpoint(content: Mapping[str, Any]) -> str:

@@ -61,12 +61,11 @@ def wrong_content(content: Any) -> str:
 
 def _children(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return ((_name(key), child) for key, child in value.items())
+        return (
+            (key if isinstance(key, str) else type(key).__name__, child)
+            for key, child in value.items()
+        )
     return ((str(index), child) for index, child in enumerate(value))
-
-
-def _name(key: Any) -> str:
-    return key if isinstance(key, str) else type(key).__name__
 
 
 def wrong_leaf(value: Any) -> str:
