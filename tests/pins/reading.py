@@ -119,7 +119,8 @@ def portable(entries: dict[str, dict[str, Group]]) -> dict[str, dict[str, Group]
     chosen: dict[str, dict[str, Group]] = {}
     for name in PORTABLE:
         for group, values in entries.get(name, {}).items():
-            kept = {k: float(f"{v:.7g}") for k, v in values.items() if "loss" in k or k == "mIoU"}
-            if group in ("losses", "results") and kept:
+            if group in ("losses", "results"):
+                words = {"losses": "loss", "results": "mIoU"}
+                kept = {k: float(f"{v:.7g}") for k, v in values.items() if words[group] in k}
                 chosen.setdefault(name, {})[group] = kept
     return chosen
