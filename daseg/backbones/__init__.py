@@ -1,7 +1,9 @@
 """Networks that turn an image into feature maps, fine to coarse."""
 
+from daseg.backbones.base import Backbone
+from daseg.backbones.lite0 import EfficientNetLite0
 from daseg.backbones.resnet import ResNet
-from daseg.backbones.timm_backbone import EfficientNetLite0, TimmBackbone
+from daseg.backbones.timm_backbone import TimmBackbone
 from daseg.backbones.vgg import VGG16
 
-__all__ = ["VGG16", "EfficientNetLite0", "ResNet", "TimmBackbone"]
+__all__ = ["VGG16", "Backbone", "EfficientNetLite0", "ResNet", "TimmBackbone"]

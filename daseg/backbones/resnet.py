@@ -8,8 +8,9 @@ papers built on it (AdaptSegNet, ...) use.
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from daseg.backbones.base import Backbone
 from daseg.backbones.weights import InitialWeights, load_torchvision_weights, load_weights
-from daseg.ops.norm import freeze_affine, freeze_statistics, make_norm
+from daseg.ops.norm import make_norm
 from daseg.registry import BACKBONES
 from daseg.utils.errors import ConfigError
 
@@ -128,7 +129,7 @@ BLOCKS: dict[int, tuple[type[Block], tuple[int, int, int, int]]] = {
 
 
 @BACKBONES.register_module()
-class ResNet(nn.Module):
+class ResNet(Backbone):
     """ResNet-18/34/50/101 without its classifier; weight names are torchvision's.
 
     A smaller output stride is gained "a trous" (Chen et al., DeepLab, TPAMI 2018, section 3.1):
@@ -149,11 +150,13 @@ class ResNet(nn.Module):
         frozen_affine: Scale and shift of the norm layers are not trained.
         update_stats: In training, batch norm normalises by the batch and updates its running
             statistics. If False it stays in eval mode and leaves them alone.
+        frozen: Nothing of it is trained, and it is always in eval mode.
         weights: None for random ones; a name of torchvision's (``"IMAGENET1K_V1"``,
             ``"IMAGENET1K_V2"``; ``"imagenet"`` means the first); or the path of a file.
 
     Attributes:
         out_channels: Channels of the four feature maps.
+        strides: Their strides: 4, 8, 16, 32, none above ``output_stride``.
         initial_weights: Where the weights came from, or None.
 
     Raises:
@@ -170,11 +173,11 @@ class ResNet(nn.Module):
         norm: str = "bn",
         frozen_affine: bool = False,
         update_stats: bool = True,
+        frozen: bool = False,
         weights: str | None = None,
     ) -> None:
         super().__init__()
         check_arguments(depth, style, output_stride, norm, update_stats)
-        self.update_stats = update_stats
         self.style, self.output_stride = style, output_stride
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = make_norm(norm, 64)
@@ -199,10 +202,10 @@ class ResNet(nn.Module):
                 in_channels, stride, dilation_before = channels * block.expansion, 1, dilation
             self.add_module(f"layer{index + 1}", stage)
         self.out_channels = tuple(channels * block.expansion for channels in STAGE_CHANNELS)
+        self.strides = tuple(min(stride, output_stride) for stride in (4, 8, 16, 32))
         self.reset_parameters()
         self.initial_weights = self.load(depth, weights)
-        if frozen_affine:
-            freeze_affine(self)
+        self.freeze(frozen=frozen, frozen_affine=frozen_affine, update_stats=update_stats)
 
     def reset_parameters(self) -> None:
         """Draw convolutions from He's normal distribution over the outgoing connections."""
@@ -216,13 +219,6 @@ class ResNet(nn.Module):
         if weights == "imagenet" or weights.startswith("IMAGENET"):
             return load_torchvision_weights(self, f"resnet{depth}", weights)
         return load_weights(self, weights)
-
-    def train(self, mode: bool = True) -> "ResNet":
-        """Set training mode; batch norm stays in eval mode where ``update_stats`` is False."""
-        super().train(mode)
-        if not self.update_stats:
-            freeze_statistics(self)
-        return self
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Map normalised images (N, 3, H, W) to the outputs of the four stages, fine to coarse."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from daseg.backbones.base import Backbone
 from daseg.backbones.weights import (
     InitialWeights,
     load_torchvision_weights,
@@ -20,7 +21,7 @@ TORCHVISION = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 
 
 @BACKBONES.register_module()
-class VGG16(nn.Module):
+class VGG16(Backbone):
     """VGG-16 of output stride 8: no pooling behind the last two stages, dilation instead.
 
     "DeepLab-LargeFOV", Chen et al., "Semantic Image Segmentation with Deep Convolutional Nets and
@@ -34,10 +35,12 @@ class VGG16(nn.Module):
             means that one); or the path of a file, torchvision's or a network's around this one.
             A file of torchvision's gives the 13 convolutions of the stages; the two behind them
             start at random, as in the published training.
+        frozen: Nothing of it is trained.
 
     Attributes:
         out_channels: Channels of the feature maps: of stages 3 (stride 4), 4 and 5, and of the
             last layer (stride 8).
+        strides: Their strides.
         initial_weights: Where the weights came from, or None.
 
     Raises:
@@ -45,9 +48,10 @@ class VGG16(nn.Module):
     """
 
     out_channels = (256, 512, 512, FC_CHANNELS)
+    strides = (4, 8, 8, 8)
     output_stride = 8
 
-    def __init__(self, *, weights: str | None = None) -> None:
+    def __init__(self, *, weights: str | None = None, frozen: bool = False) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         ends, channels = [], 3
@@ -64,6 +68,7 @@ class VGG16(nn.Module):
         self.taps = (*ends[2:], len(layers) - 1)  # the layers whose outputs are feature maps
         self.reset_parameters()
         self.initial_weights = self.load(weights)
+        self.freeze(frozen=frozen)
 
     def reset_parameters(self) -> None:
         """Draw convolutions from He's normal distribution over the outgoing connections."""
