@@ -15,9 +15,9 @@ from daseg.datasets.classes import Classes, classes_of
 from daseg.datasets.load_image import loader_of
 from daseg.datasets.pipeline import Pipeline
 from daseg.datasets.pixels import rgb_of, rounded
+from daseg.ops.colours import default_palette
 from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
 from daseg.utils.errors import ConfigError
-from daseg.visualization.palette import default_palette
 
 
 def init_segmentor(

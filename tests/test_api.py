@@ -14,7 +14,6 @@ from daseg.datasets import GTA5, SYNTHIA, CamVid, Cityscapes
 from daseg.datasets.classes import classes_of
 from daseg.engine.runner import Runner
 from daseg.utils.errors import CheckpointError, ConfigError, DataError
-from daseg.utils.labels import CAMVID_CLASSES, CITYSCAPES_CLASSES
 
 RESIZED = """
 test_dataloader['dataset']['pipeline'].insert(1, dict(type='ResizePIL', scale=(36, 24)))
@@ -118,14 +117,14 @@ def test_without_a_checkpoint_classes_are_those_of_the_configs_data_set(trained,
         + f"train_dataloader['dataset'] = {mixed}\n"
     )
     city = daseg.init_segmentor(path)
-    assert city.classes == CITYSCAPES_CLASSES
+    assert city.classes == Cityscapes.CLASSES
     assert city.palette[0] == [128, 64, 128]
 
 
 @pytest.mark.parametrize("kind", [GTA5, SYNTHIA, Cityscapes, CamVid])
 def test_the_classes_of_a_data_set_that_is_not_there(kind):
     names, palette = classes_of(dict(type=kind.__name__, root="no/such/folder"))
-    fixed = (CAMVID_CLASSES, 11) if kind is CamVid else (CITYSCAPES_CLASSES, 19)
+    fixed = (CamVid.CLASSES, 11) if kind is CamVid else (Cityscapes.CLASSES, 19)
     assert (names, len(palette)) == fixed
 
 

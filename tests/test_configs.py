@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from daseg.config.load import load_config
+from daseg.datasets import Cityscapes
 from daseg.engine.train import train
 from daseg.registry import DATASETS, METRICS
 from daseg.segmentor import build_segmentor
-from daseg.utils.labels import CITYSCAPES_TRAIN_IDS
 from daseg.utils.places import PLACES
 from daseg.worlds.drawing import make_world
 
@@ -260,7 +260,7 @@ def noise(path: Path, size: tuple[int, int], label: bool, rng: np.random.Generat
     """Write a picture of (height, width) of coarse noise; a label holds label ids."""
     path.parent.mkdir(parents=True, exist_ok=True)
     shape = (size[0] // 64 + 1, size[1] // 64 + 1) + (() if label else (3,))
-    values = rng.choice(list(CITYSCAPES_TRAIN_IDS), shape) if label else rng.integers(0, 256, shape)
+    values = rng.choice(list(Cityscapes.TRAIN_IDS), shape) if label else rng.integers(0, 256, shape)
     pixels = values.astype(np.uint8).repeat(64, 0).repeat(64, 1)[: size[0], : size[1]]
     assert cv2.imwrite(str(path), pixels)
 

@@ -13,9 +13,9 @@ from mmcv.transforms import BaseTransform
 from PIL import Image
 from torchvision.transforms import v2
 
+from daseg.ops.labels import IGNORE
 from daseg.registry import TRANSFORMS
 from daseg.utils.errors import ConfigError
-from daseg.utils.labels import IGNORE
 
 GEOMETRIC = frozenset("ShearX ShearY TranslateX TranslateY Rotate".split())
 COLOURS = frozenset(

@@ -16,9 +16,9 @@ from daseg.datasets.load_image import loader_of
 from daseg.datasets.pipeline import Pipeline, note_moved
 from daseg.datasets.rng import isolated_rng
 from daseg.datasets.scan import Layout, Sample, ScanError
+from daseg.ops.labels import IGNORE
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.files import atomic_write_text
-from daseg.utils.labels import IGNORE
 from daseg.utils.places import remedy
 
 DEFAULT_PIPELINE = (

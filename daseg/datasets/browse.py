@@ -10,11 +10,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from daseg.datasets.domain_pair import DomainPair
 from daseg.datasets.samplers import EndlessSampler, PairSampler
+from daseg.ops.colours import overlay
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write
 from daseg.utils.writable import check_file
-from daseg.visualization.palette import overlay
 
 TEXT = 18  # height of a line of text, in pixels
 GAP = 6

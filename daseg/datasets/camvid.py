@@ -7,7 +7,6 @@ from daseg.datasets.base import SegDataset
 from daseg.datasets.label_reader import LabelReader
 from daseg.datasets.scan import Layout
 from daseg.registry import DATASETS
-from daseg.utils import labels
 
 
 @DATASETS.register_module()
@@ -23,14 +22,38 @@ class CamVid(SegDataset):
         options: Those of `SegDataset`; ``list_file='lists/day_train.txt'`` chooses a split.
     """
 
-    CLASSES = labels.CAMVID_CLASSES
-    PALETTE = labels.CAMVID_PALETTE
+    CLASSES = (
+        "sky",
+        "building",
+        "pole",
+        "road",
+        "pavement",
+        "tree",
+        "sign",
+        "fence",
+        "car",
+        "pedestrian",
+        "bicyclist",
+    )
+    PALETTE = [
+        [128, 128, 128],
+        [128, 0, 0],
+        [192, 192, 128],
+        [128, 64, 128],
+        [60, 40, 222],
+        [128, 128, 0],
+        [192, 128, 128],
+        [64, 64, 128],
+        [64, 0, 128],
+        [64, 64, 0],
+        [0, 128, 192],
+    ]
 
     def __init__(self, root: str | Path, **options: Any) -> None:
         super().__init__(
             root,
             layout=Layout("images", "labels", image_suffix=".jpg", label_suffix=".png"),
-            reader=LabelReader({i: i for i in range(len(labels.CAMVID_CLASSES))}, ignored=(11,)),
+            reader=LabelReader({i: i for i in range(len(self.CLASSES))}, ignored=(11,)),
             classes=self.CLASSES,
             palette=self.PALETTE,
             **options,

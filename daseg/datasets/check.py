@@ -15,9 +15,9 @@ from daseg.datasets.loading import LoadLabel, size_mismatch
 from daseg.datasets.picture import TURNED, UPRIGHT, orientation
 from daseg.datasets.pipeline import require_whole
 from daseg.datasets.scan import Sample, ScanError
+from daseg.ops.labels import IGNORE
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, UserError
-from daseg.utils.labels import IGNORE
 from daseg.utils.progress import track
 
 SPLITS = ("train", "val", "test")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from prettytable import PrettyTable
 
-from daseg.utils.labels import IGNORE
+from daseg.ops.labels import IGNORE
 
 _BAR = 24  # characters of the longest bar
 

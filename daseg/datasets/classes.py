@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from daseg.ops.colours import default_palette
 from daseg.registry import DATASETS
-from daseg.visualization.palette import default_palette
 
 Classes = tuple[tuple[str, ...], Sequence[Sequence[int]]]
 

@@ -7,10 +7,10 @@ from typing import Any
 from daseg.datasets.base import SegDataset
 from daseg.datasets.label_reader import LabelReader
 from daseg.datasets.scan import Layout
+from daseg.ops.colours import default_palette
+from daseg.ops.labels import IGNORE
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError
-from daseg.utils.labels import IGNORE
-from daseg.visualization.palette import default_palette
 
 
 @DATASETS.register_module()

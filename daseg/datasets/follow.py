@@ -14,8 +14,8 @@ from daseg.datasets.loading import LoadLabel
 from daseg.datasets.one_transform import name_of
 from daseg.datasets.pseudo_labels import LoadPseudoLabel
 from daseg.datasets.rng import isolated_rng
+from daseg.ops.labels import IGNORE
 from daseg.utils.errors import ConfigError, UserError
-from daseg.utils.labels import IGNORE
 
 _DRAWS = 8  # samples whose random draws are tried
 _LIGHTER = 60  # grey levels

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from daseg.datasets.base import SegDataset
+from daseg.datasets.cityscapes import Cityscapes
 from daseg.datasets.label_reader import LabelReader
 from daseg.datasets.scan import Layout
 from daseg.registry import DATASETS
-from daseg.utils import labels
 
 
 @DATASETS.register_module()
@@ -24,14 +24,15 @@ class GTA5(SegDataset):
         options: Those of `SegDataset`.
     """
 
-    CLASSES = labels.CITYSCAPES_CLASSES
-    PALETTE = labels.CITYSCAPES_PALETTE
+    CLASSES = Cityscapes.CLASSES
+    PALETTE = Cityscapes.PALETTE
+    IGNORED = (*Cityscapes.IGNORED, 34)  # its licence plate
 
     def __init__(self, root: str | Path, **options: Any) -> None:
         super().__init__(
             root,
             layout=Layout("images", "labels", image_suffix=".png", label_suffix=".png"),
-            reader=LabelReader(labels.CITYSCAPES_TRAIN_IDS, labels.GTA5_IGNORED),
+            reader=LabelReader(Cityscapes.TRAIN_IDS, self.IGNORED),
             classes=self.CLASSES,
             palette=self.PALETTE,
             **options,

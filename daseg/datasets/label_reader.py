@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from daseg.datasets.io import read_ids
+from daseg.ops.labels import IGNORE
 from daseg.utils.errors import ConfigError, DataError
-from daseg.utils.labels import IGNORE
 
 _UNKNOWN = 254
 _MAX_ID = 65535

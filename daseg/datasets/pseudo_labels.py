@@ -13,8 +13,8 @@ from daseg.datasets.base import SegDataset
 from daseg.datasets.label_reader import LabelReader
 from daseg.datasets.pipeline import Pipeline
 from daseg.datasets.scan import ScanError, find_files
+from daseg.ops.labels import IGNORE
 from daseg.utils.errors import ConfigError, DataError, LabelFirewallError
-from daseg.utils.labels import IGNORE
 from daseg.utils.manifest import FINAL, Entry
 from daseg.utils.places import remedy
 from daseg.utils.pseudo_labels import Facts, read_facts

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from daseg.datasets.base import SegDataset
+from daseg.datasets.cityscapes import Cityscapes
 from daseg.datasets.label_reader import LabelReader
 from daseg.datasets.scan import Layout
 from daseg.registry import DATASETS
-from daseg.utils import labels
 
 
 @DATASETS.register_module()
@@ -17,21 +17,43 @@ class SYNTHIA(SegDataset):
     Ros et al., "The SYNTHIA Dataset", CVPR 2016. ``RGB/0000000.png`` and
     ``GT/LABELS/0000000.png``, 9,400 of them. Labels are 16-bit pictures of three channels: the
     class in the first (red), the instance in the second. Networks keep 19 outputs; results are
-    reported over `SYNTHIA_16` or `SYNTHIA_13` of them.
+    reported over 16 or 13 of them: ``mIoU16`` and ``mIoU13`` of `daseg.evaluation.IoUMetric`.
 
     Args:
         root: Folder that holds ``RGB`` and ``GT/LABELS``.
         options: Those of `SegDataset`.
     """
 
-    CLASSES = labels.CITYSCAPES_CLASSES
-    PALETTE = labels.CITYSCAPES_PALETTE
+    CLASSES = Cityscapes.CLASSES
+    PALETTE = Cityscapes.PALETTE
+    TRAIN_IDS = {
+        3: 0,
+        4: 1,
+        2: 2,
+        21: 3,
+        5: 4,
+        7: 5,
+        15: 6,
+        9: 7,
+        6: 8,
+        16: 9,
+        1: 10,
+        10: 11,
+        17: 12,
+        8: 13,
+        18: 14,
+        19: 15,
+        20: 16,
+        12: 17,
+        11: 18,
+    }
+    IGNORED = (0, 13, 14, 22)  # void, parking slot, road work, lane marking
 
     def __init__(self, root: str | Path, **options: Any) -> None:
         super().__init__(
             root,
             layout=Layout("RGB", "GT/LABELS", image_suffix=".png", label_suffix=".png"),
-            reader=LabelReader(labels.SYNTHIA_TRAIN_IDS, labels.SYNTHIA_IGNORED, channel=0),
+            reader=LabelReader(self.TRAIN_IDS, self.IGNORED, channel=0),
             classes=self.CLASSES,
             palette=self.PALETTE,
             **options,

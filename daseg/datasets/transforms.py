@@ -8,9 +8,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image
 
+from daseg.ops.labels import IGNORE
 from daseg.registry import TRANSFORMS
 from daseg.utils.errors import ConfigError
-from daseg.utils.labels import IGNORE
 
 
 @TRANSFORMS.register_module()

@@ -7,8 +7,8 @@ import numpy as np
 from daseg.datasets import SegDataset
 from daseg.engine.class_check import check_training
 from daseg.engine.provenance import described
+from daseg.ops.labels import IGNORE
 from daseg.utils.errors import DataError
-from daseg.utils.labels import IGNORE
 
 ENOUGH = 2  # classes
 

@@ -12,17 +12,17 @@ import cv2
 import numpy as np
 
 from daseg.api import predict
+from daseg.datasets.cityscapes import Cityscapes, train_ids_to_label_ids
 from daseg.datasets.io import read_rgb
 from daseg.datasets.picture import TURNED, orientation
 from daseg.datasets.walk import File, each_once, is_inside, walk
+from daseg.ops.colours import Palette, colorize, overlay
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import DataError, WriteError
 from daseg.utils.files import require_regular
-from daseg.utils.labels import CITYSCAPES_CLASSES, train_ids_to_label_ids
 from daseg.utils.pictures import write_picture
 from daseg.utils.progress import track
 from daseg.utils.writable import check_folder
-from daseg.visualization.palette import Palette, colorize, overlay
 
 IMAGES = frozenset(".png .jpg .jpeg .bmp .webp .tif .tiff .ppm".split())
 FOLDERS = ("color", "overlay", "train_ids", "label_ids")  # of the results, below the output folder
@@ -150,7 +150,7 @@ class Writer:
         train_ids: bool = False,
         label_ids: bool = False,
     ) -> None:
-        if label_ids and tuple(classes) != tuple(CITYSCAPES_CLASSES):
+        if label_ids and tuple(classes) != tuple(Cityscapes.CLASSES):
             raise DataError(
                 "--label-ids writes the ids of Cityscapes' 19 classes, "
                 f"but the model's classes are {', '.join(classes)}"

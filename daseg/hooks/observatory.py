@@ -15,12 +15,12 @@ from torch import Tensor
 from daseg.hooks.backends import show_picture
 from daseg.hooks.watch import ACCURACY, Watch
 from daseg.objectives import View
+from daseg.ops.colours import default_palette
 from daseg.ops.resize import resize, size_of
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.writable import refuse_links
-from daseg.visualization.palette import default_palette
 from daseg.visualization.pictures import DomainPicture, draw_domains
 
 KEY = "observatory"  # of the message hub, which travels in the checkpoint

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from daseg.losses.rectified import RectifiedCrossEntropyLoss
 from daseg.objectives.base import Objective, View
 from daseg.objectives.naming import check_level, suffix_of
+from daseg.ops.labels import IGNORE
 from daseg.ops.micro_batch import part_of, whole_label
 from daseg.registry import LOSSES, OBJECTIVES
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
-from daseg.utils.labels import IGNORE
 
 
 class FromPseudoLabels(Objective):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
+from daseg.ops.colours import default_palette
 from daseg.utils.errors import DataError
 from daseg.utils.json_files import read_json, unreadable
 from daseg.visualization.curves import Points, dress, moving_average, read_records
-from daseg.visualization.palette import default_palette
 from daseg.visualization.pictures import check_picture, new_figure, save_figure
 
 SHARE = "predicted_share/"

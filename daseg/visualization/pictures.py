@@ -10,10 +10,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from daseg.ops.colours import Palette, colorize
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write
 from daseg.utils.writable import check_file
-from daseg.visualization.palette import Palette, colorize
 
 DPI = 110
 

@@ -13,11 +13,10 @@ import pytest
 from daseg.datasets import CamVid
 from daseg.datasets.browse import GAP, TEXT, browse_config, contact_sheet
 from daseg.datasets.check import check_config, check_dataset
+from daseg.ops.colours import colorize, default_palette, overlay
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError
-from daseg.utils.labels import CAMVID_PALETTE
 from daseg.utils.progress import track
-from daseg.visualization.palette import colorize, default_palette, overlay
 
 
 def config(root: Path, **options: object) -> dict:
@@ -108,11 +107,11 @@ def test_contact_sheet_shows_image_and_painted_label(make_camvid) -> None:
     assert sheet.shape[1] == 2 * 320 + GAP
     red, painted = sheet[40, 80].astype(int), sheet[40, 240].astype(int)
     assert np.abs(red - [250, 0, 0]).max() < 6
-    expected = 0.3 * red + 0.7 * np.array(CAMVID_PALETTE[3])
+    expected = 0.3 * red + 0.7 * np.array(CamVid.PALETTE[3])
     assert np.abs(painted - expected).max() <= 1
     assert (sheet[80 + TEXT + GAP + 40, 80] == red).all()  # second row
     legend = sheet[2 * (80 + TEXT + GAP) :]
-    assert (legend == CAMVID_PALETTE[9]).all(axis=-1).sum() > 50
+    assert (legend == CamVid.PALETTE[9]).all(axis=-1).sum() > 50
 
 
 def test_contact_sheet_without_labels(make_camvid, tmp_path: Path) -> None:

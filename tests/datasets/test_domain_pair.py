@@ -29,7 +29,6 @@ from daseg.datasets import (
 from daseg.datasets.domain_pair import PairPreprocessor, domain_seeds
 from daseg.registry import DATA_SAMPLERS, DATASETS
 from daseg.utils.errors import ConfigError, LabelFirewallError
-from daseg.utils.labels import CITYSCAPES_CLASSES
 
 REASON = "a target image has no label in training: adaptation is unsupervised"
 
@@ -109,7 +108,7 @@ def test_cityscapes_without_its_labels_is_a_target(tmp_path: Path) -> None:
     images(tmp_path / "game/images", 1)
     (tmp_path / "game/labels").mkdir()
     cv2.imwrite(str(tmp_path / "game/labels/00.png"), np.zeros((8, 12), np.uint8))
-    source = FolderDataset(tmp_path / "game", CITYSCAPES_CLASSES)
+    source = FolderDataset(tmp_path / "game", Cityscapes.CLASSES)
     pair = DomainPair(source, dict(type="Cityscapes", root=str(tmp_path / "city")))
     assert pair[0]["target"]["meta"]["name"] == name
     where = tmp_path / f"city/gtFine/train/{name}_gtFine_labelIds.png"

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from daseg.datasets import SYNTHIA, Cityscapes
+from daseg.datasets.cityscapes import train_ids_to_label_ids
 from daseg.datasets.io import read_ids, read_image
 from daseg.datasets.label_reader import LabelReader
-from daseg.utils import labels
+from daseg.evaluation.iou import SYNTHIA13, SYNTHIA16
 from daseg.utils.errors import ConfigError, DataError
 
 
@@ -31,35 +33,35 @@ def png(path: Path, pixels: np.ndarray) -> None:
 
 def test_cityscapes_ids_go_to_train_ids_and_back() -> None:
     train = np.array([[*range(19), 255]], np.uint8)
-    label_ids = labels.train_ids_to_label_ids(train)
+    label_ids = train_ids_to_label_ids(train)
     # From the published table.
     expected = [7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33, 0]
     assert label_ids.tolist() == [expected]
-    reader = LabelReader(labels.CITYSCAPES_TRAIN_IDS, labels.CITYSCAPES_IGNORED)
+    reader = LabelReader(Cityscapes.TRAIN_IDS, Cityscapes.IGNORED)
     assert reader.table[label_ids].tolist() == train.tolist()
 
 
 def test_cityscapes_void_ids_are_ignored_and_others_unknown() -> None:
-    reader = LabelReader(labels.CITYSCAPES_TRAIN_IDS, labels.CITYSCAPES_IGNORED)
+    reader = LabelReader(Cityscapes.TRAIN_IDS, Cityscapes.IGNORED)
     void = [0, 1, 2, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 29, 30, 255]
     assert np.flatnonzero(reader.table == 255).tolist() == void
-    assert np.flatnonzero(reader.table < 254).tolist() == sorted(labels.CITYSCAPES_TRAIN_IDS)
+    assert np.flatnonzero(reader.table < 254).tolist() == sorted(Cityscapes.TRAIN_IDS)
 
 
 @pytest.mark.parametrize("wrong", [19, 254, -1, 256])
 def test_train_ids_to_label_ids_refuses_what_is_none(wrong: int) -> None:
     with pytest.raises(DataError, match=rf"not train ids of Cityscapes.*\[{wrong}\]"):
-        labels.train_ids_to_label_ids(np.array([[0, wrong]]))
+        train_ids_to_label_ids(np.array([[0, wrong]]))
 
 
 def test_synthia_evaluation_subsets() -> None:
-    gone = [labels.CITYSCAPES_CLASSES[i] for i in range(19) if i not in labels.SYNTHIA_16]
+    gone = [n for n in Cityscapes.CLASSES if n not in SYNTHIA16]
     assert gone == ["terrain", "truck", "train"]
-    gone = [labels.CITYSCAPES_CLASSES[i] for i in range(19) if i not in labels.SYNTHIA_13]
+    gone = [n for n in Cityscapes.CLASSES if n not in SYNTHIA13]
     assert gone == ["wall", "fence", "pole", "terrain", "truck", "train"]
-    assert (len(labels.SYNTHIA_16), len(labels.SYNTHIA_13)) == (16, 13)
-    assert sorted([*labels.SYNTHIA_TRAIN_IDS, *labels.SYNTHIA_IGNORED]) == list(range(23))
-    assert sorted(labels.SYNTHIA_TRAIN_IDS.values()) == list(range(19))
+    assert (len(SYNTHIA16), len(SYNTHIA13)) == (16, 13)
+    assert sorted([*SYNTHIA.TRAIN_IDS, *SYNTHIA.IGNORED]) == list(range(23))
+    assert sorted(SYNTHIA.TRAIN_IDS.values()) == list(range(19))
 
 
 def test_16_bit_colour_png_keeps_all_bits_of_its_red_channel(tmp_path: Path) -> None:
@@ -112,7 +114,7 @@ def test_broken_files_are_named(tmp_path: Path, read, damage: str) -> None:
 
 def test_unknown_ids_are_listed_with_file_and_count(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.array([[7, 77, 77], [99, 0, 8]], np.uint8))
-    reader = LabelReader(labels.CITYSCAPES_TRAIN_IDS, labels.CITYSCAPES_IGNORED)
+    reader = LabelReader(Cityscapes.TRAIN_IDS, Cityscapes.IGNORED)
     with pytest.raises(
         DataError,
         match=r"a\.png holds ids .*: 77 \(2 pixels\), 99 \(1 pixels\); known.*0\.\.33, 255",

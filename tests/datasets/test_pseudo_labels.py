@@ -16,7 +16,6 @@ from daseg.datasets.browse import contact_sheet
 from daseg.datasets.check import check_config
 from daseg.datasets.firewall import count_opened, take_opened
 from daseg.utils.errors import ConfigError, DataError, LabelFirewallError
-from daseg.utils.labels import CAMVID_CLASSES
 
 LOAD, PACK = dict(type="LoadImageFromFile"), dict(type="PackSample")
 
@@ -32,7 +31,7 @@ def manifest(root, **changes):
         kind="pseudo-labels",
         checkpoints=[dict(name="iter_7.pth", sha256="ab" * 32)],
         teacher_saw_target_labels=0,
-        classes=list(CAMVID_CLASSES),
+        classes=list(CamVid.CLASSES),
         settings=dict(threshold=dict(kind="none")),
         images=images,
     )

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from daseg.datasets import Cityscapes
 from daseg.engine.predict import Writer, find_inputs, predict_files
 from daseg.utils.errors import DataError
-from daseg.utils.labels import CITYSCAPES_CLASSES, CITYSCAPES_PALETTE
 
 PALETTE = [[10, 0, 0], [0, 20, 0], [0, 0, 30]]
 
@@ -112,11 +112,11 @@ def test_label_ids_are_those_of_the_cityscapes_server(tmp_path):
     class Cars(Largest):
         def predict(self, image, size):
             prob = torch.zeros(1, 19, *size)
-            prob[:, CITYSCAPES_CLASSES.index("car")] = 1
+            prob[:, Cityscapes.CLASSES.index("car")] = 1
             return prob
 
     files = find_inputs(str(picture(tmp_path / "x.png")))
-    writer = Writer(tmp_path / "out", CITYSCAPES_CLASSES, CITYSCAPES_PALETTE, label_ids=True)
+    writer = Writer(tmp_path / "out", Cityscapes.CLASSES, Cityscapes.PALETTE, label_ids=True)
     predict_files(Cars(), files, writer)
     ids = read(tmp_path / "out/label_ids/x.png")
     assert ids.dtype == np.uint8

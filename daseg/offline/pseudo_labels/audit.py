@@ -17,10 +17,10 @@ from daseg.evaluation import confusion
 from daseg.offline.pseudo_labels.job import Job
 from daseg.offline.pseudo_labels.labelling import AUDIT_FILES
 from daseg.offline.translation.data import in_order
+from daseg.ops.labels import IGNORE
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.files import atomic_write_text
-from daseg.utils.labels import IGNORE
 from daseg.utils.progress import track
 
 

@@ -15,10 +15,10 @@ from daseg.offline.parallel_set import ParallelSet
 from daseg.offline.pseudo_labels.threshold import Histogram, Threshold
 from daseg.offline.recorder import Made
 from daseg.offline.translation.data import Item, TranslationImages
+from daseg.ops.labels import IGNORE
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import Staged
-from daseg.utils.labels import IGNORE
 from daseg.utils.manifest import Entry
 from daseg.utils.pictures import stage_picture
 

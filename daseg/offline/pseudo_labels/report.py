@@ -11,9 +11,9 @@ from prettytable import PrettyTable
 from daseg.datasets.io import read_rgb
 from daseg.datasets.label_reader import LabelReader
 from daseg.offline.pseudo_labels.labelling import Labelling
-from daseg.utils.labels import IGNORE
+from daseg.ops.colours import colorize
+from daseg.ops.labels import IGNORE
 from daseg.utils.manifest import Entry
-from daseg.visualization.palette import colorize
 from daseg.visualization.pictures import picture_grid
 
 ROWS = 6

@@ -20,10 +20,10 @@ from daseg.evaluation.agreement import Agreement
 from daseg.evaluation.confusion import confusion_matrix, pixel_accuracy
 from daseg.offline.parallel_set import ParallelSet
 from daseg.offline.translation.data import in_order
+from daseg.ops.colours import colorize
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.progress import track
-from daseg.visualization.palette import colorize
 from daseg.visualization.pictures import picture_grid
 
 WORST = 20
