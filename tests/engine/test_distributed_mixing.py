@@ -51,7 +51,7 @@ def test_processes_mix_differently_and_hold_the_same_and_resume_exactly(gan_conf
         for key, value in kept[0]["teacher"].items():  # after each step, not at the end alone
             assert torch.equal(kept[1]["teacher"][key], value), key
 
-    half = ("--cfg-options", "train_cfg.max_iters=3", "param_scheduler.0.end=7")
+    half = ("--cfg-options", "train_cfg.max_iters=3", "param_scheduler.0.end=6")
     start(config, tmp_path, "halves", *half)
     start(config, tmp_path, "halves", "--resume")
     resumed = [read_checkpoint(tmp_path / f"halves/rank{r}.pth")["state_dict"] for r in range(2)]

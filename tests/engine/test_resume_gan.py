@@ -21,7 +21,7 @@ def test_resumed_equals_uninterrupted(gan_config, tmp_path, workers):
     config = gan_config()
     options = {"train_dataloader.num_workers": workers, "default_hooks.checkpoint.interval": 2}
     train(config, work_dir=tmp_path / "whole", cfg_options=options)
-    half = options | {"train_cfg.max_iters": 4, "param_scheduler.0.end": LAST + 1}
+    half = options | {"train_cfg.max_iters": 4, "param_scheduler.0.end": LAST}
     train(config, work_dir=tmp_path / "halves", cfg_options=half)
     train(config, work_dir=tmp_path / "halves", resume=True, cfg_options=options)
     checkpoint = same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")

@@ -11,7 +11,7 @@ from daseg.utils.errors import CheckpointError
 from runs import same_run
 
 EVERY = {"default_hooks.checkpoint.interval": 1}
-SHORT = EVERY | {"train_cfg.max_iters": 3, "param_scheduler.0.end": 7}
+SHORT = EVERY | {"train_cfg.max_iters": 3, "param_scheduler.0.end": 6}
 
 
 def cut(path: Path, share: float = 0.5) -> None:
@@ -58,7 +58,7 @@ def test_what_is_damaged_is_not_counted_among_the_newest(broken):
     options = EVERY | {
         "default_hooks.checkpoint.max_keep_ckpts": 1,
         "train_cfg.max_iters": 2,
-        "param_scheduler.0.end": 7,
+        "param_scheduler.0.end": 6,
     }
     train(config, work_dir=out, resume_from_whole=True, cfg_options=options)
     assert [path.name for path in numbered_checkpoints(out)] == ["iter_2.pth"]

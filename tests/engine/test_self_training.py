@@ -173,7 +173,7 @@ def test_resumed_equals_uninterrupted(student, tmp_path, case):
     extra, losses = RESUMED[case]
     config = student(extra)
     train(config, work_dir=tmp_path / "whole")
-    half = {"train_cfg.max_iters": 4, "param_scheduler.0.end": 7}  # a checkpoint between two others
+    half = {"train_cfg.max_iters": 4, "param_scheduler.0.end": 6}  # a checkpoint between two others
     train(config, work_dir=tmp_path / "halves", cfg_options=half)
     train(config, work_dir=tmp_path / "halves", resume=True)
     last = same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
@@ -194,7 +194,7 @@ def test_resumed_equals_uninterrupted(student, tmp_path, case):
 @pytest.mark.slow
 def test_pseudo_labels_that_changed_before_a_resume_are_noticed(student, trained, tmp_path):
     config = student()
-    half = {"train_cfg.max_iters": 3, "param_scheduler.0.end": 7}
+    half = {"train_cfg.max_iters": 3, "param_scheduler.0.end": 6}
     train(config, work_dir=tmp_path / "run", cfg_options=half)
     other, out = trained["work_dir"] / "iter_4.pth", tmp_path / "pseudo_student"
     options = dict(out=out, data=tmp_path / "target", workers=0, overwrite=True)

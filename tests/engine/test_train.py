@@ -77,7 +77,7 @@ def test_a_run_with_the_best_kept_resumes_at_the_right_iteration(tiny_config, tm
         "default_hooks.checkpoint.save_best": "mIoU",
         "default_hooks.checkpoint.interval": 2,
         "default_hooks.checkpoint.max_keep_ckpts": 1,
-        "param_scheduler.0.end": 5,
+        "param_scheduler.0.end": 4,
     }
     out = tmp_path / "run"
     train(config, work_dir=out, cfg_options=options | {"train_cfg.max_iters": 2})
@@ -144,7 +144,7 @@ def test_mixed_precision_trains_and_says_so(tiny_config, tmp_path):
 
 def test_printing_the_config_trains_nothing(tiny_config, tmp_path, capsys):
     assert train(tiny_config(), work_dir=tmp_path / "run", print_config=True) is None
-    assert "end=7" in capsys.readouterr().out
+    assert "end=6" in capsys.readouterr().out
     assert not (tmp_path / "run").exists()
 
 

@@ -65,7 +65,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path, place, work
     options = {"train_dataloader.num_workers": workers}
     whole, halves, plain = (tmp_path / name for name in ("whole", "halves", "plain"))
     train(path, work_dir=whole, cfg_options=options)
-    half = options | {"train_cfg.max_iters": 3, "param_scheduler.0.end": 7}
+    half = options | {"train_cfg.max_iters": 3, "param_scheduler.0.end": 6}
     train(path, work_dir=halves, cfg_options=half)
     train(path, work_dir=halves, resume=True, cfg_options=options)
     expected, found = weights(whole / "iter_6.pth"), weights(halves / "iter_6.pth")

@@ -99,7 +99,7 @@ def test_what_other_weights_left_is_made_again(online, tmp_path):
 
 def test_pseudo_labels_of_the_resumed_checkpoint_have_to_be_there(online, tmp_path):
     config, run = online("interval=2"), tmp_path / "run"
-    train(config, work_dir=run, cfg_options={"train_cfg.max_iters": 4, "param_scheduler.0.end": 7})
+    train(config, work_dir=run, cfg_options={"train_cfg.max_iters": 4, "param_scheduler.0.end": 6})
     folder = run / "pseudo_labels/iter_2"
     folder.rename(run / "away")
     message = r"pseudo-labels of round 1 in .*iter_2, which {}\. The network has learnt since and "
@@ -123,7 +123,7 @@ def test_labels_of_another_run_to_begin_with_are_no_round_of_this_one(online, tm
     labels = tmp_path / "first/pseudo_labels/iter_1"
     config = online("iterations=[3]", f"pair['pseudo_labels'] = {str(labels)!r}\n")
     train(config, work_dir=tmp_path / "whole")
-    half = {"train_cfg.max_iters": 2, "param_scheduler.0.end": 7}
+    half = {"train_cfg.max_iters": 2, "param_scheduler.0.end": 6}
     train(config, work_dir=tmp_path / "halves", cfg_options=half)
     train(config, work_dir=tmp_path / "halves", resume=True)
     same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
@@ -141,7 +141,7 @@ def test_a_round_that_lies_behind_is_not_waited_for(online, tmp_path):
 
 
 def test_another_schedule_of_rounds_is_another_run(online, tmp_path):
-    run, half = tmp_path / "run", {"train_cfg.max_iters": 4, "param_scheduler.0.end": 7}
+    run, half = tmp_path / "run", {"train_cfg.max_iters": 4, "param_scheduler.0.end": 6}
     train(online("interval=2"), work_dir=run, cfg_options=half)
     train(online("interval=3"), work_dir=run, resume=True)
     assert "resuming with another pseudo_label_hook than" in logs(run)
