@@ -22,6 +22,7 @@ from daseg.evaluation.protocol import BATCH_NORM, write_card
 from daseg.segmentor import segmentor_config, without_initial_weights
 from daseg.utils.errors import ConfigError
 from daseg.utils.lock import locked
+from daseg.utils.verbosity import is_verbose
 from daseg.utils.writable import check_file, check_folder, writing
 
 LOCK = ".test.lock"  # not a training's: a test may write into the folder of one that runs
@@ -112,7 +113,8 @@ def evaluate(
                 tta=dict(cfg.tta) if tta else {},
                 device=runner.bare_segmentor.device,
             )
-            print("\n".join(["", *card.lines(), f"\nwritten to {out}"]))
+            table = [] if is_verbose() else ["", result.table()]  # the whole log has it
+            print("\n".join([*table, "", *card.lines(), f"\nwritten to {out}"]))
     return result
 
 

@@ -37,6 +37,7 @@ from daseg.engine.checkpoint import (
 from daseg.engine.class_check import check_start
 from daseg.engine.distributed import NetworkDDP, init_processes, synchronize_batch_norm
 from daseg.engine.finite import check_training, constants
+from daseg.engine.header import HeaderHook
 from daseg.engine.labelled import check_data
 from daseg.engine.provenance import Provenance
 from daseg.engine.same_run import check_same_run, identity, settings_of
@@ -52,7 +53,7 @@ from daseg.evaluation.protocol import versions
 from daseg.segmentor import without_initial_weights
 from daseg.utils import signals
 from daseg.utils.errors import ConfigError
-from daseg.utils.log import make_strict
+from daseg.utils.log import replace_handlers
 from daseg.utils.workers import workers_of
 from daseg.utils.wrapping import unwrap
 
@@ -104,7 +105,7 @@ class Runner(MMRunner):
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the log, which raises an error where it cannot be written."""
-        make_strict(logger := super().build_logger(*args, **kwargs))
+        replace_handlers(logger := super().build_logger(*args, **kwargs))
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
@@ -166,8 +167,9 @@ class Runner(MMRunner):
         return built
 
     def register_hooks(self, *args: Any, **kwargs: Any) -> None:
-        """Register the config's hooks, and the one that every training has."""
+        """Register the config's hooks, and those that every run has."""
         super().register_hooks(*args, **kwargs)
+        self.register_hook(HeaderHook())
         self.register_hook(SeenClassesHook())
 
     def dump_config(self) -> None:

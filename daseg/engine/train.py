@@ -18,6 +18,7 @@ from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.files import remove_leftovers
 from daseg.utils.lock import locked
 from daseg.utils.signals import Stopped, obeyed
+from daseg.utils.verbosity import is_verbose
 from daseg.utils.writable import check_folder
 
 
@@ -54,7 +55,8 @@ def train(
         Stopped: A signal has asked to stop (in the main thread); what is done is saved.
     """
     is_first = starts_first()
-    cfg = load_config(config, cfg_options, amp=amp, world=world, show_changes=is_first)
+    show = is_first and (print_config or is_verbose())
+    cfg = load_config(config, cfg_options, amp=amp, world=world, show_changes=show)
     for key in ("train_dataloader", "train_cfg", "optim_wrapper"):
         if not cfg.get(key):
             raise ConfigError(f"{config} cannot be trained: it has no {key}")

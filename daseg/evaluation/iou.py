@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from torch import Tensor
 
 from daseg.evaluation import confusion
@@ -15,6 +15,7 @@ from daseg.evaluation.report import IoUResult
 from daseg.registry import METRICS, did_you_mean
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.files import atomic_write_text
+from daseg.utils.log import FILE_ONLY
 
 # Classes that results on SYNTHIA are reported on: Cityscapes' without terrain, truck and train.
 SYNTHIA13 = (
@@ -180,7 +181,7 @@ class IoUMetric(BaseMetric):
             input_sizes=_sizes(results, "input_size"),
             label_sizes=_sizes(results, "label_size"),
         )
-        print_log("\n" + self.last_result.table(), logger="current")
+        MMLogger.get_current_instance().info("\n" + self.last_result.table(), extra=FILE_ONLY)
         if len(self.last_result.unlabelled) == len(self.classes) - 1:
             print_log(ONE_CLASS, logger="current", level=logging.WARNING)
         if is_main_process():

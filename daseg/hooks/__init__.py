@@ -3,6 +3,7 @@
 from daseg.hooks.adabn import AdaBNHook
 from daseg.hooks.checkpoint import CheckpointHook
 from daseg.hooks.label_free import LabelFreeScoresHook
+from daseg.hooks.logger import LoggerHook
 from daseg.hooks.observatory import ObservatoryHook
 from daseg.hooks.progress import ProgressHook
 from daseg.hooks.pseudo_label import PseudoLabelHook
@@ -15,6 +16,7 @@ __all__ = [
     "AdaBNHook",
     "CheckpointHook",
     "LabelFreeScoresHook",
+    "LoggerHook",
     "ObservatoryHook",
     "ProgressHook",
     "PseudoLabelHook",

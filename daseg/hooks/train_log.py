@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 from mmengine.dist import all_gather_object, all_reduce, get_world_size
-from mmengine.hooks import CheckpointHook, LoggerHook, RuntimeInfoHook
+from mmengine.hooks import CheckpointHook, RuntimeInfoHook
 from mmengine.runner import Runner
 
+from daseg.hooks.logger import LoggerHook
 from daseg.registry import HOOKS
 from daseg.utils.errors import TrainingDivergedError
 
@@ -43,8 +44,13 @@ class TrainLogHook(RuntimeInfoHook):
             self.first = batch_idx
         self.pending.append(outputs or {})
         last = batch_idx + 1 == runner.max_iters
-        readers = [h for h in runner.hooks if isinstance(h, (LoggerHook, CheckpointHook))]
-        if last or any(self.every_n_train_iters(runner, h.interval) for h in readers):
+        loggers = [hook for hook in runner.hooks if isinstance(hook, LoggerHook)]
+        savers = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+        if (
+            last
+            or any(hook.is_due(runner, batch_idx) for hook in loggers)
+            or any(self.every_n_train_iters(runner, hook.interval) for hook in savers)
+        ):
             self.flush(runner)
 
     def hand_on(self, runner: Runner) -> None:

@@ -1,16 +1,24 @@
-"""What the log leaves out."""
+"""What of the log goes to the console, what to the file, and what is left out."""
 
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import mmengine
 from mmengine.logging import MMLogger
+
+from daseg.utils.verbosity import is_verbose
+
+MMENGINE = str(Path(mmengine.__file__).parent)
+# Given as a record's `extra`: it is for one of the two alone.
+FILE_ONLY, CONSOLE_ONLY = dict(only="file"), dict(only="console")
 
 
 @contextmanager
 def quiet(level: int = logging.INFO) -> Iterator[None]:
-    """Leave out log records up to ``level``: for notes of a library that are not the user's."""
+    """Leave out log records up to ``level``: notes of a library that do not concern the user."""
     before = logging.root.manager.disable
     _disable(max(level, before))
     try:
@@ -21,8 +29,8 @@ def quiet(level: int = logging.INFO) -> Iterator[None]:
 
 def _disable(level: int) -> None:
     logging.disable(level)
-    # Loggers remember which levels are on. Python makes its own forget, but not mmengine's, which
-    # would stay silent for ever, or not become so; setting a level makes all of them forget.
+    # Loggers cache which levels are enabled. Python clears the caches of its own loggers, but not
+    # of mmengine's; setting a level clears all of them.
     logger = MMLogger.get_current_instance()
     logger.setLevel(logger.level)
 
@@ -37,14 +45,42 @@ class StrictFileHandler(logging.FileHandler):
         """Raise again what is being handled."""
         raise
 
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Leave out what is for the console alone."""
+        return getattr(record, "only", "file") == "file" and bool(super().filter(record))
+
 
 class ConsoleHandler(logging.StreamHandler):
-    """A log on the screen that ends where nobody reads on: ``| head``, a terminal that is gone.
+    """The log on the console: what daseg, plugins and configs log, and every warning.
 
-    Python's own shows a traceback for each record. The log file has them all.
+    What mmengine logs of itself (environment, config, initialisation) is in the file alone, unless
+    the user asks for all of it (``-v``). It ends where nobody reads on, as behind ``| head``, where
+    Python's own would show a traceback for each record.
     """
 
     _is_gone = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Choose what is shown."""
+        only = getattr(record, "only", None)
+        if is_verbose():
+            shown = only != "console"
+        elif record.levelno >= logging.WARNING:
+            shown = True
+        else:
+            shown = only != "file" and not record.pathname.startswith(MMENGINE)
+        return shown and bool(super().filter(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message alone, and of which level it is above INFO."""
+        if is_verbose():
+            return super().format(record)
+        message = record.getMessage()
+        return (
+            message
+            if record.levelno < logging.WARNING
+            else f"{record.levelname.lower()}: {message}"
+        )
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, as long as somebody reads."""
@@ -58,11 +94,8 @@ class ConsoleHandler(logging.StreamHandler):
             super().handleError(record)
 
 
-def make_strict(logger: logging.Logger) -> None:
-    """Let a logger raise where its file cannot be written, and end its screen where that is gone.
-
-    `StrictFileHandler` and `ConsoleHandler` take the place of Python's.
-    """
+def replace_handlers(logger: logging.Logger) -> None:
+    """Put a `StrictFileHandler` and a `ConsoleHandler` in the place of Python's handlers."""
     for handler in [each for each in logger.handlers if type(each) is logging.StreamHandler]:
         _replace(logger, handler, ConsoleHandler(handler.stream))
     for handler in [each for each in logger.handlers if type(each) is logging.FileHandler]:

@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 
 from daseg.cli.exits import reports_errors
 from daseg.utils.errors import DataError
-from daseg.utils.log import make_strict
+from daseg.utils.log import replace_handlers
 
 
 @reports_errors
@@ -106,7 +106,7 @@ def test_where_no_file_can_be_written_the_traceback_is_shown(no_log, capsys, mon
 def test_where_the_disk_of_the_log_is_full_the_error_is_told_all_the_same(no_log, capsys):
     """The handler of a run's log raises where a line cannot be written."""
     logger = MMLogger.get_instance("unexpected", log_file=str(no_log / "run.log"))
-    make_strict(logger)
+    replace_handlers(logger)
     (handler,) = (each for each in logger.handlers if isinstance(each, logging.FileHandler))
     handler.emit = lambda record: fail()
     assert ended(hiding, capsys) == (2, "error: street.png is odd\n")

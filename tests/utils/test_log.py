@@ -6,7 +6,7 @@ import sys
 
 from mmengine.logging import MMLogger
 
-from daseg.utils.log import make_strict, quiet
+from daseg.utils.log import quiet, replace_handlers
 
 
 def test_warnings_are_left_out_inside_and_logged_before_and_after(capsys):
@@ -41,7 +41,7 @@ def test_a_screen_that_nobody_reads_ends_and_the_file_has_all(tmp_path, capsys):
     logger = MMLogger.get_instance("pipe_test", log_level="INFO", log_file=str(tmp_path / "a.log"))
     with open(writer, "w") as stream:
         logger.handlers[0].setStream(stream)
-        make_strict(logger)
+        replace_handlers(logger)
         logger.info("first")
         assert b"first" in os.read(reader, 1000)
         os.close(reader)
