@@ -215,10 +215,13 @@ def write_card(
 
 
 def _command_line() -> str:
-    """The command line, its script from the folder that it was started in where it lies below."""
+    """The command line; a script below the folder that it was started in by its path from there."""
     script, *words = sys.argv
+    path = Path(script)
+    if path.name == "daseg" or path.parts[-2:] == ("daseg", "__main__.py"):
+        return shlex.join(["daseg", *words])
     with suppress(ValueError):
-        script = str(Path(script).relative_to(Path.cwd()))
+        script = str(path.relative_to(Path.cwd()))
     return shlex.join([Path(sys.executable).name, script, *words])
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from mmengine.dist import is_main_process
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
 from daseg.hooks.backends import show_picture
+from daseg.hooks.checkpoint import checkpoint_is_due
 from daseg.hooks.watch import ACCURACY, Watch
 from daseg.objectives import View
 from daseg.ops.colours import default_palette
@@ -107,10 +108,9 @@ class ObservatoryHook(Hook):
             self.first = iteration
         self._look(views, outputs or {})
         last = iteration == runner.max_iters
-        savers = [h for h in runner.hooks if isinstance(h, CheckpointHook)]
         if last or iteration % self.interval == 0:
             self._report(runner, iteration)
-        elif any(self.every_n_train_iters(runner, saver.interval) for saver in savers):
+        elif checkpoint_is_due(runner):
             self._fetch(runner)
         if self.picture_interval and (last or iteration % self.picture_interval == 0):
             self._draw(runner, views, iteration)

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from daseg.registry import HOOKS
+from daseg.utils.progress import duration
 
 
 @HOOKS.register_module()
@@ -70,8 +71,7 @@ class ProgressHook(Hook):
             return
         self.shown = now
         each = (now - self.begin) / max(done - self.first, 1)
-        minutes, seconds = divmod(round(each * (total - done)), 60)
-        line = f"{what} {done}/{total}, {each:.2f} s each, {minutes} min {seconds:02d} s left"
+        line = f"{what} {done}/{total}, {each:.2f} s each, {duration(each * (total - done))} left"
         # The log's next line overwrites a terminal's: it starts at the left too.
         print(
             f"\r{line}\x1b[K\r" if terminal else line,

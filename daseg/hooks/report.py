@@ -1,4 +1,4 @@
-"""What a training took, and whether it has seen what it must not see."""
+"""What a training took, and whether it has read labels that it must not read."""
 
 import json
 import sys
@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce, master_only
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.dist import all_reduce, is_main_process
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from daseg.datasets.firewall import OPENED, count_opened, take_opened
+from daseg.hooks.checkpoint import checkpoint_is_due
 from daseg.registry import HOOKS
 from daseg.utils.files import atomic_write_text
 from daseg.utils.pseudo_labels import described, saw
@@ -29,17 +30,16 @@ KEPT = ("labels_opened", "pseudo_labels_opened", "seconds", "validation_seconds"
 class ReportHook(Hook):
     """Log how a training went, and write it as ``report.txt`` and ``report.json``.
 
-    Iterations, seconds, peak memory, the last validation's mIoU; and how many label files of the
-    target's training images were opened, which unsupervised adaptation must not do. They are
-    counted from the building of the run on, in all processes and workers, in training and in
-    validation: what is opened for a batch counts when the batch is used.
+    It has the iterations, seconds, peak memory, the last validation's mIoU, and how many label
+    files of the target's training images were opened, which unsupervised adaptation must not do.
+    They are counted from the building of the run on, in training and validation, in all processes
+    and workers; a file that is opened for a batch counts when the batch is used.
 
-    A resumed run adds to what the checkpoint holds. Seconds of training are those of the first
-    process, without the validation.
+    A resumed run adds to the counts in the checkpoint. Seconds of training are those of the first
+    process, without validation.
 
-    Where the target has pseudo-labels, their openings are counted apart, and the report says what
-    kind of training that is: unsupervised, or a distillation from a teacher that was trained with
-    labels of the target.
+    Pseudo-labels of the target are counted separately. With them the report says whether the
+    training is unsupervised, or distils a teacher that was trained with labels of the target.
     """
 
     # After ordinary hooks, which may open files (50); before mmengine's logger (60), which resets
@@ -76,12 +76,8 @@ class ReportHook(Hook):
     ) -> None:
         """Collect; add up over the processes where a checkpoint is about to be written."""
         self._collect(data_batch)
-        self.kept["peak_memory"] = max(self.kept["peak_memory"], peak_memory())
-        writers = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
-        due = any(self.every_n_train_iters(runner, writer.interval) for writer in writers)
-        if due or self.is_last_train_iter(runner):
-            self._take_time("seconds")
-            self._add_up(runner)
+        if checkpoint_is_due(runner) or self.is_last_train_iter(runner):
+            self.hand_on(runner)
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Take the time of the training up to here."""
@@ -92,7 +88,6 @@ class ReportHook(Hook):
     ) -> None:
         """Collect: a validation may look at the target's training images."""
         self._collect(data_batch)
-        self.kept["peak_memory"] = max(self.kept["peak_memory"], peak_memory())
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Take the validation's time; keep its result."""
@@ -106,7 +101,7 @@ class ReportHook(Hook):
         self._add_up(runner)
 
     def after_pseudo_labels(self, runner: Runner) -> None:
-        """Count the openings of the new ones from here on; making them is no training on them."""
+        """Count the openings of the new ones from here on; making them is not training on them."""
         self._add_up(runner)
         self._watch_pseudo_labels(runner)
 
@@ -117,12 +112,14 @@ class ReportHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Log and write the report."""
-        self._take_time("seconds")
-        self._add_up(runner)
+        self.hand_on(runner)
         report = self.report(runner.iter)
         lines = [f"{name}: {value}" for name, value in self._lines(report)]
         runner.logger.info("\n".join(["report of the training", *lines]))
-        _write(Path(runner.work_dir), report, lines)
+        if is_main_process():
+            folder = Path(runner.work_dir)
+            atomic_write_text(folder / "report.json", json.dumps(report, indent=2) + "\n")
+            atomic_write_text(folder / "report.txt", "\n".join(lines) + "\n")
 
     def report(self, iterations: int) -> dict[str, Any]:
         """The numbers; memory in MiB, times in seconds, None for what is not known."""
@@ -154,7 +151,7 @@ class ReportHook(Hook):
         if not self.has_target:
             opened = "no target domain in training"
         elif opened is None:
-            opened = "not known: the target is no data set of daseg's"
+            opened = "not known: the target's data set is not one of daseg's"
         where = "of the GPU" if report["peak_memory_of"] == "cuda" else "of the process"
         lines = [
             ("iterations", report["iterations"]),
@@ -172,6 +169,7 @@ class ReportHook(Hook):
         return [*lines, ("WARNING", CHEATED)] if report["target_train_labels_opened"] else lines
 
     def _collect(self, data_batch: Any) -> None:
+        self.kept["peak_memory"] = max(self.kept["peak_memory"], peak_memory())
         if isinstance(data_batch, dict):
             self.opened.update(data_batch.get(OPENED, {}))
 
@@ -206,9 +204,3 @@ def peak_memory() -> int:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak  # else it counts in KiB
-
-
-@master_only
-def _write(work_dir: Path, report: dict[str, Any], lines: list[str]) -> None:
-    atomic_write_text(work_dir / "report.json", json.dumps(report, indent=2) + "\n")
-    atomic_write_text(work_dir / "report.txt", "\n".join(lines) + "\n")

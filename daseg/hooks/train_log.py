@@ -1,13 +1,14 @@
-"""Losses on their way to the log, without waiting for the device at every iteration."""
+"""Losses for the log, fetched without waiting for the device at every iteration."""
 
 import math
 from typing import Any
 
 import torch
 from mmengine.dist import all_gather_object, all_reduce, get_world_size
-from mmengine.hooks import CheckpointHook, RuntimeInfoHook
+from mmengine.hooks import RuntimeInfoHook
 from mmengine.runner import Runner
 
+from daseg.hooks.checkpoint import checkpoint_is_due
 from daseg.hooks.logger import LoggerHook
 from daseg.registry import HOOKS
 from daseg.utils.errors import TrainingDivergedError
@@ -43,14 +44,9 @@ class TrainLogHook(RuntimeInfoHook):
         if not self.pending:
             self.first = batch_idx
         self.pending.append(outputs or {})
-        last = batch_idx + 1 == runner.max_iters
         loggers = [hook for hook in runner.hooks if isinstance(hook, LoggerHook)]
-        savers = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
-        if (
-            last
-            or any(hook.is_due(runner, batch_idx) for hook in loggers)
-            or any(self.every_n_train_iters(runner, hook.interval) for hook in savers)
-        ):
+        is_logged = any(hook.is_due(runner, batch_idx) for hook in loggers)
+        if is_logged or checkpoint_is_due(runner) or batch_idx + 1 == runner.max_iters:
             self.flush(runner)
 
     def hand_on(self, runner: Runner) -> None:

@@ -55,13 +55,16 @@ def test_card_says_what_was_done(card):
     assert {"daseg", "python", "torch", "mmengine", "numpy"} <= set(card.versions)
 
 
-@pytest.mark.parametrize(
-    ("script", "named"), [("{here}/tools/test.py", "tools/test.py"), ("/else/t.py", "/else/t.py")]
-)
+@pytest.mark.parametrize(("script", "named"), [
+    ("{here}/tools/test.py", "python3 tools/test.py"),
+    ("/else/t.py", "python3 /else/t.py"),
+    ("/venv/bin/daseg", "daseg"),
+    ("/venv/site-packages/daseg/__main__.py", "daseg"),
+])  # fmt: skip
 def test_the_command_names_no_folder_above_where_it_was_given(script, named, monkeypatch):
     monkeypatch.setattr("sys.argv", [script.format(here=Path.cwd()), "a b.py", "--world", "demo"])
     monkeypatch.setattr("sys.executable", "/usr/bin/python3")
-    assert _command_line() == f"python3 {named} 'a b.py' --world demo"
+    assert _command_line() == f"{named} 'a b.py' --world demo"
 
 
 def test_card_round_trip(card, tmp_path):

@@ -23,7 +23,7 @@ def test_says_pace_and_time_left(clock, capsys):
     assert capsys.readouterr().err == ""
     clock.now += 3
     hook.after_val_iter(runner, 39)  # 40 batches in 12 s: 0.3 s each, 160 left: 48 s
-    assert capsys.readouterr().err == "validating 40/200, 0.30 s each, 0 min 48 s left\n"
+    assert capsys.readouterr().err == "validating 40/200, 0.30 s each, 48 s left\n"
 
 
 def test_resumed_training_counts_its_own_iterations(clock, capsys, monkeypatch):
