@@ -38,14 +38,9 @@ def header(runner: Runner) -> Iterator[tuple[str, str]]:
             yield name, str(loop.dataloader.dataset)
     yield "networks", ", ".join(_networks(unwrap(runner.model)))
     if training is not None:
-        batch = f"{training.dataloader.batch_size} images"
-        yield (
-            "training",
-            (
-                f"{runner.max_iters} iterations of {batch}"
-                + (f" in each of {runner.world_size} processes" if runner.world_size > 1 else "")
-            ),
-        )
+        several = f" in each of {runner.world_size} processes" if runner.world_size > 1 else ""
+        batch = training.dataloader.batch_size
+        yield "training", f"{runner.max_iters} iterations, batches of {batch}{several}"
     yield "log file", str(runner.logger.log_file)
 
 
