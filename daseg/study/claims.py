@@ -1,4 +1,4 @@
-"""Claims of a study: comparisons of rows, and what the seeds say to them."""
+"""Claims of a study: comparisons of rows, and whether the measured numbers support them."""
 
 import ast
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 from daseg.study.measures import spread
 from daseg.utils.errors import ConfigError
+from daseg.utils.json_files import check_shape
 
 Values = Mapping[str, float]  # mIoU by the name of the row
 Formula = Callable[[Values], float]
@@ -15,6 +16,7 @@ HOLDS, FAILS = "holds", "does not hold"
 WITHIN, ONE_SEED = "undecided (within the spread)", "undecided (one seed)"
 UNMEASURED, UNLOGGED = "not measured", "not logged"
 LANGUAGE = "one comparison (<, <=, >, >=) of names of rows, numbers, +, - and abs()"
+SIGNS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 
 
 @dataclass(frozen=True)
@@ -35,35 +37,51 @@ class Check:
     sign: str
     right: Formula
 
+    def sides(self, values: Values) -> tuple[float, float]:
+        """Both sides."""
+        return self.left(values), self.right(values)
+
+    def margin(self, values: Values) -> float:
+        """By how much it is true of these values; negative by how much it is not."""
+        difference = self.right(values) - self.left(values)
+        return difference if self.sign.startswith("<") else -difference
+
     def holds(self, values: Values) -> bool:
         """Whether it is true of these values."""
         margin = self.margin(values)
         return margin > 0 or (margin == 0 and self.sign.endswith("="))
 
-    def margin(self, values: Values) -> float:
-        """By how much it is true; negative by how much it is not."""
-        difference = self.right(values) - self.left(values)
-        return difference if self.sign.startswith("<") else -difference
+
+@dataclass(frozen=True)
+class Claim:
+    """What the rows are to show; it holds where all its checks do."""
+
+    title: str
+    checks: tuple[Check, ...]
+
+    def content(self) -> dict[str, Any]:
+        """The claim as ``study.json`` states it."""
+        return dict(title=self.title, checks=[check.text for check in self.checks])
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of a check.
+    """Whether a check holds.
 
     Attributes:
-        check: It.
+        check: The check.
         verdict: One of the constants of this module.
-        means: Both sides, of the means over the seeds that all its rows have; None without any.
+        sides: Both sides of the means over the seeds that all its rows have; None without any.
         held: In how many of these seeds it is true.
         seeds: How many there are.
-        std: Standard deviation of its margin over them; None of fewer than two.
+        std: Standard deviation of its margin over them; None for fewer than two.
         logged: The verdict on the numbers of the study's log.
-        logged_sides: Both sides of these; None where a row has none.
+        logged_sides: Both sides of these numbers; None where a row has none.
     """
 
     check: Check
     verdict: str
-    means: tuple[float, float] | None
+    sides: tuple[float, float] | None
     held: int
     seeds: int
     std: float | None
@@ -71,77 +89,62 @@ class Finding:
     logged_sides: tuple[float, float] | None
 
 
-def check_claims(study: Mapping[str, Any]) -> None:
-    """Check that all claims of a study can be read.
+def parse_claim(content: Any, rows: Collection[str]) -> Claim:
+    """Read a claim, ``dict(title=..., checks=["a > b", ...])``.
 
     Args:
-        study: The content of a ``study.json``: its ``rows`` and ``claims``.
+        content: The claim, as a study states it.
+        rows: Names that its checks may use.
 
     Raises:
-        ConfigError: A check is no comparison of the study's rows; it names claim and check.
+        ConfigError: A check is no comparison of these rows; claim and check are named.
+        ValueError: It has another form.
     """
-    names = {row["name"] for row in study["rows"]}
-    for claim in study.get("claims") or ():
-        if not isinstance(claim, Mapping):
-            raise ConfigError(f"claim {claim!r} is no dict(title=..., checks=[...])")
-        for key in ("title", "checks"):
-            if not claim.get(key):
-                raise ConfigError(f"claim {claim.get('title', claim)!r} has no {key}")
-        if not isinstance(claim["checks"], (list, tuple)):
-            raise ConfigError(
-                f"claim {claim['title']!r}: checks is a list, not {claim['checks']!r}"
-            )
-        for text in claim["checks"]:
-            parse_check(text, names, claim["title"])
+    title = content.get("title") if isinstance(content, Mapping) else content
+    where = f"claim {title!r}"
+    check_shape(content, {"title": str, "checks": list[str]}, where)
+    if not content["checks"]:
+        raise ConfigError(f"{where} has no checks")
+    return Claim(content["title"], tuple(_check(text, rows, where) for text in content["checks"]))
 
 
-def parse_check(text: str, rows: Collection[str], claim: str) -> Check:
-    """Read a comparison, for instance ``abs(a - b) < 3``.
-
-    Args:
-        text: It.
-        rows: Names that it may use.
-        claim: Title of its claim, for messages.
-
-    Raises:
-        ConfigError: It is something else.
-    """
-    start = f"claim {claim!r}, check {text!r}"
+def _check(text: str, rows: Collection[str], where: str) -> Check:
+    """Read a comparison, for instance ``abs(a - b) < 3``."""
+    where = f"{where}, check {text!r}"
     try:
         tree = ast.parse(text, mode="eval").body
-    except (SyntaxError, TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{start}: not {LANGUAGE}") from error
-    signs = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
-    if not isinstance(tree, ast.Compare) or len(tree.ops) > 1 or type(tree.ops[0]) not in signs:
-        raise ConfigError(f"{start}: not {LANGUAGE}")
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{where}: not {LANGUAGE}") from error
+    if not isinstance(tree, ast.Compare) or len(tree.ops) > 1 or type(tree.ops[0]) not in SIGNS:
+        raise ConfigError(f"{where}: not {LANGUAGE}")
     names: list[str] = []
-    sides = [_formula(node, rows, names, start) for node in (tree.left, tree.comparators[0])]
+    left, right = (_formula(node, rows, names, where) for node in (tree.left, tree.comparators[0]))
     if not names:
-        raise ConfigError(f"{start}: it names no row")
-    return Check(text, tuple(dict.fromkeys(names)), sides[0], signs[type(tree.ops[0])], sides[1])
+        raise ConfigError(f"{where}: it names no row")
+    return Check(text, tuple(dict.fromkeys(names)), left, SIGNS[type(tree.ops[0])], right)
 
 
-def _formula(node: ast.expr, rows: Collection[str], names: list[str], start: str) -> Formula:
+def _formula(node: ast.expr, rows: Collection[str], names: list[str], where: str) -> Formula:
     """What a side computes; adds to ``names`` the rows that it needs."""
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
             return lambda values: float(value)
         case ast.Name(id=name):
             if name not in rows:
-                raise ConfigError(f"{start}: the study has no row {name!r}")
+                raise ConfigError(f"{where}: the study has no row {name!r}")
             names.append(name)
             return lambda values: values[name]
         case ast.Call(func=ast.Name(id="abs"), args=[inner], keywords=[]):
-            absolute = _formula(inner, rows, names, start)
+            absolute = _formula(inner, rows, names, where)
             return lambda values: abs(absolute(values))
         case ast.UnaryOp(op=ast.USub(), operand=inner):
-            positive = _formula(inner, rows, names, start)
+            positive = _formula(inner, rows, names, where)
             return lambda values: -positive(values)
         case ast.BinOp(left=first, op=ast.Add() | ast.Sub() as operation, right=second):
-            a, b = (_formula(each, rows, names, start) for each in (first, second))
+            a, b = (_formula(each, rows, names, where) for each in (first, second))
             sign = 1 if isinstance(operation, ast.Add) else -1
             return lambda values: a(values) + sign * b(values)
-    raise ConfigError(f"{start}: {ast.unparse(node)!r} is not allowed; only {LANGUAGE}")
+    raise ConfigError(f"{where}: {ast.unparse(node)!r} is not allowed; only {LANGUAGE}")
 
 
 def judge(
@@ -149,49 +152,37 @@ def judge(
 ) -> Finding:
     """Find out whether a check holds.
 
-    Both sides are computed of the rows' means over the seeds that all of them have. It is undecided
-    where they are closer together than the margin's standard deviation over these seeds, or there
-    is a single seed, which says nothing of the spread.
+    Both sides are computed from the rows' means over the seeds that all of them have. It is
+    undecided where they are closer together than the margin's standard deviation over these seeds,
+    or where there is a single seed, from which the spread is not known.
 
     Args:
-        check: It.
+        check: The check.
         by_seed: mIoU by row and seed.
-        logged: mIoU by row in the study's log, of those that have one.
+        logged: mIoU by row in the study's log, of the rows that have one.
     """
     tables = [by_seed.get(name, {}) for name in check.names]
     seeds = sorted(set.intersection(*(set(table) for table in tables)))
     each = [{n: table[s] for n, table in zip(check.names, tables, strict=True)} for s in seeds]
-    has_log = set(check.names) <= set(logged)
-    log_holds = has_log and check.holds(logged)
-    said = UNLOGGED if not has_log else HOLDS if log_holds else FAILS
-    log_sides = (check.left(logged), check.right(logged)) if has_log else None
+    by_log, log_sides = UNLOGGED, None
+    if set(check.names) <= set(logged):
+        by_log, log_sides = HOLDS if check.holds(logged) else FAILS, check.sides(logged)
     if not each:
-        return Finding(check, UNMEASURED, None, 0, 0, None, said, log_sides)
+        return Finding(check, UNMEASURED, None, 0, 0, None, by_log, log_sides)
     means = {name: sum(values[name] for values in each) / len(each) for name in check.names}
     margins = spread([check.margin(values) for values in each])
     std = margins.std if margins else None
-    return Finding(
-        check=check,
-        verdict=_verdict(check, means, std),
-        means=(check.left(means), check.right(means)),
-        held=sum(check.holds(values) for values in each),
-        seeds=len(each),
-        std=std,
-        logged=said,
-        logged_sides=log_sides,
-    )
-
-
-def _verdict(check: Check, means: Values, std: float | None) -> str:
+    verdict = HOLDS if check.holds(means) else FAILS
     if std is None:
-        return ONE_SEED
-    if abs(check.margin(means)) < std:
-        return WITHIN
-    return HOLDS if check.holds(means) else FAILS
+        verdict = ONE_SEED
+    elif abs(check.margin(means)) < std:
+        verdict = WITHIN
+    held = sum(check.holds(values) for values in each)
+    return Finding(check, verdict, check.sides(means), held, len(each), std, by_log, log_sides)
 
 
 def verdict_of(verdicts: Sequence[str]) -> str:
-    """The verdict on a claim by those on its checks: the worst that is certain counts.
+    """The verdict on a claim by those on its checks.
 
     One check that does not hold refutes it; else it is open while one is not measured or not
     decided.

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from daseg.study.collect import Row, Run, Study
+from daseg.study.definition import Row, Study
+from daseg.study.runs import Run
 from daseg.study.tables import class_names
 from daseg.utils.files import atomic_write, read_bytes
 from daseg.utils.json_files import unreadable
@@ -83,7 +84,7 @@ def draw_curves(rows: Sequence[Row], path: Path) -> bool:
 
     A row has one colour. The legend is below, where it covers no line.
     """
-    if not any(run.records for row in rows for run in row.runs):
+    if not any(run.log for row in rows for run in row.runs):
         return False
     figure = new_figure(11, 4.2 + 0.2 * math.ceil(len(rows) / LEGEND_COLUMNS))
     loss_axes, miou_axes = figure.subplots(1, 2)
@@ -100,7 +101,7 @@ def draw_curves(rows: Sequence[Row], path: Path) -> bool:
 
 def draw_sizes(study: Study, path: Path) -> bool:
     """The mIoU over the number of target images, beside the study's; False where there is none."""
-    sizes = study.spec.get("sizes") or {}
+    sizes = study.sizes
     if not any(sizes.values()):
         return False
     figure = new_figure(8, 4.6)
@@ -177,7 +178,7 @@ def _legend_below(figure: Figure, plots: Sequence[Axes]) -> None:
 
 
 def _points(run: Run, key: str) -> Points:
-    return [(int(r["step"]), float(r[key])) for r in run.records if key in r]
+    return [(int(r["step"]), float(r[key])) for r in run.log if key in r]
 
 
 def _draw_size(

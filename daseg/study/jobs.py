@@ -1,37 +1,25 @@
 """The jobs of a study: each step and row with each seed, in an order in which they can be made."""
 
 import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mmengine import Config
 
 from daseg.config.load import load_config
 from daseg.registry import did_you_mean
-from daseg.study.file import REFERENCE, Step, Study
-from daseg.utils.errors import ConfigError, DataError
+from daseg.study.definition import REFERENCE, Step, Study
+from daseg.study.runs import read_record
+from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write_text
-from daseg.utils.json_files import read_json
 from daseg.utils.options import parse_cfg_options
 
-TOOLS = Path(__file__).parents[3] / "tools"
 RECORD = "job.json"
-SHAPE: dict[str, Any] = {
-    "state?": Literal["to do", "running", "stopped", "failed", "done"],
-    "settings?": {"needs?": dict[str, str]},
-    "given?": str | None,
-    "made?": str | None,
-    "made_of?": dict[str, str | None],
-    "commands?": list[str],
-    "seconds?": dict[str, float],
-}
 KEEP_ALL = {"default_hooks.checkpoint.max_keep_ckpts": -1}  # until it is known which are chosen
 Key = tuple[str, int]
 
@@ -131,18 +119,11 @@ class Job:
         return self.command("test", str(checkpoint), "--out", str(out))
 
     def command(self, tool: str, *words: str) -> list[str]:
-        """The command line of a tool on its config."""
+        """The arguments of ``daseg`` for a tool on its config."""
         world = ["--world", self.plan.world] if self.plan.world else []
         options = [_option(key, value) for key, value in self.options().items()]
         options = ["--cfg-options", *options] if options else []
-        return [
-            sys.executable,
-            str(TOOLS / f"{tool}.py"),
-            self.step.config,
-            *words,
-            *world,
-            *options,
-        ]
+        return [tool.replace("_", "-"), self.step.config, *words, *world, *options]
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -170,16 +151,9 @@ class Job:
         """What is known of an earlier making of it; of none, nothing.
 
         Raises:
-            ConfigError: The record cannot be read.
+            DataError: The record cannot be read.
         """
-        path = self.folder / RECORD
-        if not os.path.lexists(path):
-            return {}
-        try:
-            hint = f"delete {self.folder}, and it is made again"
-            return read_json(path, "the record of a job", SHAPE, hint=hint)
-        except DataError as error:
-            raise ConfigError(str(error)) from None
+        return read_record(self.folder)
 
     @property
     def state(self) -> str:
@@ -241,13 +215,16 @@ class Plan:
     ) -> None:
         self.study, self.root, self.world, self.seeds = study, root, world, tuple(seeds)
         self.given = dict(given or {})
-        self.steps = {step.name: step.in_world(world) for step in (*study.steps, *study.rows)}
+        self.steps = {
+            step.name: step.in_world(world)
+            for step in (*study.steps.values(), *study.rows.values())
+        }
         for name in (*self.given, *(rows or ())):
             if name not in self.steps:
                 known = did_you_mean(name, self.steps) or f"; there are {', '.join(self.steps)}"
                 raise ConfigError(f"{study.name} has no row or step {name!r}{known}")
         self.jobs: dict[Key, Job] = {}
-        wanted = rows if rows is not None else [row.name for row in study.rows]
+        wanted = rows if rows is not None else list(study.rows)
         for seed in self.seeds:
             for name in wanted:
                 self._add(name, seed, ())

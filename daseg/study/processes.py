@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,14 +15,15 @@ import torch
 
 from daseg.engine.checkpoint import numbered_checkpoints
 from daseg.study.changes import refuse_changes, refuse_edits
+from daseg.study.choosing import chosen_checkpoints
 from daseg.study.jobs import Job
 from daseg.study.queue import Elsewhere
-from daseg.study.selection import chosen_checkpoints
 from daseg.utils.errors import ConfigError, UserError
 from daseg.utils.json_files import read_json
 from daseg.utils.lock import FolderInUseError, locked
 from daseg.utils.parent import named_parent
 
+PROGRAM = (sys.executable, "-m", "daseg")
 LOG = "log.txt"
 LOCK = ".job.lock"  # the commands lock the folders that they write into themselves
 LAST_LINES = 12  # of a failed command's output
@@ -100,16 +102,16 @@ class Processes:
             else:
                 file.unlink()
 
-    def _call(self, job: Job, part: str, command: list[str], lock: int, slot: int) -> None:
+    def _call(self, job: Job, part: str, words: list[str], lock: int, slot: int) -> None:
         if self.stopping:
             raise StudyError("stopped")
         refuse_edits(job)  # a training may have taken hours since the last command
         begin, record = time.monotonic(), job.record()
-        shown = shlex.join(["python", f"tools/{Path(command[1]).name}", *command[2:]])
+        shown = shlex.join(["daseg", *words])
         job.write(commands=[*record["commands"], shown])
         with (job.folder / LOG).open("ab") as log:
             child = subprocess.Popen(
-                command,
+                [*PROGRAM, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

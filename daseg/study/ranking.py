@@ -1,13 +1,13 @@
-"""Ranks, where the protocol cards agree; where they do not, the words that say so."""
+"""Ranks of rows whose protocol cards agree; where they do not, the words that say so."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from daseg.evaluation.protocol import ProtocolCard, compare
-from daseg.study.collect import Row, Study
-from daseg.study.measures import Spread
+from daseg.study.definition import Row, Study
 
 SHA256 = re.compile(r"sha256:([0-9a-f]{64})$")
 FROM_ROW = "a checkpoint of the row "
@@ -21,12 +21,12 @@ class Group:
     Attributes:
         name: "A", "B", ...
         card: The conditions of all of them.
-        rows: Best first.
+        rows: The rows, best first.
     """
 
     name: str
     card: ProtocolCard
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Row]
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Ranking:
     """What may be ranked, and why the rest may not.
 
     Attributes:
-        groups: Of rows whose cards agree, in the order of the study.
+        groups: Groups of rows whose cards agree, in the order of the study.
         ranks: By row: "A1", "A2", ..., or "B, alone"; with "≈" where the distance to the row
             before it is within the spread, or the spread is not known.
         refused: By row: why it has no rank, though it has a number.
@@ -42,22 +42,22 @@ class Ranking:
         starts: By row: what its training started from.
     """
 
-    groups: list[Group]
-    ranks: dict[str, str]
-    refused: dict[str, str]
-    cards: dict[str, ProtocolCard]
-    starts: dict[str, str]
+    groups: list[Group] = field(default_factory=list)
+    ranks: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    cards: dict[str, ProtocolCard] = field(default_factory=dict)
+    starts: dict[str, str] = field(default_factory=dict)
 
     def separations(self) -> list[list[str]]:
         """For each field that separates groups: its name, and what each group has."""
         return [
-            [name, *(shown(getattr(group.card, name)) for group in self.groups)]
+            [name, *(_shown(getattr(group.card, name)) for group in self.groups)]
             for name in compare([group.card for group in self.groups])
         ]
 
-    def unlike(self, names: Iterable[str | None]) -> list[str]:
+    def unlike(self, names: Iterable[str | None]) -> str:
         """Fields in which these rows were not measured alike, as far as they have a card."""
-        return compare([self.cards[name] for name in names if name in self.cards])
+        return ", ".join(compare([self.cards[name] for name in names if name in self.cards]))
 
 
 def rank(study: Study) -> Ranking:
@@ -68,30 +68,31 @@ def rank(study: Study) -> Ranking:
     seeds agree, and rows that started from the same row do. Such rows have had that row's training
     before their own, and stay apart from those that have not.
     """
-    made_by = _made_by(study)
-    found = Ranking([], {}, {}, {}, {})
+    made_by = {test.card.weights_sha256: run.row for run in study.runs for test in run.tests()}
+    ranking = Ranking()
     for row in study.rows.values():
-        cards = {seed: _resolved(card, made_by) for seed, card in row.cards.items()}
-        said = dict.fromkeys(_start(card.initial_weights) for card in cards.values())
-        found.starts[row.name] = "; ".join(said)
-        if not cards or row.miou is None:
+        cards = {seed: _named_start(card, made_by) for seed, card in row.cards.items()}
+        starts = dict.fromkeys(_start(card.initial_weights) for card in cards.values())
+        ranking.starts[row.name] = "; ".join(starts)
+        if row.miou is None:
             continue
         unlike = compare(list(cards.values()))
         if unlike:
-            found.refused[row.name] = "; ".join(_disagreement(name, cards) for name in unlike)
+            ranking.refused[row.name] = "; ".join(_disagreement(name, cards) for name in unlike)
             continue
-        found.cards[row.name] = next(iter(cards.values()))
-        _place(found.groups, row, found.cards[row.name])
-    for group in found.groups:
-        group.rows.sort(key=lambda row: -_miou(row).mean)
-        if len(group.rows) > 1:
-            found.ranks |= _ranks(group)
+        card = ranking.cards[row.name] = next(iter(cards.values()))
+        same = [group for group in ranking.groups if not compare([group.card, card])]
+        if same:
+            same[0].rows.append(row)
         else:
-            found.ranks[group.rows[0].name] = f"{group.name}, alone"
-    return found
+            ranking.groups.append(Group(_letter(len(ranking.groups)), card, [row]))
+    for group in ranking.groups:
+        group.rows.sort(key=lambda row: row.miou.mean if row.miou else 0, reverse=True)
+        ranking.ranks |= _ranks(group)
+    return ranking
 
 
-def shown(value: Any) -> str:
+def _shown(value: Any) -> str:
     """A card's value in few words."""
     if isinstance(value, Mapping):
         text = ", ".join(f"{key}={each}" for key, each in value.items()) or "none"
@@ -111,13 +112,8 @@ def _start(initial_weights: str | None) -> str:
     return SHA256.sub(lambda match: f"sha256:{match[1][:16]}", text)
 
 
-def _made_by(study: Study) -> dict[str, str]:
-    """The row of each checkpoint that was tested, by its SHA-256."""
-    tests = [(run.row, test) for run in study.runs for test in run.tests()]
-    return {test.card.weights_sha256: row for row, test in tests}
-
-
-def _resolved(card: ProtocolCard, made_by: Mapping[str, str]) -> ProtocolCard:
+def _named_start(card: ProtocolCard, made_by: Mapping[str, str]) -> ProtocolCard:
+    """The card, which names the row that has made the weights that training started from."""
     match = SHA256.search(card.initial_weights or "")
     if match is None or match[1] not in made_by:
         return card
@@ -128,20 +124,12 @@ def _disagreement(name: str, cards: Mapping[int, ProtocolCard]) -> str:
     """A field, and which seeds have which value: ``tta: none (seed 1), flip=True (seeds 2, 3)``."""
     seeds: dict[str, list[str]] = {}
     for seed, card in cards.items():
-        seeds.setdefault(shown(getattr(card, name)), []).append(str(seed))
+        seeds.setdefault(_shown(getattr(card, name)), []).append(str(seed))
     parts = [
         f"{value} (seed{'s' if len(own) > 1 else ''} {', '.join(own)})"
         for value, own in seeds.items()
     ]
     return f"{name}: {', '.join(parts)}"
-
-
-def _place(groups: list[Group], row: Row, card: ProtocolCard) -> None:
-    for group in groups:
-        if not compare([group.card, card]):
-            group.rows.append(row)
-            return
-    groups.append(Group(_letter(len(groups)), card, [row]))
 
 
 def _letter(index: int) -> str:
@@ -150,22 +138,19 @@ def _letter(index: int) -> str:
     return (_letter(above - 1) if above else "") + chr(ord("A") + own)
 
 
-def _miou(row: Row) -> Spread:
-    assert row.miou is not None  # a row without a number is in no group
-    return row.miou
-
-
 def _ranks(group: Group) -> dict[str, str]:
-    found, before = {}, None
-    for place, row in enumerate(group.rows, start=1):
-        mark = " ≈" if before is not None and _close(_miou(before), _miou(row)) else ""
-        found[row.name] = f"{group.name}{place}{mark}"
-        before = row
-    return found
+    if len(group.rows) == 1:
+        return {group.rows[0].name: f"{group.name}, alone"}
+    ranks = {row.name: f"{group.name}{place}" for place, row in enumerate(group.rows, start=1)}
+    for before, row in pairwise(group.rows):
+        if _is_close(before, row):
+            ranks[row.name] += " ≈"
+    return ranks
 
 
-def _close(first: Spread, second: Spread) -> bool:
+def _is_close(first: Row, second: Row) -> bool:
     """Whether two means are within the larger of their spreads, or one of these is not known."""
-    if first.std is None or second.std is None:
+    a, b = first.miou, second.miou
+    if a is None or b is None or a.std is None or b.std is None:
         return True
-    return abs(first.mean - second.mean) < max(first.std, second.std)
+    return abs(a.mean - b.mean) < max(a.std, b.std)

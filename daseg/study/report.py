@@ -1,30 +1,30 @@
 """Write a study's report, as one HTML file and as a Markdown page; or sum it up for a terminal."""
 
+import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from prettytable import PrettyTable
 
-from daseg.study import figures, tables
-from daseg.study.collect import Row, Run, Study, read_results
-from daseg.study.document import Block, Document, Heading, Picture, Text
-from daseg.study.html import to_html
-from daseg.study.markdown import to_markdown
+from daseg.study import figures, selection, tables
+from daseg.study.claims import Finding, judge, verdict_of
+from daseg.study.definition import Row, Study
 from daseg.study.ranking import rank
-from daseg.study.sections import (
-    HOW_TO_READ,
-    appendix,
-    claims_section,
-    find,
-    opening,
-    ranking_section,
-    unfinished,
-    verdicts,
-)
-from daseg.study.selection import select
-from daseg.study.selection_section import selection_section
+from daseg.study.reading import read_results
+from daseg.study.rendering import to_html, to_markdown
+from daseg.study.runs import Run
+from daseg.study.tables import Table, verdict_cell
 from daseg.utils.files import atomic_write_text
 
 PICTURES = "report"  # folder of the pictures
+
+
+class Picture(NamedTuple):
+    """A picture file, and what it shows."""
+
+    path: Path
+    text: str
 
 
 def write_report(root: str | Path) -> list[Path]:
@@ -44,35 +44,12 @@ def write_report(root: str | Path) -> list[Path]:
         DataError: A file of the study cannot be read as what it should be; it is named.
         ConfigError: ``study.json`` contradicts itself, or a claim cannot be read.
     """
-    study = read_results(root)
-    document = build(study)
-    page, text = study.root / "report.html", study.root / "report.md"
-    atomic_write_text(page, to_html(document))
-    atomic_write_text(text, to_markdown(document, study.root))
+    root, study = Path(root), read_results(root)
+    content = contents(study, root / PICTURES)
+    page, text = root / "report.html", root / "report.md"
+    atomic_write_text(page, to_html(content))
+    atomic_write_text(text, to_markdown(content, root))
     return [page, text]
-
-
-def build(study: Study) -> Document:
-    """The report; draws its pictures."""
-    ranking = rank(study)
-    blocks = [
-        *opening(study),
-        Heading("Results"),
-        Text(HOW_TO_READ),
-        tables.results(study, ranking),
-        *_pictures(study, "overview", "Each row's mean and seeds, and the study's own number"),
-        Heading("What the rows are", 3),
-        tables.descriptions(study, ranking),
-        *ranking_section(study, ranking),
-        *claims_section(find(study), ranking),
-        *_sizes(study),
-        *_classes(study),
-        *_curves(study),
-        *selection_section(select(study)),
-        *_panels(study),
-        *appendix(study),
-    ]
-    return Document(study.spec["title"], blocks)
 
 
 def summary(root: str | Path) -> str:
@@ -87,71 +64,144 @@ def summary(root: str | Path) -> str:
     table.align = "r"
     table.align["row"] = "l"
     for row in study.rows.values():
-        mean = tables.NONE if row.miou is None else str(row.miou)
         done = f"{sum(run.finished for run in row.runs)} of {len(row.runs)}"
-        told_miou, rank_text = tables.number(row.logged_miou), ranking.ranks.get(row.name, "-")
-        table.add_row([row.name, mean, told_miou, tables.gap(study, row), rank_text, done])
-    judged = {title: verdicts(found) for title, found in find(study).items()}
-    claims = [f"{title}: {here} (study's log: {log})" for title, (here, log) in judged.items()]
+        line = [row.name, str(row.miou or tables.NONE), tables.number(row.logged_miou)]
+        line += [tables.gap(study, row), ranking.ranks.get(row.name, tables.NONE), done]
+        table.add_row(line)
+    verdicts = {title: _verdicts(found) for title, found in _findings(study).items()}
+    claims = [f"{title}: {here} (study's log: {log})" for title, (here, log) in verdicts.items()]
     refused = [f"{name} is not ranked: {reason}" for name, reason in ranking.refused.items()]
-    lines = [study.spec["title"], table.get_string(), *claims, *refused]
-    return "\n".join([*lines, *unfinished(study)])
+    return "\n".join([study.title, table.get_string(), *claims, *refused, *_unfinished(study)])
 
 
-def _pictures(study: Study, name: str, text: str) -> list[Block]:
-    """A drawing of the whole study, where there is something to draw."""
-    draw = {
-        "overview": figures.draw_overview,
-        "classes": figures.draw_classes,
-        "sizes": figures.draw_sizes,
-    }[name]
-    path = study.root / PICTURES / f"{name}.png"
-    return [Picture(path, text)] if draw(study, path) else []
+def contents(study: Study, folder: Path) -> dict[str, Any]:
+    """What the template of the report shows; draws the pictures into a folder."""
+    ranking, findings, selected = rank(study), _findings(study), selection.select(study)
+    gaps = [row for row in study.rows.values() if tables.gap(study, row) != tables.NONE]
+    notes = {row.name: ranking.unlike([row.name, row.baseline, row.oracle]) for row in gaps}
+    letters = [group.name for group in ranking.groups]
+    return dict(
+        study=study,
+        unfinished=_unfinished(study),
+        groups=Table(
+            ["group", "rows, best first"],
+            [[group.name, ", ".join(row.name for row in group.rows)] for group in ranking.groups],
+        ),
+        separations=Table(["differs in", *letters], ranking.separations()),
+        refused=[f"{name}: {reason}" for name, reason in ranking.refused.items()],
+        results=tables.results(study, ranking),
+        descriptions=tables.descriptions(study, ranking),
+        unlike_gaps=[f"{name}: {fields}" for name, fields in notes.items() if fields],
+        verdicts=Table(
+            ["claim", "measured here", "by the study's log"],
+            [[title, *map(verdict_cell, _verdicts(found))] for title, found in findings.items()],
+        ),
+        claims=[
+            dict(
+                title=title,
+                checks=tables.checks(found),
+                unlike=[
+                    f"{each.check.text}: {fields}"
+                    for each in found
+                    if (fields := ranking.unlike(each.check.names))
+                ],
+            )
+            for title, found in findings.items()
+        ],
+        sizes=tables.sizes(study),
+        classes=tables.class_ious(study),
+        selection=selected
+        and dict(
+            correlations=selection.correlations(selected),
+            choices=selection.choices(selected),
+            by_run=selection.by_run(selected),
+            without=[each.run.name for each in selected if each.candidates < 2],
+        ),
+        pictures=_drawings(study, folder),
+        curves=_curves(study, folder),
+        panels=_panels(study, folder),
+        commands={run.name: lines for run in study.runs if (lines := _commands(run))},
+    )
 
 
-def _sizes(study: Study) -> list[Block]:
-    found = _pictures(study, "sizes", "mIoU over the number of target images in training")
-    return [Heading("How many target images"), *found, tables.sizes(study)] if found else []
+def _findings(study: Study) -> dict[str, list[Finding]]:
+    """What was found of each claim's checks, by its title."""
+    by_seed = {row.name: row.by_seed for row in study.rows.values()}
+    logged = {
+        row.name: row.logged_miou for row in study.rows.values() if row.logged_miou is not None
+    }
+    return {
+        claim.title: [judge(check, by_seed, logged) for check in claim.checks]
+        for claim in study.claims
+    }
 
 
-def _classes(study: Study) -> list[Block]:
-    table = tables.class_ious(study)
-    if not table.rows:
-        return []
-    picture = _pictures(study, "classes", "IoU by class in percent, mean over the seeds")
-    return [Heading("IoU by class"), *picture, table]
+def _verdicts(found: list[Finding]) -> tuple[str, str]:
+    """On a claim, by what was measured and by the study's log."""
+    return verdict_of([each.verdict for each in found]), verdict_of([each.logged for each in found])
 
 
-def _curves(study: Study) -> list[Block]:
+def _unfinished(study: Study) -> list[str]:
+    """How far the rows are that lack a run: "row, row: seed 1 failed; seeds 2, 3 not started"."""
+    rows: dict[str, list[str]] = {}
+    for row in study.rows.values():
+        seeds: dict[str, list[str]] = {}
+        for run in row.runs:
+            if not run.finished:
+                state = "done, but not tested" if run.state == "done" else run.state
+                state += "" if run.test is None else " (the test that is there is shown)"
+                seeds.setdefault(state, []).append(str(run.seed))
+        parts = [f"seed{'s' * (len(s) > 1)} {', '.join(s)} {state}" for state, s in seeds.items()]
+        if parts:
+            rows.setdefault("; ".join(parts), []).append(row.name)
+    return [f"{', '.join(names)}: {state}" for state, names in rows.items()]
+
+
+def _drawings(study: Study, folder: Path) -> dict[str, Path]:
+    """The drawings of the whole study for which there is something to draw."""
+    draw: Mapping[str, Callable[[Study, Path], bool]] = dict(
+        overview=figures.draw_overview, classes=figures.draw_classes, sizes=figures.draw_sizes
+    )
+    paths = {name: folder / f"{name}.png" for name in draw}
+    return {name: path for name, path in paths.items() if draw[name](study, path)}
+
+
+def _curves(study: Study, folder: Path) -> list[Picture]:
     """A picture for each group of rows."""
     groups: dict[str, list[Row]] = {}
     for row in study.rows.values():
-        groups.setdefault(row.said("group"), []).append(row)
-    blocks: list[Block] = []
+        groups.setdefault(row.group, []).append(row)
+    pictures = []
     for number, (group, rows) in enumerate(groups.items(), start=1):
-        path = study.root / PICTURES / f"curves_{number}.png"
+        path = folder / f"curves_{number}.png"
         if figures.draw_curves(rows, path):
             name = group or "rows without a group"
-            blocks.append(Picture(path, f"{name}: loss and validation mIoU, a line for each seed"))
-    return [Heading("Curves"), *blocks] if blocks else []
+            pictures.append(
+                Picture(path, f"{name}: loss and validation mIoU, a line for each seed")
+            )
+    return pictures
 
 
-def _panels(study: Study) -> list[Block]:
+def _panels(study: Study, folder: Path) -> list[Picture]:
     """The newest picture of each row's first seed that has one."""
-    first = [
-        next((run for run in row.runs if figures.newest_picture(run)), None)
+    first = {
+        row.name: next((run for run in row.runs if figures.newest_picture(run)), None)
         for row in study.rows.values()
-    ]
-    runs = [run for run in first if run is not None]
-    blocks: list[Block] = []
+    }
+    runs = [run for run in first.values() if run is not None]
+    pictures = []
     for number, run in enumerate(runs, start=1):
-        path = study.root / PICTURES / f"panel_{number}.jpg"
-        iteration = figures.save_panel(run, path, len(runs))
-        blocks.append(Picture(path, f"{run.name}, iteration {iteration}{_only_domain(study, run)}"))
-    return [Heading("Pictures"), *blocks] if blocks else []
+        path = folder / f"panel_{number}.jpg"
+        text = f"{run.name}, iteration {figures.save_panel(run, path, len(runs))}"
+        if run.report.get("target_domain") is False:
+            text += f" ({tables.one_domain(study.rows[run.row])})"
+        pictures.append(Picture(path, text))
+    return pictures
 
 
-def _only_domain(study: Study, run: Run) -> str:
-    """What a picture of a run without a target shows, which the picture itself does not say."""
-    has_one = run.report.get("target_domain") is False
-    return f" ({tables.one_domain(study.rows[run.row])})" if has_one else ""
+def _commands(run: Run) -> list[str]:
+    """The commands that made a run; where they are not recorded, that of its test."""
+    commands = run.record.get("commands") or []
+    if not commands and run.test is not None:
+        commands = [run.test.card.command]
+    return [each if isinstance(each, str) else shlex.join(each) for each in commands]

@@ -4,16 +4,17 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from prettytable import PrettyTable
 
 from daseg.study.check import check_plan
-from daseg.study.file import read_study
 from daseg.study.jobs import Plan
 from daseg.study.processes import Processes, StudyError, note_stopped, state_of
 from daseg.study.queue import Queue
+from daseg.study.reading import read_study
 from daseg.study.report import summary, write_report
 from daseg.utils.errors import ConfigError, DataError, UserError, WriteError
 from daseg.utils.files import atomic_write_text
@@ -69,7 +70,8 @@ def run_study(
     if only_list:
         print(_listed(plan))
         return []
-    content = study.content(world, seeds, plan.given)
+    tested = tuple(name for name in study.rows if name in plan.given)
+    content = replace(study, world=world or "real", seeds=seeds, given=tested).content()
     with _writing(str(root / "study.json")):
         atomic_write_text(root / "study.json", json.dumps(content, indent=2) + "\n")
     show = partial(print, flush=True)  # at once into a file, too

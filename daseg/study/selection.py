@@ -1,25 +1,17 @@
-"""Choosing a checkpoint: without labels, on validation, or the last; and what each choice gives."""
+"""What choosing checkpoints without labels gives: correlations of the scores, and their choices."""
 
-import math
-import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from daseg.study.collect import Run, Study, read_test
-from daseg.study.measures import spearman
-from daseg.utils.errors import DataError
-from daseg.visualization.curves import read_records
+from daseg.study.choosing import LAST, RULES, SCORES, VALIDATION, chosen_checkpoints, validations
+from daseg.study.definition import Study
+from daseg.study.measures import spearman, spread
+from daseg.study.runs import Run
+from daseg.study.tables import NONE, Table, number
 
-# Labels are not needed for these; 1: larger is better, -1: smaller is.
-SCORES = {"entropy": -1, "information": 1, "flip_agreement": 1, "teacher_agreement": 1}
-LAST, VALIDATION = "last", "validation"
-RULES = (LAST, *SCORES, VALIDATION)
-SAVED = re.compile(r"iter_(\d+)\.pth|test_iter_(\d+)")
-
-Validation = dict[str, float]  # by rule, oriented so that larger is better
-Validations = dict[int, Validation]  # by iteration
+TITLES = {LAST: "last", VALIDATION: "best on validation (peeks)"}
+TITLES |= {score: f"best by {score.replace('_', ' ')}" for score in SCORES}
 
 
 @dataclass(frozen=True)
@@ -27,12 +19,12 @@ class Selected:
     """What the rules chose in one run.
 
     Attributes:
-        run: It.
+        run: The run.
         candidates: How many checkpoints there were to choose from: the validations with a score,
             whether the checkpoint has been deleted since or not.
         correlations: Spearman's, of each score with the validation mIoU over all validations.
         chosen: Iteration by rule.
-        miou: Test mIoU of the chosen, by rule, in percent; of those that have been tested.
+        miou: Test mIoU of the chosen checkpoint by rule, in percent, where it has been tested.
     """
 
     run: Run
@@ -41,55 +33,29 @@ class Selected:
     chosen: dict[str, int]
     miou: dict[str, float]
 
-    @property
-    def has_choice(self) -> bool:
-        """Whether there was more than one checkpoint to choose from."""
-        return self.candidates > 1
-
-
-def chosen_checkpoints(run_dir: str | Path, *, saved: bool = True) -> dict[str, int]:
-    """Which checkpoint of a training each rule chooses; the later one of equal ones.
-
-    - "last": the last one.
-    - "entropy", "information", "flip_agreement", "teacher_agreement": the best score of
-      `daseg.evaluation.LabelFreeScores`; the lowest entropy, the highest of the others.
-    - "validation": the highest mIoU on the validation's labels, which an unsupervised adaptation
-      has none of.
-
-    Args:
-        run_dir: A work dir of ``tools/train.py``.
-        saved: Choose only among iterations whose ``iter_N.pth`` is there, or has been tested (a
-            ``test_iter_N``, or the one in ``test``). Else among all validations.
-
-    Returns:
-        The iteration by rule; without rules of which nothing is logged.
-
-    Raises:
-        DataError: The log, or a test, cannot be read.
-    """
-    run_dir = Path(run_dir)
-    logged = any(run_dir.glob("*/vis_data/scalars.json"))
-    found = validations(read_records(run_dir)) if logged else {}
-    kept = _saved(run_dir) if saved else set(found)
-    return _choose({step: scores for step, scores in found.items() if step in kept}, kept)
-
-
-def validations(records: Sequence[Mapping[str, float]]) -> Validations:
-    """The scores of each validation in a log; those that are not a number are left out."""
-    keys = {VALIDATION: ("mIoU", 1)}
-    keys |= {name: (f"labelfree_{name}", sign) for name, sign in SCORES.items()}
-    found: Validations = {}
-    for record in records:
-        for rule, (key, sign) in keys.items():
-            value = record.get(key)
-            if isinstance(value, (int, float)) and math.isfinite(value):
-                found.setdefault(int(record["step"]), {})[rule] = sign * float(value)
-    return found
-
 
 def select(study: Study) -> list[Selected]:
     """What the rules chose in each run that has been tested and has logged a label-free score."""
-    return [_selected(run) for run in study.runs if run.test is not None and _has_scores(run)]
+    found = [_selected(run) for run in study.runs if run.test is not None]
+    return [each for each in found if each.candidates]
+
+
+def _selected(run: Run) -> Selected:
+    found = validations(run.log).values()
+    both = {score: [v for v in found if {score, VALIDATION} <= set(v)] for score in SCORES}
+    chosen = chosen_checkpoints(run.path)
+    tests = {rule: run.test_at(step) for rule, step in chosen.items()}
+    return Selected(
+        run=run,
+        candidates=sum(bool(SCORES.keys() & scores) for scores in found),
+        correlations={
+            score: spearman([v[score] for v in values], [v[VALIDATION] for v in values])
+            for score, values in both.items()
+            if values
+        },
+        chosen=chosen,
+        miou={rule: test.miou for rule, test in tests.items() if test and test.miou is not None},
+    )
 
 
 def median_correlation(selected: Sequence[Selected], score: str) -> tuple[float | None, int]:
@@ -102,60 +68,69 @@ def median_correlation(selected: Sequence[Selected], score: str) -> tuple[float 
 def between_runs(selected: Sequence[Selected], score: str) -> tuple[float | None, int]:
     """Spearman's correlation of score and test mIoU over the runs' last checkpoints, their number.
 
-    Runs are of different rows; so this is about choosing between them.
+    The runs belong to different rows: this is about choosing between these.
     """
     pairs = []
     for each in selected:
-        last = validations(each.run.records).get(each.chosen.get(LAST, -1), {})
+        last = validations(each.run.log).get(each.chosen.get(LAST, -1), {})
         if score in last and LAST in each.miou:
             pairs.append((last[score], each.miou[LAST]))
     return spearman([a for a, _ in pairs], [b for _, b in pairs]), len(pairs)
 
 
-def _selected(run: Run) -> Selected:
-    found, chosen = validations(run.records), chosen_checkpoints(run.path)
-    tested = {rule: run.test_at(step) for rule, step in chosen.items()}
-    both = {score: [v for v in found.values() if {score, VALIDATION} <= set(v)] for score in SCORES}
-    return Selected(
-        run=run,
-        candidates=sum(map(_is_scored, found.values())),
-        correlations={
-            score: spearman([v[score] for v in values], [v[VALIDATION] for v in values])
-            for score, values in both.items()
-            if values
-        },
-        chosen=chosen,
-        miou={
-            rule: test.miou
-            for rule, test in tested.items()
-            if test is not None and test.miou is not None
-        },
-    )
+def correlations(selected: Sequence[Selected]) -> Table:
+    """The correlations of each run, their median, and those between the runs."""
+    scores = [score for score in SCORES if any(score in e.correlations for e in selected)]
+    lines = [
+        [each.run.name, *(number(each.correlations.get(score)) for score in scores)]
+        for each in selected
+    ]
+    lines += [
+        ["median within a run", *(_over(*median_correlation(selected, s)) for s in scores)],
+        [
+            "between the runs: their last checkpoints, with test mIoU",
+            *(_over(*between_runs(selected, score)) for score in scores),
+        ],
+    ]
+    return Table(["run", *(score.replace("_", " ") for score in scores)], lines)
 
 
-def _has_scores(run: Run) -> bool:
-    return any(map(_is_scored, validations(run.records).values()))
+def choices(selected: Sequence[Selected]) -> Table:
+    """By rule, the mean test mIoU of what it chooses, over the runs that have a choice."""
+    lines, choosing = [], [each for each in selected if each.candidates > 1]
+    for rule in RULES:
+        runs = [each for each in choosing if rule in each.miou]
+        if runs:
+            means = [_mean(runs, name) for name in (rule, LAST, VALIDATION)]
+            lines.append([TITLES[rule], str(len(runs)), *means])
+    return Table(["rule", "runs", "test mIoU", "last", "best on validation (peeks)"], lines)
 
 
-def _is_scored(scores: Validation) -> bool:
-    """Whether there is a score without labels."""
-    return bool(SCORES.keys() & scores)
+def by_run(selected: Sequence[Selected]) -> Table:
+    """What each rule chooses in each run, the iteration in brackets."""
+    rules = [rule for rule in RULES if any(rule in each.chosen for each in selected)]
+    lines = [
+        [each.run.name, str(each.candidates), *(_choice(each, rule) for rule in rules)]
+        for each in selected
+    ]
+    return Table(["run", "checkpoints", *(TITLES[rule] for rule in rules)], lines)
 
 
-def _choose(found: Validations, kept: set[int]) -> dict[str, int]:
-    chosen = {LAST: max(kept)} if kept else {}
-    for rule in (*SCORES, VALIDATION):
-        scored = [(scores[rule], step) for step, scores in found.items() if rule in scores]
-        if scored:
-            chosen[rule] = max(scored)[1]
-    return chosen
+def _over(value: float | None, runs: int) -> str:
+    return NONE if value is None else f"{value:.2f} ({runs} run{'' if runs == 1 else 's'})"
 
 
-def _saved(run_dir: Path) -> set[int]:
-    """Iterations whose checkpoint is there, or has been tested and may be gone by now."""
-    if not run_dir.is_dir():
-        raise DataError(f"{run_dir} is not the folder of a training")
-    matches = [SAVED.fullmatch(path.name) for path in run_dir.iterdir()]
-    found = {int(match[1] or match[2]) for match in matches if match}
-    last = read_test(run_dir / "test")
-    return found | ({last.card.iteration} if last and last.card.iteration is not None else set())
+def _mean(runs: Sequence[Selected], rule: str) -> str:
+    """Over the runs; with their number, where it is not known for all."""
+    values = [each.miou[rule] for each in runs if rule in each.miou]
+    mean = spread(values)
+    if mean is None:
+        return NONE
+    return f"{mean.mean:.2f}" + ("" if len(values) == len(runs) else f" (of {len(values)} runs)")
+
+
+def _choice(each: Selected, rule: str) -> str:
+    if rule not in each.chosen:
+        return NONE
+    miou = f"{each.miou[rule]:.2f}" if rule in each.miou else "not tested"
+    return f"{miou} ({each.chosen[rule]})"

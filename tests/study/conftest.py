@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -88,6 +89,10 @@ rows = [
     dict(name='teacher', config={config!r}, group='all')]
 claims = [dict(title='Students learn', checks=['student > plain'])]
 """
+RUN_FAKE = """
+import pathlib, runpy, sys
+runpy.run_path(str(pathlib.Path(__file__).with_name(f"{sys.argv.pop(1)}.py")))
+"""
 FAKE = {
     "train": """
 import pathlib, sys
@@ -116,6 +121,8 @@ def study_file(tiny_config: Callable[..., Path], tmp_path: Path) -> Callable[...
 @pytest.fixture
 def fake_tools(tmp_path, monkeypatch):
     """Tools that write checkpoints without training."""
-    monkeypatch.setattr("daseg.study.jobs.TOOLS", tmp_path)
+    program = tmp_path / "fake_daseg.py"
+    program.write_text(RUN_FAKE)
+    monkeypatch.setattr("daseg.study.processes.PROGRAM", (sys.executable, str(program)))
     for tool, code in FAKE.items():
         (tmp_path / f"{tool}.py").write_text(code)

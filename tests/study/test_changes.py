@@ -162,7 +162,7 @@ def edit(job: Job) -> None:
 
 
 def commands(monkeypatch, code: str) -> None:
-    monkeypatch.setattr(Job, "command", lambda self, tool, *w: [sys.executable, "-c", code, tool])
+    monkeypatch.setattr("daseg.study.processes.PROGRAM", (sys.executable, "-c", code))
     monkeypatch.setattr(Processes, "_test_chosen", lambda *_: None)
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from daseg.study import check_claims
+from daseg.study import parse_study
 from daseg.study.claims import (
     FAILS,
     HOLDS,
@@ -13,7 +13,7 @@ from daseg.study.claims import (
     UNMEASURED,
     WITHIN,
     judge,
-    parse_check,
+    parse_claim,
     verdict_of,
 )
 from daseg.utils.errors import ConfigError
@@ -22,7 +22,7 @@ ROWS = ("a", "b", "c")
 
 
 def check(text: str):
-    return parse_check(text, ROWS, "a claim")
+    return parse_claim(dict(title="a claim", checks=[text]), ROWS).checks[0]
 
 
 @pytest.mark.parametrize(
@@ -75,44 +75,37 @@ def test_names_each_row_once():
     ],
 )
 def test_what_is_not_the_language_names_claim_and_check(text, message):
-    study = dict(
-        rows=[dict(name=name) for name in ROWS], claims=[dict(title="It helps", checks=[text])]
-    )
     with pytest.raises(ConfigError, match=message) as caught:
-        check_claims(study)
+        parse_claim(dict(title="It helps", checks=[text]), ROWS)
     assert f"claim 'It helps', check {text!r}" in str(caught.value)
-
-
-@pytest.mark.parametrize("claim", [dict(title="x"), dict(title="x", checks=[]), dict(checks=["a"])])
-def test_claim_without_title_or_checks(claim):
-    with pytest.raises(ConfigError, match=r"has no (title|checks)"):
-        check_claims(dict(rows=[], claims=[claim]))
 
 
 @pytest.mark.parametrize(
     ("claim", "message"),
     [
-        ("a > 1", r"claim 'a > 1' is no dict\(title=..., checks=\[...\]\)"),
-        (dict(title="x", checks="a > 1"), "claim 'x': checks is a list, not 'a > 1'"),
-        (dict(title="x", checks=[3]), "claim 'x', check 3: not one comparison"),
+        (dict(title="x"), "claim 'x' has no 'checks'"),
+        (dict(title="x", checks=[]), "claim 'x' has no checks"),
+        (dict(checks=["a > 1"]), "claim None has no 'title'"),
+        ("a > 1", r"claim 'a > 1' is 'a > 1', not dict\[str, Any\]"),
+        (dict(title="x", checks="a > 1"), r"claim 'x'.checks is 'a > 1', not list\[str\]"),
+        (dict(title="x", checks=[3]), r"claim 'x'.checks is \[3\], not list\[str\]"),
     ],
 )
-def test_claims_of_another_shape(claim, message):
+def test_claims_of_another_form(claim, message):
+    study = dict(name="s", title="t", world="real", seeds=[1], rows=[dict(name="a", config="c")])
     with pytest.raises(ConfigError, match=message):
-        check_claims(dict(rows=[dict(name="a")], claims=[claim]))
+        parse_study(study | dict(claims=[claim]))
 
 
-def test_good_claims_pass():
-    check_claims(
-        dict(rows=[dict(name="a")], claims=[dict(title="x", checks=["abs(a - 3) < 1", "a > 0"])])
-    )
-    check_claims(dict(rows=[]))
+def test_what_a_claim_says_is_written_as_it_was_read():
+    content = dict(title="x", checks=["abs(a - 3) < 1", "a > 0"])
+    assert parse_claim(content, ROWS).content() == content
 
 
 def test_holds_by_more_than_the_spread():
     found = judge(check("a < b"), dict(a={1: 10.0, 2: 12.0}, b={1: 13.0, 2: 17.0}), dict(a=5, b=4))
     # Margins 3 and 5: mean 4, standard deviation sqrt(2).
-    assert (found.verdict, found.means, found.held, found.seeds) == (HOLDS, (11.0, 15.0), 2, 2)
+    assert (found.verdict, found.sides, found.held, found.seeds) == (HOLDS, (11.0, 15.0), 2, 2)
     assert found.std == pytest.approx(math.sqrt(2))
     assert (found.logged, found.logged_sides) == (FAILS, (5, 4))
 
@@ -135,7 +128,7 @@ def test_within_the_spread():
 
 def test_only_common_seeds_count():
     found = judge(check("a < b"), dict(a={1: 1.0, 2: 2.0, 3: 90.0}, b={1: 5.0, 2: 6.0}), {})
-    assert (found.means, found.seeds, found.verdict) == ((1.5, 5.5), 2, HOLDS)
+    assert (found.sides, found.seeds, found.verdict) == ((1.5, 5.5), 2, HOLDS)
 
 
 def test_one_seed_decides_nothing():
@@ -151,7 +144,7 @@ def test_not_measured():
 def test_absolute_value_is_that_of_the_means():
     # |a - b| is 2 in each seed, of the means it is 0; the margins 3 - 2 have no spread.
     found = judge(check("abs(a - b) < 3"), dict(a={1: 1.0, 2: 5.0}, b={1: 3.0, 2: 3.0}), {})
-    assert (found.means, found.verdict) == ((0.0, 3.0), HOLDS)
+    assert (found.sides, found.verdict) == ((0.0, 3.0), HOLDS)
 
 
 def test_verdict_on_a_claim():

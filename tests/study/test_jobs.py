@@ -1,7 +1,6 @@
 """The jobs of a study: order, seeds, paths, commands, and what is found before anything runs."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -43,16 +42,14 @@ def test_commands_name_what_other_jobs_make(study_file, tmp_path):
         root,
     )
     config = str(tmp_path / "tiny.py")
-    python, tool, *words = plan.jobs["plain", 2].making()
-    assert (python, Path(tool).parts[-2:]) == (sys.executable, ("tools", "train.py"))
-    assert words == [
-        config, "--work-dir", f"{root}/runs/plain/seed_2", "--resume", "--cfg-options",
+    assert plan.jobs["plain", 2].making() == [
+        "train", config, "--work-dir", f"{root}/runs/plain/seed_2", "--resume", "--cfg-options",
         "randomness.seed=2", "default_hooks.checkpoint.max_keep_ckpts=-1",
         f"load_from={root}/steps/first/seed_1/iter_6.pth",
     ]  # fmt: skip
     plan = plan_of(study_file(), root, world=None)
-    assert plan.jobs["labels", 2].making()[2:] == [
-        config, f"{root}/runs/teacher/seed_2/iter_6.pth",
+    assert plan.jobs["labels", 2].making() == [
+        "pseudo-label", config, f"{root}/runs/teacher/seed_2/iter_6.pth",
         "--out", f"{root}/steps/labels/seed_2/out",
     ]  # fmt: skip
     assert plan.jobs["first", 1].making()[-1] == "randomness.seed=1", "no row: not all are kept"
@@ -133,8 +130,9 @@ def test_a_judge_and_the_world_are_words_of_the_command(study_file, tmp_path):
     plan.world = "demo"
     job = plan.jobs["labels", 1]
     job.plan.given |= {"teacher": "/t.pth", "first": "/f.pth"}
-    assert job.making()[2:] == [
-        "c.py", "/t.pth", "--out", f"{tmp_path}/steps/labels/seed_1/out", "--limit", "3",
+    assert job.making() == [
+        "translate", "c.py", "/t.pth",
+        "--out", f"{tmp_path}/steps/labels/seed_1/out", "--limit", "3",
         "--segmentor", "judge.py", "/f.pth", "--segmentor-world", "demo", "--world", "demo",
     ]  # fmt: skip
 
@@ -230,7 +228,9 @@ def test_what_was_made_otherwise_before_is_not_taken_for_this(study_file, tmp_pa
     record = root / "runs/plain/seed_1/job.json"
     for broken in ("{", "null"):
         record.write_text(broken)
-        with pytest.raises(ConfigError, match=r"plain/seed_1/job\.json cannot be read.*made again"):
+        with pytest.raises(
+            DataError, match=r"plain/seed_1/job\.json cannot be read.*make it again"
+        ):
             check_plan(plan_of(study_file(SOUND), root))
 
 

@@ -5,16 +5,12 @@ import io
 import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from daseg.study import figures, read_results, summary, write_report
-from daseg.study.document import Document, Folded, Table, Text
-from daseg.study.html import to_html
-from daseg.study.markdown import to_markdown
 
 VOID = {"meta", "img", "br"}
 
@@ -170,18 +166,29 @@ def test_names_are_escaped(folder):
     assert r"\<img src=http://x\> \| \`b\` \*c\* \_d\_" in text.read_text()
 
 
-def test_commands_cannot_end_their_block():
-    document = Document("t", [Folded("run", ["echo ```", "</pre><b>"])])
-    text = to_markdown(document, Path())
-    assert text.splitlines()[-4:] == ["````sh", "echo ```", "</pre><b>", "````"]
-    assert "b" not in {tag for tag, _ in Page(to_html(document)).tags}
+def test_commands_cannot_end_their_block(folder):
+    folder.row("a", {1: 20.0})
+    commands = ["echo ```", "</pre><b>"]
+    (folder.root / "runs/a/seed_1/job.json").write_text(json.dumps(dict(commands=commands)))
+    page, text = write_report(folder.root)
+    assert text.read_text().splitlines()[-4:] == ["````sh", "echo ```", "</pre><b>", "````"]
+    assert "b" not in {tag for tag, _ in Page(page.read_text()).tags}
 
 
-def test_row_names_stay_readable_in_markdown():
-    document = Document("t", [Text("gc_640x360_b1"), Table(["a|b", "c"], [["x\ny", "1"]])])
-    text = to_markdown(document, Path())
-    assert "\ngc_640x360_b1\n" in text
-    assert "| a\\|b | c |\n| --- | --- |\n| x y | 1 |" in text
+def test_names_stay_readable_in_markdown(folder):
+    folder.row("gc_640x360_b1", {1: 20.0}, remark="x\ny")
+    folder.run("gc_640x360_b1", 2, 20.0, initial_weights="a|b")
+    text = write_report(folder.root)[1].read_text()
+    assert "\n- gc_640x360_b1: seed 3 not started\n" in text
+    assert "| x y |\n" in text
+    assert "a\\|b |" in text
+
+
+def test_a_card_without_a_text_file_is_shown(folder):
+    folder.row("a", {1: 20.0})
+    (folder.root / "runs/a/seed_1/test/protocol_card.txt").unlink()
+    text = write_report(folder.root)[1].read_text()
+    assert "a, seed 1: 20.00:\n\n```sh\nconfig:     configs/a.py --world demo" in text
 
 
 def test_newest_picture_is_scaled_and_kept_small(study, tmp_path, monkeypatch):

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from daseg.study import StudyError, choose_devices, run_study
-from daseg.study.file import read_study
 from daseg.study.jobs import Job, Plan
 from daseg.study.processes import Processes, note_stopped, state_of
 from daseg.study.queue import Elsewhere
+from daseg.study.reading import read_study
 from daseg.utils.errors import ConfigError, DataError
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ def job(study_file, tmp_path) -> Job:
 
 def commands(monkeypatch, code: str) -> None:
     """Let every command of a job run this code; ``sys.argv[1]`` says which it stands for."""
-    monkeypatch.setattr(Job, "command", lambda self, tool, *w: [sys.executable, "-c", code, tool])
+    monkeypatch.setattr("daseg.study.processes.PROGRAM", (sys.executable, "-c", code))
 
 
 def test_a_job_that_ends_well(job, monkeypatch):
@@ -205,7 +205,7 @@ BROKEN = "rows[1]['cfg_options']['optim_wrapper.segmentor.optimizer.lr'] = 13"
 def test_a_study_with_a_job_that_fails(study_file, tmp_path, fake_tools, capsys):
     root = tmp_path / "out"
     with pytest.raises(
-        StudyError, match=r"(?s)^1 of 3 jobs failed:\nplain, seed 1: python tools/train.*such rate"
+        StudyError, match=r"(?s)^1 of 3 jobs failed:\nplain, seed 1: daseg train.*such rate"
     ):
         run_study(study_file(SHORT + BROKEN), root=root)
     assert states(root) == {"student": "done", "first": "done", "plain": "failed"}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from daseg.study import StudyError, read_results, read_study, run_study
+from daseg.study import StudyError, read_results, run_study
 from daseg.utils.errors import DataError
 
 ALONE = "steps.clear()\nrows[:] = rows[1:]\nclaims.clear()\nrows[0].pop('baseline', None)\n"
@@ -14,18 +14,14 @@ def test_a_row_that_was_given_has_one_run(study_file, tmp_path, fake_tools):
     root, given = tmp_path / "out", tmp_path / "plain.pth"
     given.touch()
     run_study(study_file(ALONE), root=root, given=dict(plain=str(given)))
-    assert json.loads((root / "study.json").read_text())["given"] == ["plain"]
+    content = json.loads((root / "study.json").read_text())
+    assert (content["given"], content["world"], content["seeds"]) == (["plain"], "real", [1, 2])
     rows = read_results(root).rows
     assert {name: [run.state for run in row.runs] for name, row in rows.items()} == {
         "plain": ["done"],
         "teacher": ["done", "done"],
     }
     assert "not started" not in (root / "report.md").read_text()
-
-
-def test_a_step_that_was_given_is_no_row(study_file):
-    study = read_study(study_file())
-    assert study.content("demo", [1], ["labels", "plain"])["given"] == ["plain"]
 
 
 @pytest.mark.parametrize("name", ["study.json", "report.md"])

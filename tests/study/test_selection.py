@@ -2,10 +2,15 @@
 
 import pytest
 
-from daseg.study import chosen_checkpoints, read_results
-from daseg.study.document import Table, Text
-from daseg.study.selection import between_runs, median_correlation, select
-from daseg.study.selection_section import selection_section
+from daseg.study import chosen_checkpoints, read_results, write_report
+from daseg.study.selection import (
+    between_runs,
+    by_run,
+    choices,
+    correlations,
+    median_correlation,
+    select,
+)
 
 
 def validation(step: int, miou: float, **scores: float) -> dict:
@@ -80,11 +85,12 @@ def test_runs_without_scores_are_left_out(folder):
     folder.row("a", {1: 25.0})
     folder.log(folder.root / "runs/a/seed_1", [validation(30, 1.0)])
     assert select(read_results(folder.root)) == []
-    assert selection_section([]) == []
+    assert "Choosing a checkpoint" not in write_report(folder.root)[1].read_text()
 
 
-def tables(folder) -> list[Table]:
-    return [b for b in selection_section(select(read_results(folder.root))) if isinstance(b, Table)]
+def tables(folder) -> list:
+    selected = select(read_results(folder.root))
+    return [correlations(selected), choices(selected), by_run(selected)]
 
 
 def test_choices_side_by_side(run, folder):
@@ -93,16 +99,16 @@ def test_choices_side_by_side(run, folder):
     other = folder.root / "runs/b/seed_1"
     folder.log(other, [validation(60, 1.0, entropy=0.1), validation(120, 2.0, entropy=0.2)])
     (other / "iter_60.pth").touch()  # chosen by entropy, but not tested
-    _, choices, by_run = tables(folder)
-    assert [list(line) for line in choices.rows] == [
+    _, of_rules, of_runs = tables(folder)
+    assert [list(line) for line in of_rules.rows] == [
         ["last", "2", "32.50", "32.50", "35.50"],
         ["best by entropy", "1", "31.00", "25.00", "31.00"],
         ["best by information", "1", "31.00", "25.00", "31.00"],
         ["best by flip agreement", "1", "31.00", "25.00", "31.00"],
         ["best on validation (peeks)", "2", "35.50", "32.50", "35.50"],
     ]
-    assert by_run.rows[0][1] == "4"
-    assert list(by_run.rows[1]) == [
+    assert of_runs.rows[0][1] == "4"
+    assert list(of_runs.rows[1]) == [
         "b, seed 1", "2", "40.00 (120)", "not tested (60)", "-", "-", "40.00 (120)",
     ]  # fmt: skip
 
@@ -120,19 +126,17 @@ def test_runs_without_a_choice_are_not_in_the_means(run, folder):
         # Validated twice, of which one has a score.
         records = [validation(60, 1.0), validation(120, 2.0, entropy=0.2)]
         folder.log(folder.root / f"runs/{name}/seed_1", records)
-    _, choices, by_run = tables(folder)
-    assert [line[1:3] for line in choices.rows] == [["1", "25.00"]] * 5
-    assert [line[1] for line in by_run.rows] == ["4", "1", "1"]
-    texts = [
-        b.text for b in selection_section(select(read_results(folder.root))) if type(b) is Text
-    ]
+    _, of_rules, of_runs = tables(folder)
+    assert [line[1:3] for line in of_rules.rows] == [["1", "25.00"]] * 5
+    assert [line[1] for line in of_runs.rows] == ["4", "1", "1"]
     told = "2 runs with a single checkpoint, so without a choice (b, seed 1; c, seed 1)."
-    assert f"Not in the means: {told}" in texts
+    assert f"\nNot in the means: {told}\n" in write_report(folder.root)[1].read_text()
 
 
 def test_nothing_is_said_of_runs_without_a_choice_where_all_have_one(run, folder):
-    section = selection_section(select(read_results(folder.root)))
-    assert not any("Not in the means" in block.text for block in section if type(block) is Text)
+    text = write_report(folder.root)[1].read_text()
+    assert "Choosing a checkpoint" in text
+    assert "Not in the means" not in text
 
 
 def test_medians_and_order_between_runs(folder):
@@ -148,7 +152,7 @@ def test_medians_and_order_between_runs(folder):
     assert [each.correlations["entropy"] for each in found] == pytest.approx([1, -1, -1])
     assert median_correlation(found, "entropy") == (pytest.approx(-1), 3)
     assert median_correlation(found, "information") == (None, 0)
-    correlations, *_ = tables(folder)
-    assert [line[1] for line in correlations.rows[-2:]] == ["-1.00 (3 runs)"] * 2
+    of_scores, *_ = tables(folder)
+    assert [line[1] for line in of_scores.rows[-2:]] == ["-1.00 (3 runs)"] * 2
     # Entropies 0.1, 1.3, 2.3 at the last iteration: the better the run, the less sure.
     assert between_runs(found, "entropy") == (pytest.approx(-1), 3)
