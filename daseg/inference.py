@@ -5,7 +5,7 @@ logits at some resolution, ``image`` is (N,3,H,W) RGB 0..255 and ``size`` is the
 the wanted probability maps.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,14 +28,23 @@ class WholeInference:
     Args:
         aux_weight: Weight of the auxiliary head's logits, added to the main head's before the
             softmax; Seg-Uncertainty (Zheng & Yang, IJCV 2021, Table 10) predicts with 0.5.
+        weights: Weight of each head's logits, by name, in the place of ``aux_weight``.
         pad_stride: Stride s to whose multiple plus one, k * s + 1, the image's sides are padded
             with the mean colour, at the right and bottom; the prediction is cut back. Corners of
             image and features then coincide, as ``align_corners`` takes them to. SegmenTron tests
             1024x2048 as 1025x2049.
     """
 
-    def __init__(self, *, aux_weight: float = 0.0, pad_stride: int | None = None) -> None:
-        self.aux_weight = aux_weight
+    def __init__(
+        self,
+        *,
+        aux_weight: float = 0.0,
+        weights: Mapping[str, float] | None = None,
+        pad_stride: int | None = None,
+    ) -> None:
+        self.weights = dict(main=1.0, aux=aux_weight) if weights is None else dict(weights)
+        if not any(self.weights.values()):
+            raise ConfigError("WholeInference: weights leaves out every head")
         self.pad_stride = pad_stride
 
     def __call__(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
@@ -55,18 +64,30 @@ class WholeInference:
         return resize(logits[..., :height, :width], size, segmentor.align_corners)
 
     def _raw(self, segmentor: "Segmentor", image: Tensor) -> Tensor:
-        """Logits at the main head's resolution, float32."""
-        output = segmentor(image)
-        logits = output.logits
-        if self.aux_weight:
-            if output.aux_logits is None:
+        """The heads' weighted logits, at the resolution of the first one, float32."""
+        predictions = segmentor(image).predictions
+        total: Tensor | None = None
+        for head, weight in self.weights.items():
+            if weight == 0:
+                continue
+            if head not in predictions:
+                option = f"{head}_weight={weight}" if head == "aux" else f"weights[{head!r}]"
                 raise ConfigError(
-                    f"aux_weight={self.aux_weight} needs a segmentor with an aux_head; "
-                    "this one has none: set aux_weight=0 or give the segmentor an aux_head"
+                    f"{option} needs a segmentor with an {head}_head; this one has none: "
+                    f"leave it out, or give the segmentor an {head}_head"
                 )
-            aux = resize(output.aux_logits, size_of(logits), segmentor.align_corners)
-            logits = logits + self.aux_weight * aux
-        return logits.float()
+            if predictions[head].box is not None:
+                raise ConfigError(
+                    f"weights[{head!r}]: this head covers a part of the image, and cannot be added "
+                    "to the others: leave it out"
+                )
+            logits = predictions[head].logits
+            if total is None:
+                total = logits if weight == 1 else weight * logits
+            else:
+                total = total + weight * resize(logits, size_of(total), segmentor.align_corners)
+        assert total is not None
+        return total.float()
 
 
 def pad(image: Tensor, size: Size, colour: Tensor) -> Tensor:
@@ -89,9 +110,17 @@ class SlideInference:
         crop_size: (height, width) of the window in pixels.
         stride: (height, width) between windows; at most ``crop_size``.
         aux_weight: As in `WholeInference`.
+        weights: As in `WholeInference`.
     """
 
-    def __init__(self, *, crop_size: Size, stride: Size, aux_weight: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        crop_size: Size,
+        stride: Size,
+        aux_weight: float = 0.0,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
         if any(not 0 < s <= c for s, c in zip(stride, crop_size, strict=True)):
             raise ConfigError(
                 f"SlideInference: stride {tuple(stride)} must be positive and at most "
@@ -99,7 +128,7 @@ class SlideInference:
             )
         self.crop_size = crop_size
         self.stride = stride
-        self.window = WholeInference(aux_weight=aux_weight)
+        self.window = WholeInference(aux_weight=aux_weight, weights=weights)
 
     def __call__(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
         """Return probabilities (N,K,*size)."""

@@ -16,20 +16,51 @@ from daseg.utils.errors import ConfigError
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
+Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels of the image
+
+
+class Prediction(NamedTuple):
+    """What one head says.
+
+    Attributes:
+        logits: Class logits (N,K,h,w) at the head's resolution.
+        box: The part of the image that they cover; None: all of it.
+    """
+
+    logits: Tensor
+    box: Box | None = None
+
+    def region(self, image_size: Size, size: Size) -> tuple[slice, slice]:
+        """Rows and columns that the prediction covers of maps of ``size``, which show the image."""
+        (height, width), (rows, columns) = image_size, size
+        top, left, bottom, right = self.box or (0, 0, height, width)
+        return (
+            slice(round(top * rows / height), round(bottom * rows / height)),
+            slice(round(left * columns / width), round(right * columns / width)),
+        )
 
 
 class SegOutput(NamedTuple):
     """What a segmentor returns.
 
     Attributes:
-        logits: Main head's class logits (N,K,h,w) at the head's resolution.
-        aux_logits: Auxiliary head's logits (N,K,h',w'), or None without one.
+        predictions: One for each head, by name: "main", perhaps "aux", and others.
         features: The backbone's feature maps, fine to coarse.
     """
 
-    logits: Tensor
-    aux_logits: Tensor | None
+    predictions: dict[str, Prediction]
     features: tuple[Tensor, ...]
+
+    @property
+    def logits(self) -> Tensor:
+        """The main head's logits (N,K,h,w)."""
+        return self.predictions["main"].logits
+
+    def detach(self, *, keep_features: bool) -> "SegOutput":
+        """The same without a graph; with no features where they are not kept."""
+        features = tuple(feature.detach() for feature in self.features) if keep_features else ()
+        own = {k: Prediction(p.logits.detach(), p.box) for k, p in self.predictions.items()}
+        return SegOutput(own, features)
 
 
 @MODELS.register_module()
@@ -105,6 +136,11 @@ class Segmentor(nn.Module):
         """The device the network is on."""
         return self.mean.device
 
+    @property
+    def head_names(self) -> tuple[str, ...]:
+        """Names of the predictions in its output."""
+        return ("main",) if self.aux_head is None else ("main", "aux")
+
     def normalize(self, image: Tensor) -> Tensor:
         """Turn an image (N,3,H,W), RGB 0..255, uint8 or float, into what the backbone takes."""
         if image.ndim != 4 or image.shape[1] != 3:
@@ -115,8 +151,10 @@ class Segmentor(nn.Module):
     def forward(self, image: Tensor) -> SegOutput:
         """Segment an image (N,3,H,W), RGB 0..255, uint8 or float."""
         features = self.backbone(self.normalize(image))
-        aux_logits = None if self.aux_head is None else self.aux_head(features)
-        return SegOutput(self.head(features), aux_logits, tuple(features))
+        predictions = {"main": Prediction(self.head(features))}
+        if self.aux_head is not None:
+            predictions["aux"] = Prediction(self.aux_head(features))
+        return SegOutput(predictions, tuple(features))
 
     def predict_samples(
         self, batch: dict[str, Any], memory_format: torch.memory_format
@@ -156,7 +194,8 @@ def segmentor_config(cfg: Config) -> dict[str, Any]:
             f"{cfg.filename}: its model, {model.get('type')}, translates images and segments none: "
             "give the config of a segmentor"
         )
-    return model.get("segmentor", model)
+    own: dict[str, Any] = model.get("segmentor", model)
+    return own
 
 
 def without_initial_weights(model: dict[str, Any]) -> None:
@@ -168,4 +207,5 @@ def without_initial_weights(model: dict[str, Any]) -> None:
 
 def build_segmentor(cfg: Config) -> Segmentor:
     """Build the segmentor of a config, with the initial weights that the config asks for."""
-    return MODELS.build(segmentor_config(cfg))
+    segmentor: Segmentor = MODELS.build(segmentor_config(cfg))
+    return segmentor

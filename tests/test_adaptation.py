@@ -9,7 +9,13 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
 from daseg.adaptation import DomainAdapter
-from daseg.objectives import EntropyMinimization, Objective, OutputAdversarial, Supervised
+from daseg.objectives import (
+    EntropyMinimization,
+    MemoryRegularization,
+    Objective,
+    OutputAdversarial,
+    Supervised,
+)
 from daseg.segmentor import Segmentor
 from daseg.translation import FourierTranslator, Translator
 from daseg.utils.errors import ConfigError, LabelFirewallError
@@ -97,6 +103,8 @@ def test_three_steps_equal_a_plain_loop():
 
 def test_the_network_runs_once_a_step_whatever_the_number_of_objectives():
     class Other(Objective):
+        reads = ("source",)
+
         def source_losses(self, source):
             return {"loss_other": source.logits.square().mean()}
 
@@ -122,26 +130,29 @@ def test_predictions_have_the_labels_size_or_the_files():
     adapter = DomainAdapter(make_segmentor(), [Supervised()]).eval()
     (batch,) = batches(1)
     batch["label"] = torch.zeros(2, 24, 32, dtype=torch.long)  # finer than the image
-    for sample, label in zip(adapter.test_step(batch), batch["label"], strict=True):
+    for sample, label in zip(adapter.val_step(batch), batch["label"], strict=True):
         assert sample["pred"].shape == (24, 32)
         assert sample["pred"].dtype is torch.uint8
         assert torch.equal(sample["label"], label)
     expected = adapter.segmentor.predict(batch["image"], (24, 32)).argmax(1).byte()
-    assert torch.equal(torch.stack([s["pred"] for s in adapter.test_step(batch)]), expected)
+    assert torch.equal(torch.stack([s["pred"] for s in adapter.val_step(batch)]), expected)
     del batch["label"]
-    assert adapter.test_step(batch)[0]["pred"].shape == (12, 16)
+    assert adapter.val_step(batch)[0]["pred"].shape == (12, 16)
     batch["meta"] = [dict(ori_shape=(12, 16)), dict(ori_shape=(10, 16))]
     with pytest.raises(
         ConfigError, match=r"different sizes .* in one test batch: set batch_size=1"
     ):
-        adapter.test_step(batch)
+        adapter.val_step(batch)
 
 
 def test_objectives_that_cannot_train_are_refused():
     with pytest.raises(ConfigError, match="the list of objectives is empty"):
         DomainAdapter(make_segmentor(), [])
+    late = MemoryRegularization(begin=2)
     with pytest.raises(ConfigError, match="no objective has a loss in this iteration"):
-        train(DomainAdapter(make_segmentor(), [Objective()]), 1)
+        DomainAdapter(make_segmentor(), [late]).train_step(two_domains(), {"segmentor": None})
+    with pytest.raises(ConfigError, match=r"the objective Objective has reads=\(\): name"):
+        DomainAdapter(make_segmentor(), [Objective()])
     with pytest.raises(ConfigError, match=r"loss of the same name: \['loss_seg', 'loss_seg_aux'\]"):
         train(DomainAdapter(make_segmentor(), [Supervised(), Supervised()]), 1)
 

@@ -75,7 +75,7 @@ def test_the_example_objective_is_least_where_nothing_is_known(examples):
 
 def test_the_example_on_the_target_favours_all_classes(examples):
     objective = OBJECTIVES.build(dict(type="Diversity", weight=1.0, begin=7))
-    assert [objective.needs_target(iteration) for iteration in (0, 6, 7)] == [False, False, True]
+    assert [objective.is_active(iteration) for iteration in (0, 6, 7)] == [False, False, True]
     segmentor = Segmentor(dict(type="PlainNet", width=2), dict(type="LinearHead"), num_classes=4)
     losses = []
     for biases in ([0.0] * 4, [100.0, 0, 0, 0]):  # all alike, one class alone

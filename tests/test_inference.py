@@ -1,7 +1,5 @@
 """Whole images, windows, scales and flips: against sums by hand."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,6 +7,7 @@ from torch import nn
 
 from daseg.inference import MultiScaleFlip, SlideInference, WholeInference
 from daseg.utils.errors import ConfigError
+from outputs import seg_output
 
 
 class Toy(nn.Module):
@@ -26,9 +25,7 @@ class Toy(nn.Module):
     def forward(self, image):
         self.seen.append(image)
         logits = F.conv2d(image.float(), self.weight, padding=self.weight.shape[-1] // 2)
-        return SimpleNamespace(
-            logits=logits, aux_logits=-logits[..., ::2, ::2] if self.aux else None
-        )
+        return seg_output(logits, -logits[..., ::2, ::2] if self.aux else None)
 
 
 @pytest.fixture
@@ -60,7 +57,9 @@ def test_padding_by_hand(image):
 def test_the_auxiliary_head_is_added_before_the_softmax(image):
     toy = Toy(aux=True)
     output = toy(image)
-    aux = F.interpolate(output.aux_logits, (20, 30), mode="bilinear", align_corners=False)
+    aux = F.interpolate(
+        output.predictions["aux"].logits, (20, 30), mode="bilinear", align_corners=False
+    )
     expected = (output.logits + 0.5 * aux).softmax(1)
     torch.testing.assert_close(WholeInference(aux_weight=0.5)(toy, image, (20, 30)), expected)
     with pytest.raises(ConfigError, match=r"aux_weight=0.5 needs a segmentor with an aux_head"):

@@ -6,7 +6,7 @@ from torch import nn
 
 from daseg.adaptation import DomainAdapter
 from daseg.engine.optim import OptimizersByNetwork
-from daseg.ops.micro_batch import part_of, whole_label
+from daseg.objectives import View
 from daseg.segmentor import Segmentor
 
 COUNT, CLASSES, SIZE = 5, 4, (32, 40)
@@ -129,15 +129,13 @@ def test_in_single_precision_the_step_differs_by_rounding_alone(whole, micro_bat
         assert (found[name] - value).abs().max() <= 1e-3 * step + 1e-8, name
 
 
-def test_a_part_knows_the_whole_batch_of_its_own_label_alone():
-    whole_batch = torch.arange(12).view(3, 2, 2)
-    part = whole_batch[:2]
-    with part_of(part, whole_batch, 2 / 3):
-        assert whole_label(part)[0] is whole_batch
-        assert whole_label(part)[1] == 2 / 3
-        other = part.clone()
-        assert whole_label(other) == (other, 1.0)
-        with part_of(None, whole_batch, 2 / 3):
-            assert whole_label(part) == (part, 1.0)
-        assert whole_label(part)[0] is whole_batch
-    assert whole_label(part) == (part, 1.0)
+@pytest.mark.parametrize("rows", [slice(0, 2), slice(4, 5)])
+def test_a_part_is_divided_by_the_labelled_pixels_of_the_whole_batch(rows):
+    whole = batch(0)["source"]
+    segmentor = Segmentor(Backbone(), Head(-1), num_classes=CLASSES)
+    view = View(segmentor, whole["image"][rows], whole["label"], align_corners=False, rows=rows)
+    share = (rows.stop - rows.start) / COUNT
+    count = (whole["label"] != 255).sum().item()
+    assert view.normalizer().item() == pytest.approx(count * share)
+    assert view.normalizer(whole["label"] * 0).item() == pytest.approx(COUNT * 32 * 40 * share)
+    assert torch.equal(view.label, whole["label"][rows])

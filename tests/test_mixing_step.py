@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from mmengine.logging import MessageHub
 from torch import nn
 
 import reference_dacs as reference
@@ -119,10 +118,10 @@ def test_the_segmentor_runs_on_source_and_mixture_and_the_teacher_on_the_target(
     train(adapter, make_wrappers(adapter), count=1)
     assert adapter.segmentor.backbone.seen == [3, 3]
     assert adapter.teacher.module.backbone.seen == [3]
-    assert list(adapter.views) == ["source", "target", "mixed"]
+    assert list(adapter.views) == ["source", "target", "derived"]
     assert not adapter.views["target"].has_run
-    assert adapter.views["mixed"].detached
-    assert not adapter.views["mixed"].output.logits.requires_grad
+    assert adapter.views["derived"].detached
+    assert not adapter.views["derived"].output.logits.requires_grad
 
 
 def test_a_batch_in_parts_is_the_whole_batch_but_for_what_is_drawn_and_sure(monkeypatch):
@@ -170,7 +169,7 @@ def test_without_a_target_or_a_teacher():
     with pytest.raises(ConfigError, match=r"give model\.teacher_momentum"):
         train(adapter, wrappers, count=1)
     image, label, _ = next(batches())
-    with pytest.raises(ConfigError, match=r"^an objective looks at the target domain"):
+    with pytest.raises(ConfigError, match=r"^the objective ClassMix looks at the target domain"):
         adapter.train_step(dict(image=image, label=label), wrappers)
 
 
@@ -189,37 +188,32 @@ def test_two_of_one_name_are_an_error_and_two_of_two_names_are_two():
 class Averaged(Objective):
     """Mixes by halves, every other iteration; fits the source's labels."""
 
-    def needs_mixed(self, iteration):
+    reads = ("derived",)
+    derives_from = ("source", "target")
+
+    def is_active(self, iteration):
         return iteration % 2 == 1
 
-    def mix(self, source, target):
-        return target.mixed(source.image / 2 + target.image / 2, source.label)
+    def derive(self, source, target):
+        return target.derived(source.image / 2 + target.image / 2, source.label)
 
-    def mixed_losses(self, mixed):
-        assert mixed.weight is None
-        return {"loss_half": nn.functional.cross_entropy(mixed.logits, mixed.label % 255)}
+    def derived_losses(self, derived):
+        assert derived.weight is None
+        return {"loss_half": nn.functional.cross_entropy(derived.logits, derived.label % 255)}
 
 
 def test_an_objective_of_ones_own_mixes_when_it_wants_to():
     adapter, _ = make_adapter(Averaged(), momentum=None)
-    wrappers, hub = make_wrappers(adapter), MessageHub.get_current_instance()
-    try:
-        found = []
-        for step in range(3):
-            hub.update_info("iter", step)
-            found.append(set(train(adapter, wrappers, count=1)[0]))
-    finally:
-        hub.update_info("iter", 0)
+    found = [set(log) for log in train(adapter, make_wrappers(adapter), count=3)]
     assert [names - {"loss_seg", "loss_seg_aux"} for names in found] == [
         set(),
         {"loss_half"},
         set(),
     ]
-    Averaged.mix, kept = Objective.mix, Averaged.mix
-    try:
-        hub.update_info("iter", 1)
-        with pytest.raises(ConfigError, match=r"^Averaged has mixed_losses, but no method mix$"):
-            train(adapter, wrappers, count=1)
-    finally:
-        Averaged.mix = kept
-        hub.update_info("iter", 0)
+
+
+def test_an_objective_that_derives_nothing_is_an_error(monkeypatch):
+    monkeypatch.setattr(Averaged, "derive", Objective.derive)
+    adapter, _ = make_adapter(Averaged(), momentum=None)
+    with pytest.raises(ConfigError, match=r"^Averaged reads 'derived', but has no method derive$"):
+        train(adapter, make_wrappers(adapter), count=2)

@@ -91,9 +91,9 @@ def test_heads_get_the_backbones_channels_and_the_number_of_classes():
     head = dict(type="DeepLabV2Head", branches=2)
     segmentor = Segmentor(backbone, head, head | {"in_index": -2}, num_classes=5)
     output = segmentor(torch.zeros(1, 3, 32, 64))
-    assert output.logits.shape[1] == output.aux_logits.shape[1] == 5
+    assert output.logits.shape[1] == output.predictions["aux"].logits.shape[1] == 5
     assert [f.shape[1] for f in output.features] == list(segmentor.backbone.out_channels)
-    assert make()(torch.zeros(1, 3, 4, 4)).aux_logits is None
+    assert make()(torch.zeros(1, 3, 4, 4)).predictions.keys() == {"main"}
 
 
 def test_the_segmentors_config_is_found_with_and_without_an_adapter():

@@ -20,7 +20,7 @@ from daseg.utils.seed import derive_seed
 class PairIndex(NamedTuple):
     """Which sample of each domain, each with its place in that domain's own stream."""
 
-    source: SampleIndex
+    source: SampleIndex | None  # None: there is no source
     target: SampleIndex
 
 
@@ -36,7 +36,8 @@ class DomainPair(Dataset[dict[str, Any]]):
     in the loader's workers, after the pipelines; `DomainAdapter` can do the same on the device.
 
     Args:
-        source: Data set or its config; also a `MixedDataset`.
+        source: Data set or its config; also a `MixedDataset`. None: there is no source, and the
+            training, on the target alone, starts from the weights of ``load_from``.
         target: Data set or its config, without labels.
         seed: Seed of both domains' augmentation. None: the sampler's.
         translator: Translator or its config: source and target image (3,H,W), RGB 0..255, to the
@@ -49,13 +50,15 @@ class DomainPair(Dataset[dict[str, Any]]):
             you know that it holds no true labels.
 
     Raises:
-        ConfigError: The classes differ, or the target is to have labels.
+        ConfigError: The classes differ, the target is to have labels, or a translator has no source
+            to translate.
         DataError: The pseudo-labels do not fit, or nothing says what they are.
 
     Attributes:
-        source: The built source.
+        source: The built source, or None.
         target: The built target.
-        metainfo: Classes and palette, those of the source.
+        domains: Those of the two that there are.
+        metainfo: Classes and palette, those of the first of them.
         pseudo_labels: The target's pseudo-labels, or None.
     """
 
@@ -69,10 +72,13 @@ class DomainPair(Dataset[dict[str, Any]]):
         pseudo_labels: str | Path | None = None,
         pseudo_labels_without_manifest: bool = False,
     ) -> None:
-        self.source = DATASETS.build(source)
+        self.source = None if source is None else DATASETS.build(source)
         self.target = DATASETS.build(without_labels(target))
+        self.domains = [d for d in (self.source, self.target) if d is not None]
+        if translator is not None and source is None:
+            raise no_domain("DomainPair: its translator", "source")
         self.translator = None if translator is None else TRANSLATORS.build(translator).eval()
-        self.metainfo: dict[str, Any] = getattr(self.source, "metainfo", None) or {}
+        self.metainfo: dict[str, Any] = getattr(self.domains[0], "metainfo", None) or {}
         self._check()
         self.pseudo_labels: PseudoLabels | None = None
         if pseudo_labels is not None:
@@ -81,7 +87,7 @@ class DomainPair(Dataset[dict[str, Any]]):
             self.inherit_seed(seed)
         # From here on any opening of these is counted, in this process and in a loader's workers.
         self._watched = label_files_of(self.target)
-        for domain in (self.source, self.target):
+        for domain in self.domains:
             refuse_as_images(self.target, label_files_of(domain))
         watch(self._watched)
 
@@ -127,7 +133,7 @@ class DomainPair(Dataset[dict[str, Any]]):
         return self.target
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.domains[0])
 
     def __repr__(self) -> str:
         return f"DomainPair({self.source}, {self.target})"
@@ -135,12 +141,12 @@ class DomainPair(Dataset[dict[str, Any]]):
     @property
     def samples(self) -> list[Any]:
         """Files of all samples: the source's, then the target's."""
-        return [*self.source.samples, *self.target.samples]
+        return [sample for domain in self.domains for sample in domain.samples]
 
     @property
     def names(self) -> list[str]:
         """Names of all samples: the source's, then the target's."""
-        return [*self.source.names, *self.target.names]
+        return [name for domain in self.domains for name in domain.names]
 
     def __getitem__(self, index: int | PairIndex) -> dict[str, Any]:
         """One sample of each domain.
@@ -149,8 +155,8 @@ class DomainPair(Dataset[dict[str, Any]]):
             index: Which ones. A plain number is taken modulo the length of each domain.
 
         Returns:
-            ``source``: a sample with ``label``; ``target``: a `TargetSample`, without, but with
-            ``pseudo_label`` where the pair has pseudo-labels.
+            ``source``: a sample with ``label``, unless there is no source; ``target``: a
+            `TargetSample`, without, but with ``pseudo_label`` where the pair has pseudo-labels.
 
         Raises:
             LabelFirewallError: The target data set gives a label.
@@ -160,18 +166,15 @@ class DomainPair(Dataset[dict[str, Any]]):
             raise ConfigError(
                 "train_dataloader.sampler: a DomainPair is drawn from by dict(type='PairSampler')"
             )
-        at = (
-            index
-            if isinstance(index, PairIndex)
-            else PairIndex(
-                *(
-                    SampleIndex(index % size, index % size)
-                    for size in (len(self.source), len(self.target))
-                )
-            )
-        )
+        at = index if isinstance(index, PairIndex) else self._pair(index)
         target = self._target(at.target)
+        if self.source is None:
+            return dict(target=target)
         return dict(source=self._translated(self.source[at.source], target), target=target)
+
+    def _pair(self, index: int) -> PairIndex:
+        at = [SampleIndex(index % len(domain), index % len(domain)) for domain in self.domains]
+        return PairIndex(at[0] if len(at) > 1 else None, at[-1])
 
     def _target(self, index: SampleIndex) -> TargetSample:
         sample = self.target[index]
@@ -198,7 +201,7 @@ class DomainPair(Dataset[dict[str, Any]]):
 
     def list_lines(self) -> list[str]:
         """A heading and the names for each domain."""
-        return [*self.source.list_lines(), *self.target.list_lines()]
+        return [line for domain in self.domains for line in domain.list_lines()]
 
     def write_list(self, path: str | Path) -> None:
         """Write the names of all samples, those of each domain under a heading of its own."""
@@ -241,10 +244,10 @@ def refuse_labels_as_images(train_loop: Any, dataset: Any) -> None:
         refuse_as_images(trained_on.target, label_files_of(dataset))
 
 
-def no_target(who: str) -> ConfigError:
-    """The error where ``who`` needs a target domain and the training data has none."""
+def no_domain(who: str, domain: str) -> ConfigError:
+    """The error where ``who`` needs a domain that the training data does not have."""
     return ConfigError(
-        f"{who} looks at the target domain, but the training data has none: "
+        f"{who} looks at the {domain} domain, but the training data has none: "
         "train_dataloader.dataset=dict(type='DomainPair', source=..., target=...) and "
         "sampler=dict(type='PairSampler')"
     )

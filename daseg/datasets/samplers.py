@@ -1,6 +1,7 @@
 """The endless stream of training samples, computed from a position, not from what ran before."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ class PairSampler(Sampler[PairIndex]):
     over the processes, and start at any position, as there.
 
     Args:
-        dataset: Has ``source`` and ``target``.
+        dataset: Has ``source``, which may be None, and ``target``.
         shuffle: False: samples come in their order, over and over.
         seed: Seed of both. None: one is drawn, the same for all processes.
         rank: This process; None: from the distributed environment.
@@ -134,20 +135,25 @@ class PairSampler(Sampler[PairIndex]):
             )
         self.seed = int(sync_random_seed() if seed is None else seed)
         of_source, of_target = domain_seeds(self.seed)
-        self.source = EndlessSampler(dataset.source, shuffle, of_source, rank, world_size)
+        self.source: EndlessSampler | None = None
+        if dataset.source is not None:
+            self.source = EndlessSampler(dataset.source, shuffle, of_source, rank, world_size)
         self.target = EndlessSampler(dataset.target, shuffle, of_target, rank, world_size)
 
     def start_at(self, position: int) -> None:
         """Let the next iteration begin at a position of both streams."""
-        self.source.start_at(position)
+        if self.source is not None:
+            self.source.start_at(position)
         self.target.start_at(position)
 
     def __len__(self) -> int:
-        """Samples in one epoch of the source, of all processes together."""
-        return len(self.source)
+        """Samples in one epoch of the source, else of the target, of all processes together."""
+        return len(self.target if self.source is None else self.source)
 
     def __iter__(self) -> Iterator[PairIndex]:
-        for source, target in zip(self.source, self.target, strict=True):
+        sources: Iterable[SampleIndex | None]
+        sources = itertools.repeat(None) if self.source is None else self.source
+        for source, target in zip(sources, self.target, strict=True):
             yield PairIndex(source, target)
 
 

@@ -108,10 +108,15 @@ def synchronize_batch_norm(model: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def follow_first_process(model: nn.Module) -> None:
-    """Give every process the buffers (running statistics) of the first one."""
+    """Give every process the buffers (running statistics) of the first one.
+
+    Counts of steps, which stay on the host, are equal anyway.
+    """
     if is_distributed():
+        device = next(model.parameters()).device
         for buffer in model.buffers():
-            dist.broadcast(buffer, 0)
+            if buffer.device == device:
+                dist.broadcast(buffer, 0)
 
 
 @MODEL_WRAPPERS.register_module()

@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from daseg.datasets import SegDataset
+from daseg.adaptation import DomainAdapter
+from daseg.datasets import DomainPair, MixedDataset, SegDataset
 from daseg.engine.class_check import check_training
 from daseg.engine.provenance import described
+from daseg.objectives.base import check_domains
 from daseg.ops.labels import IGNORE
 from daseg.utils.errors import DataError
 
@@ -91,13 +93,20 @@ def check_data(runner: Any) -> None:
 
     Raises:
         ConfigError: Network and data sets are not of the same classes, or what they are called
-            cannot be kept in a checkpoint.
+            cannot be kept in a checkpoint; or an objective looks at a domain that is not there.
         DataError: There is no labelled pixel, or of one class alone.
     """
-    described(runner.train_dataloader.dataset)
+    dataset = runner.train_dataloader.dataset
+    described(dataset)
     check_training(runner)
+    if isinstance(runner.bare_model, DomainAdapter):
+        if isinstance(dataset, DomainPair):
+            present = {d for d in ("source", "target") if getattr(dataset, d) is not None}
+            check_domains(runner.bare_model.objectives, present)
+        elif isinstance(dataset, (SegDataset, MixedDataset)):
+            check_domains(runner.bare_model.objectives, {"source"})
     if hasattr(runner.bare_model, "segmentor"):
-        problem = check_labelled(runner.train_dataloader.dataset, "train_dataloader")
+        problem = check_labelled(dataset, "train_dataloader")
         if problem:
             raise DataError(problem)
     if runner.val_loop is not None:

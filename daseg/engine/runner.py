@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import mmengine
+import torch
 from mmengine import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMRunner
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from daseg.config.building import building, first_step
@@ -302,6 +303,8 @@ class Runner(MMRunner):
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         check_same_run(self, filename, meta)
         check_start(filename, meta, self.train_dataloader.dataset)
+        if isinstance(getattr(self.bare_model, "iteration", None), Tensor):  # older ones lack it
+            checkpoint["state_dict"].setdefault("iteration", torch.tensor(meta["iter"]))
         load_strictly(self.model, checkpoint["state_dict"], filename)
         self.origin.resume(meta)
         self.train_loop.start_at(meta["iter"])

@@ -35,7 +35,7 @@ class LabelFreeScores:
         """
         prob = prob.float()
         pred = prob.argmax(1)
-        sums = [-torch.xlogy(prob, prob).sum(), (pred == flipped.argmax(1)).sum()]
+        sums = [torch.special.entr(prob).sum(), (pred == flipped.argmax(1)).sum()]
         if other is not None:
             sums += [torch.full_like(sums[1], pred.numel()), (pred == other.argmax(1)).sum()]
         self.sums[0] += pred.numel()
@@ -63,7 +63,7 @@ class LabelFreeScores:
         sureness = entropy / pixels / unit
         scores = dict(
             entropy=sureness,
-            information=float(-torch.xlogy(mean, mean).sum()) / unit - sureness,
+            information=float(torch.special.entr(mean).sum()) / unit - sureness,
             flip_agreement=flips / pixels,
         )
         return scores | ({"teacher_agreement": teachers / compared} if compared else {})

@@ -1,7 +1,6 @@
 """What an adaptation does to the predictions, watched while it runs."""
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from daseg.hooks.checkpoint import checkpoint_is_due
 from daseg.hooks.watch import ACCURACY, Watch
 from daseg.objectives import View
 from daseg.ops.colours import default_palette
+from daseg.ops.logits import class_pixels, entropy
 from daseg.ops.resize import resize, size_of
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
@@ -132,11 +132,11 @@ class ObservatoryHook(Hook):
             if view.has_run:
                 values[f"{domain}_entropy"] = entropy(view.output.logits).mean()
         self.pending.append(values)
-        source, target = views["source"], views.get("target")
-        if target is not None and target.has_run and source.label is not None:
-            predicted = target.output.logits.argmax(1)
-            maps = (source.label, predicted)
-            counts = torch.stack([class_counts(each, len(self.classes)) for each in maps])
+        source, target = views.get("source"), views.get("target")
+        label = None if source is None else source.label
+        if target is not None and target.has_run and label is not None:
+            maps = (label, target.output.logits.argmax(1))
+            counts = torch.stack([class_pixels(each, len(self.classes)) for each in maps])
             self.pixels = counts if self.pixels is None else self.pixels + counts
 
     def _fetch(self, runner: Runner) -> None:
@@ -174,22 +174,6 @@ class ObservatoryHook(Hook):
             domains, self.palette, path, classes=self.classes, title=f"iteration {iteration}"
         )
         show_picture(runner, path, "domains", iteration)
-
-
-def entropy(logits: Tensor) -> Tensor:
-    """Entropy of each pixel's class probabilities, divided by log K: (N,K,H,W) to (N,H,W), 0..1."""
-    log_prob = logits.float().log_softmax(1)
-    return -(log_prob.exp() * log_prob).sum(1) / math.log(logits.shape[1])
-
-
-def class_counts(classes: Tensor, count: int) -> Tensor:
-    """How many pixels each of ``count`` classes has, (count,); pixels of none (255) are left out.
-
-    Not ``bincount``, which waits for the GPU to learn the largest value.
-    """
-    bins = classes.flatten().clamp(max=count).long()
-    one = torch.ones((), dtype=torch.long, device=bins.device)
-    return bins.new_zeros(count + 1).scatter_add_(0, bins, one.expand_as(bins))[:count]
 
 
 @torch.no_grad()

@@ -11,10 +11,10 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from daseg.api import test_steps
-from daseg.datasets.domain_pair import DomainPair, no_target
+from daseg.datasets.domain_pair import DomainPair, no_domain
 from daseg.engine.checkpoint import numbered_checkpoints
 from daseg.hooks.checkpoint import CheckpointHook
-from daseg.objectives.pseudo_label import FromPseudoLabels
+from daseg.objectives.pseudo_label import PseudoLabelObjective
 from daseg.offline.parallel_set import ParallelSet
 from daseg.offline.pseudo_labels.round import Network, label_round
 from daseg.offline.pseudo_labels.threshold import Threshold
@@ -110,7 +110,7 @@ class PseudoLabelHook(Hook):
         """Find out whether all can be done that is asked for; tell the objectives when."""
         dataset = runner.train_dataloader.dataset
         if not isinstance(dataset, DomainPair):
-            raise no_target(WHO)
+            raise no_domain(WHO, "target")
         ParallelSet(dataset.single_target(), _folder(runner, 0))
         TranslationImages(dataset.single_target(), test_steps(runner.cfg)).check()
         self.rounds = self._rounds(runner.max_iters)
@@ -159,7 +159,7 @@ class PseudoLabelHook(Hook):
 
     def _tell_objectives(self, runner: Runner, *, labelled: bool) -> None:
         """Let objectives on pseudo-labels begin with the first ones."""
-        waiting = [o for o in runner.bare_model.objectives if isinstance(o, FromPseudoLabels)]
+        waiting = [o for o in runner.bare_model.objectives if isinstance(o, PseudoLabelObjective)]
         coming = [number for number in self.rounds if number >= runner.iter]
         if waiting and not labelled and not coming:
             raise ConfigError(

@@ -24,7 +24,8 @@ class RecordDataHook(Hook):
         """Write the list, or the two."""
         dataset, folder = runner.train_dataloader.dataset, Path(runner.work_dir)
         if isinstance(dataset, DomainPair):
-            dataset.source.write_list(folder / "train_images_source.txt")
+            if dataset.source is not None:
+                dataset.source.write_list(folder / "train_images_source.txt")
             dataset.target.write_list(folder / "train_images_target.txt")
         else:
             dataset.write_list(folder / "train_images.txt")

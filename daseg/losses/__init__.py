@@ -1,13 +1,12 @@
 """Losses: they measure tensors; how much a measure counts is said where it is used."""
 
-from daseg.losses.balanced import BalancedCrossEntropyLoss
+from daseg.losses.balanced import BalancedCrossEntropyLoss, RectifiedCrossEntropyLoss
 from daseg.losses.consistency import MemoryRegularizationLoss
 from daseg.losses.cross_entropy import CrossEntropyLoss
 from daseg.losses.dice import DiceLoss
 from daseg.losses.entropy import EntropyLoss, MaxSquareLoss, RobustEntropyLoss
 from daseg.losses.gan import BCEGANLoss, HingeGANLoss, LSGANLoss
 from daseg.losses.ohem import OHEMCrossEntropyLoss
-from daseg.losses.rectified import RectifiedCrossEntropyLoss
 from daseg.losses.symmetric import SymmetricCrossEntropyLoss
 
 __all__ = [

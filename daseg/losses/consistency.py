@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from daseg.losses.pixels import at_least_float32
+from daseg.ops.logits import at_least_float32
 from daseg.registry import LOSSES
 
 

@@ -1,4 +1,4 @@
-"""Pixel-wise cross-entropy."""
+"""Pixel-wise cross-entropy, and the mean over labelled pixels."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
-from daseg.losses.pixels import at_least_float32, check_target
-from daseg.ops.micro_batch import whole_label
+from daseg.losses.pixels import check_target
+from daseg.ops.logits import at_least_float32
 from daseg.registry import LOSSES
 from daseg.utils.errors import ConfigError
 
@@ -25,9 +25,8 @@ class CrossEntropyLoss(nn.Module):
     cancels, while pixel weights are not: weights of 0.5 everywhere halve the loss, as confidences
     of pseudo-labels should. Where no pixel is labelled the loss is 0, with a gradient of 0.
 
-    In training with several processes the denominator is the mean over the processes, so that the
-    averaged gradient is that of one process with all the images, however the labels are spread.
-    Where a batch goes through the network in parts, it is that of the whole batch.
+    The denominator is that of the whole batch, where it is handed as ``normalizer``; see
+    `labelled_mean`.
 
     Args:
         class_weights: One weight for each class; None weighs all alike.
@@ -45,13 +44,20 @@ class CrossEntropyLoss(nn.Module):
         self.register_buffer("class_weights", weights, persistent=False)
         self.ignore_index = ignore_index
 
-    def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        normalizer: Tensor | None = None,
+    ) -> Tensor:
         """Return the mean loss, a scalar of at least float32.
 
         Args:
             logits: (N,K,H,W), at the label's size, any float type.
             target: (N,H,W), integers in 0..K-1 or ``ignore_index``.
             weight: (N,H,W), a factor for each pixel's loss.
+            normalizer: What to divide by, a scalar; None: the `denominator` of ``target``.
 
         Raises:
             ValueError: Logits and target differ in size.
@@ -59,40 +65,66 @@ class CrossEntropyLoss(nn.Module):
             ConfigError: There are not as many class weights as classes.
         """
         check_target(logits, target, self.ignore_index)
-        counted, share = whole_label(target)
         logits, target = at_least_float32(logits), target.long()
-        class_weights = self._class_weights(logits)
-        loss = self._pixel_losses(logits, target, class_weights)
+        class_weights = None if self.class_weights is None else self.class_weights.to(logits)
+        if class_weights is not None and len(class_weights) != logits.shape[1]:
+            raise ConfigError(
+                f"class_weights of the loss has {len(class_weights)} entries, "
+                f"the model has {logits.shape[1]} classes"
+            )
+        losses = self.pixel_losses(logits, target, class_weights)
         if weight is not None:
-            loss = loss * weight
-        total = self._total_weight(counted.long(), class_weights, loss.dtype)
-        if torch.is_grad_enabled():
-            # Processes whose batches have more labelled pixels count more. DDP then averages the
-            # gradients to those of one process with all the images.
-            all_reduce(total, op="mean")
-        return loss.sum() / (torch.where(total > 0, total, 1) * share)
+            losses = losses * weight
+        if normalizer is None:
+            normalizer = mean_over_processes(self.denominator(target).to(losses.dtype))
+        return labelled_mean(losses, target, normalizer)
 
-    def _pixel_losses(self, logits: Tensor, target: Tensor, class_weights: Tensor | None) -> Tensor:
+    def pixel_losses(self, logits: Tensor, target: Tensor, class_weights: Tensor | None) -> Tensor:
         """The loss of each pixel (N,H,W), times its class's weight; 0 where it is ignored."""
         return F.cross_entropy(
             logits, target, class_weights, ignore_index=self.ignore_index, reduction="none"
         )
 
-    def _class_weights(self, logits: Tensor) -> Tensor | None:
+    def denominator(self, target: Tensor) -> Tensor:
+        """What the mean over these labels (N,H,W) divides by, a scalar: sum_i c[y_i]."""
         if self.class_weights is None:
-            return None
-        if len(self.class_weights) != logits.shape[1]:
-            raise ConfigError(
-                f"class_weights of the loss has {len(self.class_weights)} entries, "
-                f"the model has {logits.shape[1]} classes"
-            )
-        return self.class_weights.to(logits)
+            return labelled_pixels(target, self.ignore_index)
+        labelled = target != self.ignore_index
+        return (self.class_weights[torch.where(labelled, target, 0).long()] * labelled).sum()
 
-    def _total_weight(
-        self, target: Tensor, class_weights: Tensor | None, dtype: torch.dtype
-    ) -> Tensor:
-        """Sum of the class weights over the labelled pixels; their number where all are 1."""
-        valid = target != self.ignore_index
-        if class_weights is None:
-            return valid.sum().to(dtype)
-        return (class_weights[torch.where(valid, target, 0)] * valid).sum()
+
+def labelled_pixels(target: Tensor, ignore_index: int = 255) -> Tensor:
+    """Number of pixels that have a label, a scalar."""
+    return (target != ignore_index).sum()
+
+
+def labelled_mean(losses: Tensor, target: Tensor, normalizer: Tensor | None = None) -> Tensor:
+    """The sum of the pixels' losses, divided by the labelled pixels of the whole batch.
+
+    A batch may go through the network in parts, and be spread over several processes, which
+    average their gradients. Divided by its own labelled pixels, a part with few of them would
+    count too much; divided by those of the whole batch, all parts together make the mean over it.
+
+    Args:
+        losses: (N,H,W), 0 where there is no label.
+        target: Labels (N,H,W), 255 for none.
+        normalizer: What to divide by, a scalar: `View.normalizer`. None: the labelled pixels of
+            ``target``, in training their mean over the processes.
+
+    Returns:
+        A scalar; 0, with a gradient of 0, where no pixel is labelled.
+    """
+    if normalizer is None:
+        normalizer = mean_over_processes(labelled_pixels(target).to(losses.dtype))
+    return losses.sum() / torch.where(normalizer > 0, normalizer, 1)
+
+
+def mean_over_processes(number: Tensor) -> Tensor:
+    """The mean over the processes in training, in place; elsewhere ``number`` as it is.
+
+    Processes whose batches have more labelled pixels then count more: the gradients that they
+    average are those of one process with all the images.
+    """
+    if torch.is_grad_enabled():
+        all_reduce(number, op="mean")
+    return number

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from daseg.losses.pixels import at_least_float32, check_target
+from daseg.losses.pixels import check_target
+from daseg.ops.logits import at_least_float32
 from daseg.registry import LOSSES
 
 
@@ -31,13 +32,20 @@ class DiceLoss(nn.Module):
         self.smooth = smooth
         self.ignore_index = ignore_index
 
-    def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        normalizer: Tensor | None = None,
+    ) -> Tensor:
         """Return the loss, a scalar in 0..1 of at least float32.
 
         Args:
             logits: (N,K,H,W), at the label's size, any float type.
             target: (N,H,W), integers in 0..K-1 or ``ignore_index``.
             weight: (N,H,W), how much each pixel counts, 0 or more.
+            normalizer: Not used: the coefficient is no mean over pixels.
 
         Raises:
             ValueError: Logits and target differ in size.

@@ -1,31 +1,11 @@
 """How undecided a segmentor is: measures that need no label."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from daseg.losses.pixels import at_least_float32
+from daseg.ops.logits import at_least_float32, entropy
 from daseg.registry import LOSSES
 from daseg.utils.errors import ConfigError
-
-
-def self_information(logits: Tensor) -> Tensor:
-    """Each class's part in the entropy of a pixel, ``-p log(p) / log(K)``.
-
-    Vu et al., "ADVENT: Adversarial Entropy Minimization for Domain Adaptation in Semantic
-    Segmentation", CVPR 2019: eq. (2) before its sum; its "weighted self-information" (section
-    3.2), divided by the largest entropy, so that it sums to 0..1 over the classes.
-
-    Args:
-        logits: (N,K,H,W), any float type.
-
-    Returns:
-        (N,K,H,W), 0..1, float32 at least.
-    """
-    log_prob = at_least_float32(logits).log_softmax(dim=1)
-    # A probability may underflow to 0 while its logarithm stays finite: 0 * finite is 0.
-    return -log_prob.exp() * log_prob / math.log(logits.shape[1])
 
 
 @LOSSES.register_module()
@@ -37,7 +17,7 @@ class EntropyLoss(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         """Return the loss, 0 (sure everywhere) .. 1 (uniform), of logits (N,K,H,W)."""
-        return self_information(logits).sum(dim=1).mean()
+        return entropy(logits).mean()
 
 
 @LOSSES.register_module()
@@ -65,8 +45,7 @@ class RobustEntropyLoss(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         """Return the loss, about 0 (sure everywhere) .. 1 (uniform), of logits (N,K,H,W)."""
-        entropy = self_information(logits).sum(dim=1)
-        return (entropy.square() + 0.001**2).pow(self.eta).mean()
+        return (entropy(logits).square() + 0.001**2).pow(self.eta).mean()
 
 
 @LOSSES.register_module()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from daseg.losses.pixels import at_least_float32
+from daseg.ops.logits import at_least_float32
 from daseg.registry import LOSSES
 
 Logits = Tensor | Sequence[Tensor]  # of a discriminator; several where it has several scales
@@ -46,7 +46,7 @@ class GANLoss(nn.Module, ABC):
 
     def generator(self, logits: Logits) -> Tensor:
         """What the segmentor minimises so that its target maps pass for real ones."""
-        return self(logits, real=True)
+        return self.forward(logits, real=True)
 
     @abstractmethod
     def measure(self, logits: Tensor, real: bool) -> Tensor:

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from daseg.losses.cross_entropy import CrossEntropyLoss
-from daseg.losses.pixels import at_least_float32, check_target
+from daseg.losses.pixels import check_target
+from daseg.ops.logits import at_least_float32
 from daseg.registry import LOSSES
 from daseg.utils.errors import ConfigError
 
@@ -48,8 +49,18 @@ class OHEMCrossEntropyLoss(CrossEntropyLoss):
         self.threshold = threshold
         self.keep_fraction = keep_fraction
 
-    def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Return the mean loss over the hard pixels; arguments as of `CrossEntropyLoss`."""
+    def forward(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        normalizer: Tensor | None = None,
+    ) -> Tensor:
+        """Return the mean loss over the hard pixels of ``target``.
+
+        The arguments are those of `CrossEntropyLoss`; ``normalizer`` is not used, since the hard
+        pixels of the whole batch are not known.
+        """
         check_target(logits, target, self.ignore_index)
         hard = self.hard_pixels(logits, target)
         return super().forward(logits, torch.where(hard, target, self.ignore_index), weight)

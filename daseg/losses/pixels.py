@@ -1,17 +1,8 @@
-"""What the pixel losses share: precision and the check of the target."""
+"""The check of labels that the losses share."""
 
-import torch
 from torch import Tensor
 
 from daseg.utils.errors import DataError
-
-
-def at_least_float32(logits: Tensor) -> Tensor:
-    """Half and bfloat16 as float32; float32 and float64 as they are.
-
-    Sums over millions of pixels overflow or stall in 16 bits, so no loss runs in them under AMP.
-    """
-    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
 def check_target(logits: Tensor, target: Tensor, ignore_index: int) -> None:

@@ -19,7 +19,7 @@ class SymmetricCrossEntropyLoss(CrossEntropyLoss):
     ``-sum_k p_k log(q_k)`` with q the one-hot label and log(0) put at a constant A < 0, which is
     ``-A * (1 - p_y)``: it is bounded, and so is the harm of a wrong label.
 
-    Means, class weights, several processes and parts of a batch are as in `CrossEntropyLoss`.
+    Means, class weights and ``normalizer`` are those of `CrossEntropyLoss`.
 
     Args:
         alpha: Weight of the cross-entropy.
@@ -49,8 +49,9 @@ class SymmetricCrossEntropyLoss(CrossEntropyLoss):
             )
         self.alpha, self.beta, self.log_zero = alpha, beta, log_zero
 
-    def _pixel_losses(self, logits: Tensor, target: Tensor, class_weights: Tensor | None) -> Tensor:
-        forward = super()._pixel_losses(logits, target, class_weights)
+    def pixel_losses(self, logits: Tensor, target: Tensor, class_weights: Tensor | None) -> Tensor:
+        """The loss of each pixel (N,H,W), as in `CrossEntropyLoss`."""
+        forward = super().pixel_losses(logits, target, class_weights)
         labelled = target != self.ignore_index
         label = torch.where(labelled, target, 0)
         prob = logits.softmax(1).gather(1, label[:, None])[:, 0]

@@ -1,12 +1,13 @@
 """What a segmentor can be trained for."""
 
 from daseg.objectives.adversarial import FeatureAdversarial, OutputAdversarial
-from daseg.objectives.base import Objective, View
+from daseg.objectives.base import Objective
 from daseg.objectives.entropy import EntropyMinimization, MaxSquare
 from daseg.objectives.memory import MemoryRegularization
 from daseg.objectives.mixing import ClassMix
 from daseg.objectives.pseudo_label import PseudoLabel, RectifiedPseudoLabel
 from daseg.objectives.supervised import Supervised
+from daseg.objectives.views import View
 
 __all__ = [
     "ClassMix",

@@ -1,4 +1,4 @@
-"""Make what the segmentor says of target images look like what it says of source images."""
+"""Make the segmentor's maps of target images look like those of source images."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Literal
@@ -7,11 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from daseg.losses.consistency import mean_prediction
-from daseg.losses.entropy import self_information
 from daseg.losses.gan import GANLoss, Logits, gradient_penalty
-from daseg.losses.pixels import at_least_float32
-from daseg.objectives.base import Level, Objective, View
-from daseg.objectives.naming import check_level, suffix_of
+from daseg.objectives.base import Objective, key_of, suffix_of
+from daseg.objectives.views import View
+from daseg.ops.logits import at_least_float32, self_information
 from daseg.registry import DISCRIMINATORS, LOSSES, OBJECTIVES
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
@@ -31,6 +30,8 @@ class Adversarial(Objective, ABC):
         gradient_penalty: Weight of the penalty on the discriminator's gradient at source maps.
         suffix: End of the keys in the log.
     """
+
+    reads = ("target",)
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class Adversarial(Objective, ABC):
 
     def prepare(self, segmentor: Segmentor) -> None:
         """Build the discriminator for the segmentor's maps."""
+        super().prepare(segmentor)
         if self.discriminator is None:
             channels = self.channels(segmentor)
             self.discriminator = DISCRIMINATORS.build(self.config, in_channels=channels)
@@ -120,7 +122,7 @@ class OutputAdversarial(Adversarial):
         discriminator: The discriminator or its config; a config is given the number of classes as
             ``in_channels`` where it states none.
         loss: The GAN loss or its config; default `BCEGANLoss`.
-        level: Whose logits: the "main" or the "aux" head's.
+        level: The head whose logits are judged, by name: "main", "aux" ...
         weight: Weight of the segmentor's loss, ``loss_adv``.
         map: What is made of the logits: "softmax", the probabilities; or "entropy", each class's
             part in the pixel's entropy (`self_information`).
@@ -132,8 +134,8 @@ class OutputAdversarial(Adversarial):
         name: Distinguishes two of these on one level in the log: ``loss_adv_<name>``.
 
     Raises:
-        ConfigError: ``level``, ``map`` or ``source_map`` is none of the above, or the segmentor
-            lacks the auxiliary head that they ask for.
+        ConfigError: ``map`` or ``source_map`` is none of the above, or the segmentor lacks the head
+            that is asked for.
     """
 
     def __init__(
@@ -141,7 +143,7 @@ class OutputAdversarial(Adversarial):
         discriminator: Part,
         loss: Part | None = None,
         *,
-        level: Level = "main",
+        level: str = "main",
         weight: float = 0.001,
         map: Literal["softmax", "entropy"] = "softmax",
         disc_weight: float = 0.5,
@@ -156,22 +158,16 @@ class OutputAdversarial(Adversarial):
             weight=weight,
             disc_weight=disc_weight,
             gradient_penalty=gradient_penalty,
-            suffix=suffix_of("aux" if level == "aux" else "", name),
+            suffix=key_of("", level, name),
         )
-        known = dict(
-            level=("main", "aux"), map=("softmax", "entropy"), source_map=("level", "mean")
-        )
-        given = dict(level=level, map=map, source_map=source_map)
+        known = dict(map=("softmax", "entropy"), source_map=("level", "mean"))
+        given = dict(map=map, source_map=source_map)
         for key, value in given.items():
             if value not in known[key]:
                 raise ConfigError(f"OutputAdversarial: {key}={value!r} is not one of {known[key]}")
         self.level, self.map, self.real = level, map, source_map
         self.aux_weight = aux_weight
-
-    def prepare(self, segmentor: Segmentor) -> None:
-        """Check that the heads exist; build the discriminator."""
-        check_level(self, "aux" if self.real == "mean" else self.level, segmentor)
-        super().prepare(segmentor)
+        self.heads = (level, "aux") if source_map == "mean" else (level,)
 
     def channels(self, segmentor: Segmentor) -> int:
         """The number of classes."""
@@ -180,14 +176,12 @@ class OutputAdversarial(Adversarial):
     def source_map(self, source: View) -> Tensor:
         """The source's map (N,K,H,W), real to the discriminator."""
         if self.real == "level":
-            return self._map(source.level(self.level))
-        return self._map(
-            mean_prediction(source.level("main"), source.level("aux"), self.aux_weight)
-        )
+            return self._map(source.head(self.level))
+        return self._map(mean_prediction(source.logits, source.head("aux"), self.aux_weight))
 
     def target_map(self, target: View) -> Tensor:
         """The target's map (N,K,H,W)."""
-        return self._map(target.level(self.level))
+        return self._map(target.head(self.level))
 
     def _map(self, logits: Tensor) -> Tensor:
         return logits.softmax(dim=1) if self.map == "softmax" else self_information(logits)

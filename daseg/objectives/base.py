@@ -1,193 +1,45 @@
-"""What an objective is given, and what it gives."""
+"""What an objective is, and what objectives share: weights of heads, sums of losses."""
 
-from functools import cached_property
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping, Set
+from inspect import signature
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from daseg.losses.pixels import at_least_float32
-from daseg.ops.resize import resize, size_of
-from daseg.segmentor import Segmentor, SegOutput
-from daseg.utils.errors import ConfigError, LabelFirewallError
+from daseg.datasets.domain_pair import no_domain
+from daseg.losses.balanced import ClassBalance
+from daseg.losses.cross_entropy import labelled_pixels
+from daseg.objectives.views import Domain, View
+from daseg.registry import LOSSES
+from daseg.segmentor import Segmentor
+from daseg.utils.errors import ConfigError
 from daseg.utils.wrapping import unwrap
 
-Domain = Literal["source", "target", "mixed"]
-Level = Literal["main", "aux"]
-
-
-class View:
-    """One domain's batch, with the segmentor's output on it.
-
-    The network runs when `output` is first read, at most once; not at all where nobody reads it.
-
-    Args:
-        segmentor: The segmentor, possibly wrapped for distributed training.
-        image: (N,3,H,W), RGB 0..255.
-        label: Class indices (N,H',W'), or None in a domain without labels.
-        align_corners: How logits are resized.
-        domain: Which domain the batch is of; "mixed": of both, as an objective has mixed it.
-        iteration: Number of train steps made before this one.
-        teacher: The network that `teacher_logits` are of, in eval mode.
-        weight: In a mixed view, a factor (N,H',W') for each pixel's loss.
-        pseudo_label: In a target view, class indices (N,H,W) and 255 that are no labels, but what
-            a network has said before the training; None without any. See `DomainPair`.
-    """
-
-    def __init__(
-        self,
-        segmentor: nn.Module,
-        image: Tensor,
-        label: Tensor | None = None,
-        *,
-        align_corners: bool,
-        domain: Domain = "source",
-        iteration: int = 0,
-        teacher: nn.Module | None = None,
-        weight: Tensor | None = None,
-        pseudo_label: Tensor | None = None,
-    ) -> None:
-        self.segmentor = segmentor
-        self.image = image
-        self._label = label
-        self.align_corners = align_corners
-        self.domain = domain
-        self.iteration = iteration
-        self.teacher = teacher
-        self.weight = weight
-        self.pseudo_label = pseudo_label
-        self.detached = False
-
-    @property
-    def label(self) -> Tensor | None:
-        """Class indices (N,H',W'); None where the source is trained on without labels.
-
-        Raises:
-            LabelFirewallError: The batch is of the target domain.
-        """
-        if self.domain == "target":
-            raise LabelFirewallError
-        return self._label
-
-    @cached_property
-    def output(self) -> SegOutput:
-        """What the segmentor returns for the image; without a graph in a detached view."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.detached):
-            return self.segmentor(self.image)
-
-    @property
-    def has_run(self) -> bool:
-        """Whether the segmentor has run on the image."""
-        return "output" in self.__dict__
-
-    @cached_property
-    def logits(self) -> Tensor:
-        """The main head's logits (N,K,H',W') at the label's size, else the image's.
-
-        They are float32, or float64 where the segmentor is.
-        """
-        return self._full_size(self.output.logits)
-
-    @cached_property
-    def aux_logits(self) -> Tensor | None:
-        """The auxiliary head's logits, as `logits`; None without such a head."""
-        aux = self.output.aux_logits
-        return None if aux is None else self._full_size(aux)
-
-    def level(self, level: Level) -> Tensor:
-        """The logits of the main or the auxiliary head, as `logits`.
-
-        Raises:
-            ConfigError: There is no auxiliary head.
-        """
-        logits = self.logits if level == "main" else self.aux_logits
-        if logits is None:
-            raise ConfigError(
-                "an objective has level='aux', but the segmentor has no auxiliary head: "
-                "give model.segmentor.aux_head, or leave the objective out"
-            )
-        return logits
-
-    @cached_property
-    def _teacher_output(self) -> Tensor:
-        if self.teacher is None:
-            raise ConfigError(
-                "an objective asks the teacher, but there is none: give model.teacher_momentum, "
-                "for example 0.01"
-            )
-        with torch.no_grad():
-            return self.teacher(self.image).logits
-
-    @cached_property
-    def teacher_logits(self) -> Tensor:
-        """The teacher's logits for the same image, as `logits`, without a graph.
-
-        The teacher is the moving average of the segmentor after the step before; it runs when this
-        is first read, at most once, with running statistics and without dropout.
-
-        Raises:
-            ConfigError: There is no teacher.
-        """
-        return self._full_size(self._teacher_output)
-
-    def mixed(self, image: Tensor, label: Tensor, weight: Tensor | None = None) -> "View":
-        """A view of domain "mixed" in the same step: for what `Objective.mix` returns.
-
-        Args:
-            image: (N,3,H,W), RGB 0..255.
-            label: Class indices (N,H',W') and 255.
-            weight: A factor (N,H',W') for each pixel's loss, or None.
-        """
-        return View(
-            self.segmentor,
-            image,
-            label,
-            align_corners=self.align_corners,
-            domain="mixed",
-            iteration=self.iteration,
-            teacher=self.teacher,
-            weight=weight,
-        )
-
-    def detach(self, *, keep_features: bool = False) -> None:
-        """Free the graph: keep the output, cut off from the network that made it.
-
-        The full-size logits are computed again where they are asked for, so that between the
-        passes only the small ones stay in memory.
-
-        Args:
-            keep_features: Whether somebody still needs the feature maps.
-        """
-        self.detached = True
-        if self.has_run:
-            logits, aux, features = self.output
-            self.__dict__["output"] = SegOutput(
-                logits.detach(),
-                None if aux is None else aux.detach(),
-                tuple(feature.detach() for feature in features) if keep_features else (),
-            )
-        for name in ("logits", "aux_logits", "teacher_logits"):
-            self.__dict__.pop(name, None)
-
-    def _full_size(self, logits: Tensor) -> Tensor:
-        size = size_of(self.image if self._label is None else self._label)
-        return resize(at_least_float32(logits), size, self.align_corners)
+Losses = dict[str, Tensor]  # named scalars; those with "loss" in their name are minimised
+Weights = Mapping[str, float]  # by the name of the head
 
 
 class Objective(nn.Module):
     """One thing that the segmentor is trained for; a paper is a list of them.
 
-    A subclass overrides `source_losses`, `target_losses` or both; one that trains on a mixture of
-    the two domains overrides `mix` and `mixed_losses`. The keys are the names in the log; the
-    values are scalars, weighted already, and the sum over all objectives is what is minimised.
-    One that plays against a discriminator sets `discriminator` in `prepare` and overrides
-    `discriminator_losses`.
+    A subclass says in ``reads`` on which views it has losses, and gives them by `source_losses`,
+    `target_losses` or `derived_losses`. Keys are the names in the log; values are scalars, weighted
+    already, and the sum over all objectives is what is minimised. One that trains on images that
+    it makes itself says in ``derives_from`` what of, and makes them by `derive`. One that plays
+    against a discriminator sets `discriminator` in `prepare` and overrides `discriminator_losses`.
 
     Attributes:
+        reads: The domains of the views that it has losses on.
+        derives_from: The domains of the views that `derive` looks at.
+        heads: Names of the heads that the segmentor has to have, beside the main one.
         discriminator: The network that the objective plays against, or None.
         discriminates_features: Whether that network looks at feature maps of the backbone.
     """
 
+    reads: tuple[Domain, ...] = ()
+    derives_from: tuple[Domain, ...] = ()
+    heads: tuple[str, ...] = ()
     discriminator: Any  # nn.Module | None
     discriminates_features = False
 
@@ -195,45 +47,65 @@ class Objective(nn.Module):
         super().__init__()
         self.register_module("discriminator", None)
 
+    @property
+    def domains(self) -> Set[Domain]:
+        """The domains that the training data has to have; a discriminator looks at both."""
+        of_game: tuple[Domain, ...] = () if self.discriminator is None else ("source", "target")
+        return {*self.reads, *self.derives_from, *of_game} - {"derived"}
+
     def prepare(self, segmentor: Segmentor) -> None:
-        """Build what depends on the segmentor: its classes, its channels. Called once."""
+        """Build what depends on the segmentor: its classes, its channels. Called once.
+
+        Raises:
+            ConfigError: A head of ``heads`` is not there.
+        """
+        missing = [name for name in self.heads if name not in segmentor.head_names]
+        if missing:
+            what = "an auxiliary head" if missing[0] == "aux" else f"the head {missing[0]!r}"
+            raise ConfigError(
+                f"the objective {type(self).__name__} needs {what}, but the segmentor has none: "
+                f"give model.segmentor{'.aux_head' if missing[0] == 'aux' else ' such a head'}, or "
+                "leave the objective out"
+            )
+
+    def is_active(self, iteration: int) -> bool:
+        """Whether it has something to say after ``iteration`` steps.
+
+        Where no objective that reads a domain has, the segmentor does not run on it.
+        """
+        return True
 
     def source_losses(self, source: View) -> dict[str, Tensor]:
         """Losses on the labelled domain."""
-        return {}
+        raise _missing(self, "source")
 
     def target_losses(self, target: View) -> dict[str, Tensor]:
         """Losses on the unlabelled domain."""
-        return {}
+        raise _missing(self, "target")
 
-    def needs_target(self, iteration: int) -> bool:
-        """Whether `target_losses` has something to say in this iteration.
+    def derive(self, source: Any, target: Any) -> View:
+        """Make images with ``View.derived``, on which the segmentor then has a pass of its own.
 
-        Where no objective has, the segmentor does not run on the target at all.
+        Called after both domains had their passes.
+
+        Args:
+            source: The source's view; None where there is no source.
+            target: The target's view; None where there is no target.
         """
-        return type(self).target_losses is not Objective.target_losses
+        raise ConfigError(f"{type(self).__name__} reads 'derived', but has no method derive")
 
-    def mix(self, source: View, target: View) -> View:
-        """Make a further batch of both domains, with ``View.mixed``; called after both had a pass.
-
-        The segmentor runs on it in a pass of its own.
-        """
-        raise ConfigError(f"{type(self).__name__} has mixed_losses, but no method mix")
-
-    def mixed_losses(self, mixed: View) -> dict[str, Tensor]:
-        """Losses on what `mix` has made."""
-        return {}
-
-    def needs_mixed(self, iteration: int) -> bool:
-        """Whether `mix` and `mixed_losses` are to be called in this iteration."""
-        return type(self).mixed_losses is not Objective.mixed_losses
+    def derived_losses(self, derived: View) -> dict[str, Tensor]:
+        """Losses on what `derive` has made."""
+        raise _missing(self, "derived")
 
     def discriminator_losses(self, source: View, target: View) -> dict[str, Tensor]:
         """Losses of the discriminator on both domains, whose views are detached.
 
         Keys without ``loss`` in them are logged only.
         """
-        return {}
+        raise ConfigError(
+            f"{type(self).__name__} has a discriminator, but no method discriminator_losses"
+        )
 
     def bare_discriminator(self, maps: Tensor) -> Any:
         """Run the discriminator in the segmentor's step, where its own gradient is not wanted.
@@ -241,3 +113,149 @@ class Objective(nn.Module):
         Without its distributed wrapper, which would wait for a gradient that does not come.
         """
         return unwrap(self.discriminator)(maps)
+
+
+def _missing(objective: Objective, domain: Domain) -> ConfigError:
+    return ConfigError(
+        f"{type(objective).__name__} reads {domain!r}, but has no method {domain}_losses"
+    )
+
+
+def check_reads(objective: Objective) -> None:
+    """Refuse an objective that does not say what it reads, which would train nothing.
+
+    Raises:
+        ConfigError: ``reads`` is empty or wrong, or does not go together with ``derives_from``.
+    """
+    who, reads = f"the objective {type(objective).__name__}", set(objective.reads)
+    if not reads or not reads <= {"source", "target", "derived"}:
+        raise ConfigError(
+            f"{who} has reads={objective.reads!r}: name the views that it has losses on, "
+            "'source', 'target' or 'derived', in the class attribute reads, for example "
+            "reads = ('target',)"
+        )
+    if ("derived" in reads) != bool(objective.derives_from):
+        raise ConfigError(
+            f"{who} has reads={objective.reads!r} and derives_from={objective.derives_from!r}: one "
+            "that reads 'derived' says which views it derives from, and no other does"
+        )
+
+
+def check_domains(objectives: Iterable[Objective], present: Set[str]) -> None:
+    """Refuse training data without a domain that an objective looks at.
+
+    Raises:
+        ConfigError: It names the objective.
+    """
+    for objective in objectives:
+        for domain in sorted(objective.domains - present):
+            raise no_domain(f"the objective {type(objective).__name__}", domain)
+
+
+def head_weights(weights: Weights | None, **defaults: float) -> tuple[Weights, tuple[str, ...]]:
+    """The weight of each head by name, and the names of the heads that have to be there.
+
+    Those that a config names are; of the defaults a head that the segmentor lacks is unused.
+    """
+    return (defaults, ()) if weights is None else (dict(weights), tuple(weights))
+
+
+def label_loss(loss: nn.Module | dict[str, Any] | None) -> nn.Module:
+    """Build a loss on labels; default cross-entropy over the labelled pixels.
+
+    Raises:
+        ConfigError: It is not called as losses on labels are.
+    """
+    built: nn.Module = LOSSES.build(loss or dict(type="CrossEntropyLoss"))
+    call = built.forward if isinstance(built, nn.Module) else built
+    if len(signature(call).parameters) < 4:
+        raise ConfigError(
+            f"{type(built).__name__} is called as loss(logits, target, weight=None, "
+            f"normalizer=None), but takes {signature(call)}: see docs/extend.md"
+        )
+    return built
+
+
+def suffix_of(*words: str) -> str:
+    """The end of a key in the log: ``suffix_of("aux", "", "b")`` is "_aux_b"."""
+    return "".join(f"_{word}" for word in words if word)
+
+
+def weighed(view: View, weights: Weights) -> Iterator[tuple[str, float]]:
+    """The heads of a view that have a weight, in the segmentor's order, and their weights."""
+    return ((head, weights[head]) for head in view.output.predictions if head in weights)
+
+
+def key_of(term: str, head: str, name: str) -> str:
+    """A head's key in the log: "loss_seg", of other heads than the main one "loss_seg_aux"."""
+    return term + suffix_of("" if head == "main" else head, name)
+
+
+def label_losses(
+    term: str,
+    loss: nn.Module,
+    view: View,
+    label: Tensor,
+    weights: Weights,
+    *,
+    name: str = "",
+    batch: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """A loss on labels for each head that has a weight, weighted.
+
+    A head that covers a box of the image is compared with that box of the label, and averaged over
+    the box's own labelled pixels.
+
+    Args:
+        term: Key of the main head's loss in the log.
+        loss: ``(logits, label, weight, normalizer)`` to a scalar.
+        view: Where the logits and the weights of the pixels come from.
+        label: Class indices (N,H',W') and 255, of the size of the view's label.
+        weights: Weight of each head, by name.
+        name: End of the keys in the log.
+        batch: Labels of the whole batch, where they are not the view's.
+    """
+    batch = view.labels if batch is None else batch
+    normalizer = view.normalizer(batch, getattr(loss, "denominator", labelled_pixels))
+    if not view.rows.start and isinstance(loss, ClassBalance) and batch is not None:
+        loss.begin_batch(batch)
+    losses = {}
+    for head, weight in weighed(view, weights):
+        factors = None if view.weight is None else view.crop(view.weight, head)
+        own = normalizer if view.output.predictions[head].box is None else None
+        measured = loss(view.head(head), view.crop(label, head), factors, normalizer=own)
+        losses[key_of(term, head, name)] = weight * measured
+    return losses
+
+
+def merge(parts: Iterable[Losses]) -> Losses:
+    """The terms of several objectives together.
+
+    Raises:
+        ConfigError: Two have a term of the same name.
+    """
+    merged: Losses = {}
+    for losses in parts:
+        twice = merged.keys() & losses.keys()
+        if twice:
+            raise ConfigError(f"two objectives have a loss of the same name: {sorted(twice)}")
+        merged |= losses
+    return merged
+
+
+def total(losses: Losses, share: float) -> Tensor:
+    """The sum of what is minimised, times ``share``; the rest is for the log.
+
+    Raises:
+        ConfigError: Nothing is minimised.
+    """
+    terms = [loss for name, loss in losses.items() if "loss" in name]
+    if not terms:
+        raise ConfigError("no objective has a loss on this domain: nothing to train")
+    return torch.stack(terms).sum() * share
+
+
+def add(log: Losses, losses: Losses, share: float) -> None:
+    """Add the terms, times ``share``, to those of the log, detached."""
+    for name, loss in losses.items():
+        log[name] = log.get(name, 0.0) + loss.detach() * share

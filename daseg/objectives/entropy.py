@@ -1,44 +1,53 @@
-"""Make the segmentor sure of what it says of target images."""
+"""Make the segmentor certain of its predictions on target images."""
 
 from typing import Any
 
 from torch import Tensor, nn
 
 from daseg.losses.entropy import MaxSquareLoss
-from daseg.objectives.base import Objective, View
-from daseg.objectives.naming import suffix_of
+from daseg.objectives.base import Objective, Weights, head_weights, key_of, weighed
+from daseg.objectives.views import View
 from daseg.registry import LOSSES, OBJECTIVES
 
 
-class Decidedness(Objective):
-    """A measure of the target's logits, of both heads where there are two.
+class ConfidenceObjective(Objective):
+    """A measure of the target's logits, on each head that has a weight.
 
     Args:
-        key: Its key in the log, without the suffix of the auxiliary head.
+        term: Key of the main head's loss in the log.
         loss: The measure: logits (N,K,H,W) -> scalar.
-        weight: Its weight on the main head.
-        aux_weight: Its weight on the auxiliary head; unused without one.
+        defaults: Weight of each head where ``weights`` is None; one that is not there is unused.
+        weights: Weight of each head, by name, or None.
         name: End of the keys in the log.
+
+    Raises:
+        ConfigError: ``weights`` names a head that is not there.
     """
 
+    reads = ("target",)
+
     def __init__(
-        self, key: str, loss: nn.Module, *, weight: float, aux_weight: float, name: str
+        self,
+        term: str,
+        loss: nn.Module,
+        defaults: Weights,
+        weights: Weights | None,
+        name: str,
     ) -> None:
         super().__init__()
-        self.key, self.loss = key, loss
-        self.weight, self.aux_weight, self.name = weight, aux_weight, name
+        self.term, self.loss, self.name = term, loss, name
+        self.weights, self.heads = head_weights(weights, **defaults)
 
     def target_losses(self, target: View) -> dict[str, Tensor]:
-        """The losses of the main head and, where there is one, of the auxiliary head, weighted."""
-        losses = {self.key + suffix_of(self.name): self.weight * self.loss(target.logits)}
-        if target.aux_logits is not None:
-            aux = self.aux_weight * self.loss(target.aux_logits)
-            losses[self.key + suffix_of("aux", self.name)] = aux
-        return losses
+        """The losses of the heads, weighted."""
+        return {
+            key_of(self.term, head, self.name): weight * self.loss(target.head(head))
+            for head, weight in weighed(target, self.weights)
+        }
 
 
 @OBJECTIVES.register_module()
-class EntropyMinimization(Decidedness):
+class EntropyMinimization(ConfidenceObjective):
     """Small entropy of the predictions on the target.
 
     Vu et al., "ADVENT: Adversarial Entropy Minimization for Domain Adaptation in Semantic
@@ -49,6 +58,7 @@ class EntropyMinimization(Decidedness):
         weight: Weight of the main head's mean normalised entropy, ``loss_entropy``.
         aux_weight: Weight of the auxiliary head's, ``loss_entropy_aux``; unused without the head.
         loss: The measure of entropy, a loss of logits alone or its config; default `EntropyLoss`.
+        weights: Weight of each head, by name, in the place of ``weight`` and ``aux_weight``.
         name: Distinguishes two of these in the log: ``loss_entropy_<name>``.
     """
 
@@ -58,14 +68,15 @@ class EntropyMinimization(Decidedness):
         weight: float = 0.001,
         aux_weight: float = 0.0002,
         loss: nn.Module | dict[str, Any] | None = None,
+        weights: Weights | None = None,
         name: str = "",
     ) -> None:
         measure = LOSSES.build(loss or dict(type="EntropyLoss"))
-        super().__init__("loss_entropy", measure, weight=weight, aux_weight=aux_weight, name=name)
+        super().__init__("loss_entropy", measure, dict(main=weight, aux=aux_weight), weights, name)
 
 
 @OBJECTIVES.register_module()
-class MaxSquare(Decidedness):
+class MaxSquare(ConfidenceObjective):
     """Large squares of the probabilities on the target.
 
     Chen et al., "Domain Adaptation for Semantic Segmentation with Maximum Squares Loss", ICCV
@@ -76,6 +87,7 @@ class MaxSquare(Decidedness):
         aux_weight: Weight of the auxiliary head's, ``loss_max_square_aux``; unused without it. The
             default is as much less than ``weight`` as AdaptSegNet's auxiliary loss is.
         balance: How much rare classes of an image count more, 0..1; see `MaxSquareLoss`.
+        weights: Weight of each head, by name, in the place of ``weight`` and ``aux_weight``.
         name: Distinguishes two of these in the log: ``loss_max_square_<name>``.
     """
 
@@ -85,7 +97,8 @@ class MaxSquare(Decidedness):
         weight: float = 0.1,
         aux_weight: float = 0.01,
         balance: float = 0.0,
+        weights: Weights | None = None,
         name: str = "",
     ) -> None:
         loss = MaxSquareLoss(balance=balance)
-        super().__init__("loss_max_square", loss, weight=weight, aux_weight=aux_weight, name=name)
+        super().__init__("loss_max_square", loss, dict(main=weight, aux=aux_weight), weights, name)

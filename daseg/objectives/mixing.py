@@ -5,11 +5,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from daseg.objectives.base import Objective, View
-from daseg.objectives.naming import suffix_of
-from daseg.ops.mixing import box_mask, class_mask, vary_look
+from daseg.objectives.base import (
+    Objective,
+    Weights,
+    head_weights,
+    label_loss,
+    label_losses,
+    suffix_of,
+)
+from daseg.objectives.views import View
+from daseg.ops.mixing import augment_colors, box_mask, class_mask
 from daseg.ops.resize import size_of
-from daseg.registry import LOSSES, OBJECTIVES
+from daseg.registry import OBJECTIVES
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
 
@@ -20,31 +27,35 @@ class ClassMix(Objective):
 
     Tranheden et al., "DACS: Domain Adaptation via Cross-domain Mixed Sampling", WACV 2021, section
     3, with the mixing of Olsson et al., "ClassMix", WACV 2021. The pasted pixels bring their
-    labels, the others have what the teacher says of the target image (``teacher_momentum`` of
+    labels, the others those that the teacher predicts for the target image (``teacher_momentum`` of
     `DomainAdapter`). Each of the latter counts as much as the share of target pixels of which the
-    teacher is sure, of all images that are in the network at a time. The defaults are the public
-    code's; its source loss is `Supervised`.
+    teacher is confident, of all images that are in the network at a time. The defaults are the
+    public code's; its source loss is `Supervised`.
 
     Where this differs from the public code: "ignore" is not among the classes that are drawn; the
     teacher predicts with running statistics, not with the batch's; colours and blur are drawn for
     each image, and colours are changed in RGB, in a fixed order.
 
     Args:
-        loss: The loss or its config, ``(logits, label, weight)``; default cross-entropy.
+        loss: A loss on labels or its config; default cross-entropy.
         weight: Weight of the main head's loss, ``loss_mix``.
         aux_weight: Weight of the auxiliary head's, ``loss_mix_aux``, on the same labels; unused
             without the head.
         mask: Which pixels of the source are pasted: "classmix", or "cutmix", a box of random size
             (Yun et al., ICCV 2019) whatever is in it.
-        confidence: Probability from which on the teacher counts as sure, 0..1.
-        jitter: Strength of the change of the mixture's colours, 0..0.5; see `vary_look`.
+        confidence: Probability from which on the teacher counts as confident, 0..1.
+        jitter: Strength of the change of the mixture's colours, 0..0.5; see `augment_colors`.
         jitter_prob: Probability of it, for each image.
         blur_prob: Probability of a Gaussian blur of the mixture, for each image.
+        weights: Weight of each head, by name, in the place of ``weight`` and ``aux_weight``.
         name: Distinguishes two of these in the log: ``loss_mix_<name>``.
 
     Raises:
         ConfigError: An argument is none of the above.
     """
+
+    reads = ("derived",)
+    derives_from = ("source", "target")
 
     def __init__(
         self,
@@ -57,6 +68,7 @@ class ClassMix(Objective):
         jitter: float = 0.25,
         jitter_prob: float = 0.8,
         blur_prob: float = 0.5,
+        weights: Weights | None = None,
         name: str = "",
     ) -> None:
         super().__init__()
@@ -69,20 +81,21 @@ class ClassMix(Objective):
         for key, value in given.items():
             if not 0 <= value <= limits[key]:
                 raise ConfigError(f"ClassMix: {key} is in 0..{limits[key]:g}, not {value}")
-        self.loss = LOSSES.build(loss or dict(type="CrossEntropyLoss"))
-        self.weight, self.aux_weight = weight, aux_weight
+        self.loss = label_loss(loss)
+        self.weights, self.heads = head_weights(weights, main=weight, aux=aux_weight)
         self.mask, self.confidence = mask, confidence
-        self.look = dict(jitter=jitter, jitter_prob=jitter_prob, blur_prob=blur_prob)
+        self.augmentation = dict(jitter=jitter, jitter_prob=jitter_prob, blur_prob=blur_prob)
         self.name = name
         self.num_classes = 0
-        self.sure = torch.tensor(0.0)  # the share of the mixture that was made last
+        self.confident = torch.tensor(0.0)  # the share of pixels in the last mixture
 
     def prepare(self, segmentor: Segmentor) -> None:
-        """Take over the number of classes."""
+        """Check that the heads are there; take over the number of classes."""
+        super().prepare(segmentor)
         self.num_classes = segmentor.num_classes
 
     @torch.no_grad()
-    def mix(self, source: View, target: View) -> View:
+    def derive(self, source: View, target: View) -> View:
         """The mixture, with its labels and the weights of its pixels.
 
         Raises:
@@ -90,32 +103,27 @@ class ClassMix(Objective):
                 domains differ in size.
         """
         label = _check(source, target)
-        sure, pseudo = target.teacher_logits.softmax(1).max(1)
-        pasted = self._pasted(label)
-        image = torch.where(pasted[:, None], source.image, target.image)
-        image = vary_look(image, **self.look).contiguous(memory_format=_layout(target.image))
-        self.sure = (sure >= self.confidence).float().mean()
-        weight = torch.where(pasted, 1.0, self.sure)
-        return target.mixed(image, torch.where(pasted, label, pseudo), weight)
-
-    def _pasted(self, label: Tensor) -> Tensor:
+        confidence, pseudo = target.teacher_logits.softmax(1).max(1)
         if self.mask == "classmix":
-            return class_mask(label, self.num_classes)
-        return box_mask(len(label), size_of(label), label.device)
+            pasted = class_mask(label, self.num_classes)
+        else:
+            pasted = box_mask(len(label), size_of(label), label.device)
+        image = torch.where(pasted[:, None], source.image, target.image)
+        image = augment_colors(image, **self.augmentation)
+        image = image.contiguous(memory_format=_layout(target.image))
+        self.confident = (confidence >= self.confidence).float().mean()
+        weight = torch.where(pasted, 1.0, self.confident)
+        return target.derived(image, torch.where(pasted, label, pseudo), weight)
 
-    def mixed_losses(self, mixed: View) -> dict[str, Tensor]:
+    def derived_losses(self, derived: View) -> dict[str, Tensor]:
         """``loss_mix``, and ``loss_mix_aux`` where there is an auxiliary head, weighted.
 
-        Beside them ``mix_sure``, the share of target pixels of which the teacher is sure.
+        Beside them ``mix_sure``, the share of target pixels of which the teacher is confident.
         """
-        end = suffix_of(self.name)
-        losses = {"loss_mix" + end: self.weight * self._loss(mixed.logits, mixed)}
-        if mixed.aux_logits is not None:
-            losses["loss_mix_aux" + end] = self.aux_weight * self._loss(mixed.aux_logits, mixed)
-        return losses | {"mix_sure" + end: self.sure}
-
-    def _loss(self, logits: Tensor, mixed: View) -> Tensor:
-        return self.loss(logits, mixed.label, mixed.weight)
+        label = derived.label
+        assert label is not None
+        losses = label_losses("loss_mix", self.loss, derived, label, self.weights, name=self.name)
+        return losses | {"mix_sure" + suffix_of(self.name): self.confident}
 
 
 def _check(source: View, target: View) -> Tensor:

@@ -1,22 +1,26 @@
-"""Fit pseudo-labels of target images: what another network, or an earlier one, said of them."""
+"""Fit pseudo-labels of target images: the predictions of another network, or of an earlier one."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
 
-from daseg.losses.rectified import RectifiedCrossEntropyLoss
-from daseg.objectives.base import Objective, View
-from daseg.objectives.naming import check_level, suffix_of
+from daseg.losses.balanced import RectifiedCrossEntropyLoss
+from daseg.objectives.base import (
+    Objective,
+    Weights,
+    head_weights,
+    label_loss,
+    label_losses,
+    suffix_of,
+)
+from daseg.objectives.views import View
 from daseg.ops.labels import IGNORE
-from daseg.ops.micro_batch import part_of, whole_label
-from daseg.registry import LOSSES, OBJECTIVES
+from daseg.registry import OBJECTIVES
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
 
 
-class FromPseudoLabels(Objective):
+class PseudoLabelObjective(Objective):
     """What objectives on pseudo-labels share: where they come from, and the border left out.
 
     Args:
@@ -28,10 +32,11 @@ class FromPseudoLabels(Objective):
         ConfigError: ``ignore_border`` is negative.
 
     Attributes:
-        begin: The iteration from which on there are pseudo-labels; before it the objective has
-            nothing to say. `PseudoLabelHook` sets it where it makes the first ones.
+        begin: The iteration from which on there are pseudo-labels; before it the objective is not
+            active. `PseudoLabelHook` sets it where it makes the first ones.
     """
 
+    reads = ("target",)
     begin = 0
 
     def __init__(self, *, ignore_border: int, name: str) -> None:
@@ -41,22 +46,19 @@ class FromPseudoLabels(Objective):
                 f"{type(self).__name__}: ignore_border is at least 0, not {ignore_border}"
             )
         self.ignore_border, self.name = ignore_border, name
-        self._whole: Tensor | None = None  # labels of the last batch, and without their border
-        self._inner: Tensor | None = None
 
-    def needs_target(self, iteration: int) -> bool:
-        """Whether ``begin`` is reached."""
+    def is_active(self, iteration: int) -> bool:
+        """Whether ``begin`` is reached after ``iteration`` steps."""
         return iteration >= self.begin
 
-    @contextmanager
-    def pseudo_label(self, target: View) -> Iterator[Tensor]:
-        """The pseudo-labels (N,H,W) to learn from; inside, a loss knows the whole batch's.
+    def pseudo_labels(self, target: View) -> tuple[Tensor, Tensor]:
+        """The pseudo-labels (N,H,W) to learn from, and those of the whole batch.
 
         Raises:
             ConfigError: The training data has none.
         """
-        label = target.pseudo_label
-        if label is None:
+        label, batch = target.pseudo_label, target.labels
+        if label is None or batch is None:
             raise ConfigError(
                 f"the objective {type(self).__name__} needs pseudo-labels, but the training data "
                 "has none: make them with tools/pseudo_label.py, and give their folder as "
@@ -64,15 +66,8 @@ class FromPseudoLabels(Objective):
                 "training, by dict(type='PseudoLabelHook', interval=...) in custom_hooks"
             )
         if not self.ignore_border:
-            yield label
-            return
-        whole, share = whole_label(label)
-        if whole is not self._whole:  # once a batch: losses may know it again
-            self._whole, self._inner = whole, self._without_border(whole)
-        inner = self._inner if whole is label else self._without_border(label)
-        assert inner is not None
-        with part_of(inner, self._inner, share):
-            yield inner
+            return label, batch
+        return self._without_border(label), self._without_border(batch)
 
     def _without_border(self, label: Tensor) -> Tensor:
         width, inner = self.ignore_border, label.clone()
@@ -82,7 +77,7 @@ class FromPseudoLabels(Objective):
 
 
 @OBJECTIVES.register_module()
-class PseudoLabel(FromPseudoLabels):
+class PseudoLabel(PseudoLabelObjective):
     """Segmentation loss of both heads on hard pseudo-labels of the target.
 
     Lee, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural
@@ -97,10 +92,12 @@ class PseudoLabel(FromPseudoLabels):
         weight: Weight of the main head's loss, ``loss_pseudo``.
         aux_weight: Weight of the auxiliary head's, ``loss_pseudo_aux``; unused without the head.
         ignore_border: Pixels within so many of the image's border are not learnt.
+        weights: Weight of each head, by name, in the place of ``weight`` and ``aux_weight``.
         name: Distinguishes two of these in the log: ``loss_pseudo_<name>``.
 
     Raises:
-        ConfigError: ``ignore_border`` is negative; in training, the data has no pseudo-labels.
+        ConfigError: ``ignore_border`` is negative; ``weights`` names a head that is not there; in
+            training, the data has no pseudo-labels.
     """
 
     def __init__(
@@ -110,25 +107,23 @@ class PseudoLabel(FromPseudoLabels):
         weight: float = 1.0,
         aux_weight: float = 0.1,
         ignore_border: int = 0,
+        weights: Weights | None = None,
         name: str = "",
     ) -> None:
         super().__init__(ignore_border=ignore_border, name=name)
-        self.loss = LOSSES.build(loss or dict(type="CrossEntropyLoss"))
-        self.weight, self.aux_weight = weight, aux_weight
+        self.loss = label_loss(loss)
+        self.weights, self.heads = head_weights(weights, main=weight, aux=aux_weight)
 
     def target_losses(self, target: View) -> dict[str, Tensor]:
         """``loss_pseudo`` and, where there is an auxiliary head, ``loss_pseudo_aux``, weighted."""
-        with self.pseudo_label(target) as label:
-            loss = self.loss(target.logits, label)
-            losses = {"loss_pseudo" + suffix_of(self.name): self.weight * loss}
-            if target.aux_logits is not None:
-                aux = self.aux_weight * self.loss(target.aux_logits, label)
-                losses["loss_pseudo" + suffix_of("aux", self.name)] = aux
-        return losses
+        label, batch = self.pseudo_labels(target)
+        return label_losses(
+            "loss_pseudo", self.loss, target, label, self.weights, name=self.name, batch=batch
+        )
 
 
 @OBJECTIVES.register_module()
-class RectifiedPseudoLabel(FromPseudoLabels):
+class RectifiedPseudoLabel(PseudoLabelObjective):
     """Cross-entropy of both heads on pseudo-labels, where the heads agree; and that they agree.
 
     Zheng and Yang, "Rectifying Pseudo Label Learning via Uncertainty Estimation for Domain Adaptive
@@ -149,6 +144,7 @@ class RectifiedPseudoLabel(FromPseudoLabels):
             ``max_weight`` not positive; in training, the data has no pseudo-labels.
     """
 
+    heads = ("aux",)
     loss: RectifiedCrossEntropyLoss
 
     def __init__(
@@ -169,17 +165,18 @@ class RectifiedPseudoLabel(FromPseudoLabels):
 
     def prepare(self, segmentor: Segmentor) -> None:
         """Check that there are two heads; build the loss for their classes."""
-        check_level(self, "aux", segmentor)
+        super().prepare(segmentor)
         self.loss = RectifiedCrossEntropyLoss(num_classes=segmentor.num_classes, **self.balance)
 
     def target_losses(self, target: View) -> dict[str, Tensor]:
         """``loss_rectified`` and ``loss_rectified_aux``, weighted."""
-        main, aux = target.logits, target.level("aux")
-        with self.pseudo_label(target) as label:
-            losses = self.loss(main, label, aux), self.loss(aux, label, main)
-        keys = suffix_of(self.name), suffix_of("aux", self.name)
-        weights = self.weight, self.aux_weight
+        label, batch = self.pseudo_labels(target)
+        normalizer = target.normalizer(batch)
+        if not target.rows.start:
+            self.loss.begin_batch(batch)
+        main, aux = target.logits, target.head("aux")
+        end = suffix_of(self.name)
         return {
-            f"loss_rectified{key}": weight * loss
-            for key, weight, loss in zip(keys, weights, losses, strict=True)
+            f"loss_rectified{end}": self.weight * self.loss(main, label, aux, normalizer),
+            f"loss_rectified_aux{end}": self.aux_weight * self.loss(aux, label, main, normalizer),
         }

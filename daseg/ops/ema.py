@@ -1,46 +1,68 @@
 """The moving average of a network's weights."""
 
+from copy import deepcopy
 from typing import Any
 
 import torch
 from mmengine.dist import broadcast, get_world_size
-from mmengine.model import MomentumAnnealingEMA
-from torch import nn
+from torch import Tensor, nn
+
+from daseg.utils.errors import ConfigError
 
 
-class MovingAverage(MomentumAnnealingEMA):
-    """mmengine's average with annealed momentum, without waiting for the device.
+class MovingAverage(nn.Module):
+    """A copy of a network whose weights follow those of the network.
 
-    Step t (from 0) counts ``max(momentum, gamma / (gamma + t))``: the first copies the weights, the
-    early ones average them evenly. mmengine's own asks the device for t at every parameter, so
-    that a GPU stands still some hundred times a step. Buffers are those of the network; of several
-    processes, those of the first one's, or averages that are equal would predict differently.
+    Step t (from 0) moves them by ``max(momentum, 1 / (1 + t))`` of the distance: the first step
+    copies the weights, the early ones average them evenly. Buffers are copied; with several
+    processes those of the first one, or averages that are equal would predict differently.
+    Nothing waits for the device.
+
+    Args:
+        network: What is copied.
+        momentum: Share of the newest weights in the average, between 0 and 1.
+
+    Attributes:
+        module: The average, in eval mode, without gradients.
+        steps: Number of updates made; in the checkpoint, and on the CPU.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.started = False
+    steps: Tensor
+
+    def __init__(self, network: nn.Module, momentum: float) -> None:
+        super().__init__()
+        if not 0 < momentum < 1:
+            raise ConfigError(f"teacher_momentum is between 0 and 1, not {momentum}")
+        self.module = deepcopy(network).eval().requires_grad_(False)
+        self.momentum = momentum
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "MovingAverage":
+        """Move everything but the number of steps, which the host reads in each."""
+        steps = self.steps
+        super()._apply(fn, recurse)
+        self.steps = steps
+        return self
 
     @torch.no_grad()
-    def start_from(self, model: nn.Module) -> None:
-        """Be ``model`` where no step has been made: it may have loaded weights after the copy.
+    def start_from(self, network: nn.Module) -> None:
+        """Be ``network`` where no step has been made: it may have loaded weights after the copy.
 
-        To be called before each step; the device is asked once.
+        To be called before each step.
         """
-        if not self.started and int(self.steps) == 0:
-            for name in ("parameters", "buffers"):
-                pairs = zip(getattr(self.module, name)(), getattr(model, name)(), strict=True)
-                for average, own in pairs:
+        if self.steps == 0:
+            for tensors in (nn.Module.parameters, nn.Module.buffers):
+                for average, own in zip(tensors(self.module), tensors(network), strict=True):
                     average.copy_(own)
-        self.started = True
 
     @torch.no_grad()
-    def update_parameters(self, model: nn.Module) -> None:
-        """Move the average towards the weights of ``model``; take over its buffers."""
-        momentum = (self.gamma / (self.gamma + self.steps)).clamp(min=self.momentum)
-        for average, own in zip(self.module.parameters(), model.parameters(), strict=True):
-            average.lerp_(own.to(average.device), momentum.to(average))
-        for kept, buffer in zip(self.module.buffers(), model.buffers(), strict=True):
+    def update(self, network: nn.Module) -> None:
+        """Move the average towards the weights of ``network``; take over its buffers."""
+        momentum = max(self.momentum, 1 / (1 + int(self.steps)))
+        average: list[Tensor] = [*self.module.parameters()]
+        own: list[Tensor] = [*network.parameters()]
+        torch._foreach_lerp_(average, own, momentum)
+        for kept, buffer in zip(self.module.buffers(), network.buffers(), strict=True):
             kept.copy_(buffer)
         self._share_buffers()
         self.steps += 1

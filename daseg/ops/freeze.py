@@ -21,9 +21,9 @@ def frozen(networks: Iterable[nn.Module]) -> Iterator[None]:
 
 
 @contextmanager
-def same_statistics(network: nn.Module) -> Iterator[None]:
+def same_statistics(network: nn.Module, when: bool = True) -> Iterator[None]:
     """Let batch norm normalise by the batch without updating its running statistics."""
-    layers = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+    layers = [m for m in network.modules() if when and isinstance(m, _BatchNorm)]
     tracked = [layer.track_running_stats for layer in layers]
     for layer in layers:
         layer.track_running_stats = False

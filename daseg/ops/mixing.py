@@ -58,7 +58,7 @@ def box_mask(count: int, size: Size, device: torch.device | str = "cpu") -> Tens
     return rows[:, :, None] & columns[:, None, :]
 
 
-def vary_look(image: Tensor, jitter: float, jitter_prob: float, blur_prob: float) -> Tensor:
+def augment_colors(image: Tensor, jitter: float, jitter_prob: float, blur_prob: float) -> Tensor:
     """Change the colours of some images, and blur some.
 
     Brightness, contrast and saturation are multiplied by factors of 1 - jitter .. 1 + jitter, the
@@ -76,10 +76,10 @@ def vary_look(image: Tensor, jitter: float, jitter_prob: float, blur_prob: float
     """
     image = image if image.is_floating_point() else image.float()
     with torch.autocast(image.device.type, enabled=False):  # a blur in 16 bits has few grey levels
-        return torch.stack([_vary_one(one, jitter, jitter_prob, blur_prob) for one in image])
+        return torch.stack([_augment_one(one, jitter, jitter_prob, blur_prob) for one in image])
 
 
-def _vary_one(image: Tensor, jitter: float, jitter_prob: float, blur_prob: float) -> Tensor:
+def _augment_one(image: Tensor, jitter: float, jitter_prob: float, blur_prob: float) -> Tensor:
     # All are drawn in any case: the next image's do not depend on what was done to this one.
     jitters, blurs, sigma, *changes = torch.rand(7).tolist()
     brightness, contrast, saturation, hue = (jitter * (2 * change - 1) for change in changes)

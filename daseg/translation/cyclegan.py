@@ -11,12 +11,12 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from daseg.datasets.domain_pair import PairPreprocessor, no_target
+from daseg.datasets.domain_pair import PairPreprocessor, no_domain
 from daseg.losses.gan import GANLoss
-from daseg.losses.pixels import at_least_float32
-from daseg.objectives.base import Domain
-from daseg.objectives.terms import Losses, add, total
+from daseg.objectives.base import Losses, add, total
+from daseg.objectives.views import Domain
 from daseg.ops.freeze import frozen
+from daseg.ops.logits import at_least_float32
 from daseg.registry import DISCRIMINATORS, GENERATORS, LOSSES, MODELS
 from daseg.segmentor import Segmentor
 from daseg.translation.image_pool import ImagePool
@@ -171,7 +171,7 @@ class CycleGAN(BaseModel):
 
     def _images(self, data: dict[str, Any]) -> dict[Domain, Tensor]:
         if not {"source", "target"} <= data.keys():
-            raise no_target("CycleGAN")
+            raise no_domain("CycleGAN", "target")
         return {domain: self._from_pixels(data[domain]["image"]) for domain in DOMAINS}
 
     def _step_generators(

@@ -4,7 +4,7 @@ import torch
 from mmengine.dist import all_gather, get_rank, get_world_size
 from torch import Tensor, nn
 
-from daseg.losses.pixels import at_least_float32
+from daseg.ops.logits import at_least_float32
 from daseg.utils.errors import ConfigError
 from daseg.utils.seed import derive_seed
 

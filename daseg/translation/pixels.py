@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from daseg.losses.pixels import at_least_float32
+from daseg.ops.logits import at_least_float32
 
 
 def from_pixels(image: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

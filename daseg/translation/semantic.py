@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from daseg.losses.pixels import at_least_float32
+from daseg.ops.logits import at_least_float32
 from daseg.registry import MODELS
 from daseg.segmentor import Segmentor
 from daseg.weights.strict import load_segmentor

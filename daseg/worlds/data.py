@@ -120,7 +120,7 @@ def world_dataset(
         ConfigError: It is none that the world has something for, or is in this world already.
     """
     dataset = dict(dataset)
-    parts = [key for key in ("source", "target", "datasets") if key in dataset]
+    parts = [key for key in ("source", "target", "datasets") if dataset.get(key) is not None]
     for key in parts:
         part = dataset[key]
         many = isinstance(part, (list, tuple))

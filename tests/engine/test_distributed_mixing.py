@@ -21,7 +21,7 @@ from daseg.registry import HOOKS
 @HOOKS.register_module()
 class KeepMixtures(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        view, teacher = runner.bare_model.views['mixed'], runner.bare_model.teacher.module
+        view, teacher = runner.bare_model.views['derived'], runner.bare_model.teacher.module
         kept = dict(label=view.label, teacher=teacher.state_dict())
         torch.save(kept, f'{runner.work_dir}/mixture{batch_idx}_{runner.rank}.pth')
 """

@@ -23,6 +23,10 @@ def test_resumed_equals_uninterrupted(gan_config, tmp_path, workers):
     train(config, work_dir=tmp_path / "whole", cfg_options=options)
     half = options | {"train_cfg.max_iters": 4, "param_scheduler.0.end": LAST}
     train(config, work_dir=tmp_path / "halves", cfg_options=half)
+    if workers == 0:  # a checkpoint of before the adapter counted its steps
+        old = read_checkpoint(tmp_path / "halves/iter_4.pth")
+        assert int(old["state_dict"].pop("iteration")) == 4
+        torch.save(old, tmp_path / "halves/iter_4.pth")
     train(config, work_dir=tmp_path / "halves", resume=True, cfg_options=options)
     checkpoint = same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
 
@@ -32,7 +36,8 @@ def test_resumed_equals_uninterrupted(gan_config, tmp_path, workers):
         if value.is_floating_point() and not key.endswith((".mean", ".std")):
             assert not torch.equal(value, early["state_dict"][key]), key
     parts = {key.split(".")[0] for key in checkpoint["state_dict"]}
-    assert parts == {"segmentor", "objectives", "teacher"}
+    assert parts == {"segmentor", "objectives", "teacher", "iteration"}
+    assert int(checkpoint["state_dict"]["iteration"]) == LAST
     discriminators = checkpoint["optimizer"]["discriminators"]["state"]
     assert len(discriminators) == 6 + 10 + 6, "a weight and a bias for each convolution"
     assert int(discriminators[0]["step"]) == LAST

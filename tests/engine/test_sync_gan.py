@@ -95,7 +95,6 @@ def batch(step: int, rows: slice) -> dict:
 def run(model, rows: slice) -> None:
     wrappers = optimizers(model)
     for step in range(STEPS):
-        MessageHub.get_current_instance().update_info("iter", step)
         model.train()
         model.train_step(batch(step, rows), wrappers)
 

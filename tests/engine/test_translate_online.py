@@ -10,8 +10,8 @@ from daseg.engine.evaluate import prepare
 from daseg.engine.train import train
 from daseg.hooks.observatory import picture_of
 from daseg.objectives import View
-from daseg.segmentor import SegOutput
 from daseg.utils.errors import ConfigError
+from outputs import seg_output
 
 PLACES = {
     "loader": "train_dataloader['dataset']['translator'] = {}",
@@ -105,7 +105,7 @@ def test_a_config_is_checked_strictly(config, place, where):
 
 def test_a_picture_shows_the_translated_image():
     image = torch.tensor([-3.0, 0.4, 99.6, 258.0]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
-    output = SegOutput(torch.zeros(1, 4, 2, 2), None, ())
+    output = seg_output(torch.zeros(1, 4, 2, 2))
     view = View(lambda _: output, image, align_corners=True)
     expected = np.array([[0, 0], [100, 255]], np.uint8)[..., None].repeat(3, 2)
     assert np.array_equal(picture_of(view).image, expected)

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from daseg.losses import BalancedCrossEntropyLoss, CrossEntropyLoss
-from daseg.ops.micro_batch import part_of
 from daseg.utils.errors import ConfigError
 
 # Ten pixels of one image; class 0 has six, class 1 three, class 2 none; the last has no label.
@@ -67,9 +66,11 @@ def test_absent_classes_gain_weight_slowly():
 
 def test_two_heads_of_one_batch_move_the_weights_once():
     logits, label = example()
-    loss = build()
-    first = loss(logits, label)
-    assert loss(logits, label) == first
+    loss, pixels = build(), torch.tensor(9.0)
+    loss.begin_batch(label)
+    first = loss(logits, label, normalizer=pixels)
+    assert loss(logits, label, normalizer=pixels) == first
+    assert build()(logits, label) == first  # without it the labels are a batch of their own
     np.testing.assert_allclose(loss.running, [1, 1, 1.6])
 
 
@@ -91,7 +92,8 @@ def test_only_the_hardest_pixels_count():
     limit = np.percentile(entropy, 60)
     hard = [i for i in range(9) if entropy[i] >= limit]
     assert hard == [3, 4, 5, 8]  # by eye: 0.6, 0.5, 0.4, 0.3
-    assert loss.hard_pixels(logits, label).flatten().nonzero().flatten().tolist() == hard
+    chosen = loss.hard_pixels(logits, label, torch.ones(3).double())
+    assert chosen.flatten().nonzero().flatten().tolist() == hard
     assert loss(logits, label).item() == pytest.approx(weighted_mean([1, 1], hard))
 
 
@@ -103,24 +105,23 @@ def test_hard_pixels_are_those_above_numpys_percentile(percent, size):
     label = torch.randint(0, 3, (2, *size), generator=generator)
     label[:, 0] = 255
     loss = build(hard_percent=percent, often=False, rare_pixels=10**6)
-    loss(logits, label)
     entropy = torch.nn.functional.cross_entropy(
         logits, label, torch.full((3,), 7.0), ignore_index=255, reduction="none"
     ).numpy()
     expected = (entropy >= np.percentile(entropy, percent)) & (label.numpy() != 255)
-    np.testing.assert_array_equal(loss.hard_pixels(logits, label).numpy(), expected)
+    np.testing.assert_array_equal(
+        loss.hard_pixels(logits, label, loss.class_weights(logits, label)).numpy(), expected
+    )
 
 
 def test_the_weights_take_part_in_the_choice():
     logits, label = example()
     # Weighed sevenfold, the pixels of class 1 are above those of class 0.
-    hard = build(often=False, hard_percent=80)
-    hard(logits, label)
     # 7 * -log(.3) = 8.4, then -log(.4) = .92, 7 * -log(.9) = .74, ...: two of ten
-    assert hard.hard_pixels(logits, label).flatten().nonzero().flatten().tolist() == [5, 8]
-    hard = build(often=False, hard_percent=70, max_weight=20)
-    hard(logits, label)
-    assert hard.hard_pixels(logits, label).flatten().nonzero().flatten().tolist() == [6, 7, 8]
+    for percent, max_weight, expected in ((80, 7, [5, 8]), (70, 20, [6, 7, 8])):
+        loss = build(often=False, hard_percent=percent, max_weight=max_weight)
+        hard = loss.hard_pixels(logits, label, loss.class_weights(logits, label))
+        assert hard.flatten().nonzero().flatten().tolist() == expected
 
 
 def test_without_any_of_it_this_is_plain_cross_entropy():
@@ -144,9 +145,13 @@ def test_parts_of_a_batch_have_the_weights_of_the_whole():
     whole_label = torch.cat([label, other])
     whole, parts = build(), build()
     whole(logits.repeat(2, 1, 1, 1), whole_label)
+    pixels = torch.tensor(9.0)
+    parts.begin_batch(whole_label)
     for part in (label, other):
-        with part_of(part, whole_label, 0.5):
-            parts(logits, part)
+        # Classes 1 and 2 have 1.5 pixels per image of the batch, and three in one of them.
+        found = parts(logits, part, normalizer=pixels).item()
+        alone = build(often=False, rare_pixels=4)(logits, part).item()
+        assert found == pytest.approx(alone)
     torch.testing.assert_close(parts.running, whole.running)
     np.testing.assert_allclose(parts.running, [1, 1, 1])  # no class is absent from the whole
 

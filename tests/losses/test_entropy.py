@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from daseg.losses import EntropyLoss, MaxSquareLoss, RobustEntropyLoss
-from daseg.losses.entropy import self_information
 from daseg.utils.errors import ConfigError
 
 
@@ -39,13 +38,6 @@ def test_entropy_of_given_probabilities():
     bits = [1.75, 2 / 3 * math.log2(3) + 1 / 3 * math.log2(6)]
     logits = prob.log().T.reshape(1, 4, 1, 2) + 7  # a shift of all classes changes nothing
     assert EntropyLoss()(logits).item() == pytest.approx(sum(bits) / 2 / math.log2(4))
-
-
-def test_self_information_per_class():
-    logits = torch.tensor([0.5, 0.25, 0.25]).log().view(1, 3, 1, 1)
-    expected = torch.tensor([0.5, 0.5, 0.5]) / math.log2(3)  # p * -log2 p
-    torch.testing.assert_close(self_information(logits).flatten(), expected)
-    assert self_information(logits.bfloat16()).dtype is torch.float32
 
 
 @pytest.mark.parametrize("eta", [0.5, 1.5, 2.0])

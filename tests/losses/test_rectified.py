@@ -62,8 +62,9 @@ def test_running_weights_move_once_for_both_heads():
     label = torch.zeros(1, 2, 4, dtype=torch.long)
     main, aux = torch.randn(2, 1, 3, 2, 4)
     loss = RectifiedCrossEntropyLoss(num_classes=3, max_weight=7.0)
-    loss(main, label, aux)
-    loss(aux, label, main)
+    pixels = torch.tensor(8.0)
+    loss.begin_batch(label)
+    assert loss(main, label, aux, pixels) != loss(aux, label, main, pixels)
     np.testing.assert_allclose(loss.running, [1, 1.6, 1.6])
 
 

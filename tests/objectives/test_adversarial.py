@@ -12,8 +12,8 @@ from daseg.discriminators import FCDiscriminator, PixelDiscriminator
 from daseg.losses import BCEGANLoss, HingeGANLoss, LSGANLoss
 from daseg.objectives import FeatureAdversarial, OutputAdversarial, View
 from daseg.ops.freeze import frozen
-from daseg.segmentor import SegOutput
 from daseg.utils.errors import ConfigError
+from outputs import seg_output
 
 CLASSES = 4
 PIXELS = dict(type="PixelDiscriminator", channels=4)
@@ -30,13 +30,14 @@ class Network(nn.Module):
         self.head = nn.Conv2d(6, CLASSES, 1)
         self.aux_head = nn.Conv2d(5, CLASSES, 1) if aux else None
         self.num_classes = CLASSES
+        self.head_names = ("main", "aux") if aux else ("main",)
         self.backbone = SimpleNamespace(out_channels=(5, 6))
 
     def forward(self, image):
         fine = self.fine(image).relu()
         coarse = self.coarse(fine).relu()
         aux = None if self.aux_head is None else self.aux_head(fine)
-        return SegOutput(self.head(coarse), aux, (fine, coarse))
+        return seg_output(self.head(coarse), aux, (fine, coarse))
 
 
 def views(network, detached=False, times=1):
@@ -89,7 +90,7 @@ def test_the_target_is_to_pass_for_real(level, maps):
     objective = prepared(OutputAdversarial(PIXELS, level=level, weight=0.3, map=maps), network)
     _, target = views(network)
     output = network(target.image)
-    logits = output.logits if level == "main" else output.aux_logits
+    logits = output.logits if level == "main" else output.predictions["aux"].logits
     prob = full_size(logits, (12, 8)).softmax(1)
     if maps == "entropy":
         prob = -prob * prob.log2() / math.log2(CLASSES)
@@ -115,11 +116,11 @@ def test_the_discriminator_tells_the_domains_apart(real):
     assert losses.keys() == {"loss_disc_aux", "disc_acc_source_aux", "disc_acc_target_aux"}
 
     output = network(source.image)
-    logits = full_size(output.aux_logits, (8, 12))
+    logits = full_size(output.predictions["aux"].logits, (8, 12))
     if real == "mean":
         logits = 0.7 * logits + full_size(output.logits, (8, 12))
     on_source = objective.discriminator(logits.softmax(1))
-    fake = full_size(network(target.image).aux_logits, (12, 8)).softmax(1)
+    fake = full_size(network(target.image).predictions["aux"].logits, (12, 8)).softmax(1)
     on_target = objective.discriminator(fake)
     expected = 0.25 * ((on_source - 1).square().mean() + on_target.square().mean())
     torch.testing.assert_close(losses["loss_disc_aux"], expected)
@@ -151,7 +152,9 @@ def test_published_multi_scale_losses_are_plain_options():
     torch.testing.assert_close(objective.target_losses(target)["loss_adv"], 0.001 * adversarial)
 
     output = network(source.image)
-    real = 0.5 * full_size(output.aux_logits, (8, 12)) + full_size(output.logits, (8, 12))
+    real = 0.5 * full_size(output.predictions["aux"].logits, (8, 12)) + full_size(
+        output.logits, (8, 12)
+    )
     real = real.softmax(1).detach().requires_grad_()
     expected, penalty = 0.0, 0.0
     for on_real, on_fake in zip(objective.discriminator(real), scales, strict=True):
@@ -270,7 +273,7 @@ def test_a_head_that_is_not_there_is_missed_before_training(options):
 
 
 def test_wrong_options_are_refused():
-    for key, value in (("level", "both"), ("map", "logits"), ("source_map", "main")):
+    for key, value in (("map", "logits"), ("source_map", "main")):
         with pytest.raises(ConfigError, match=rf"OutputAdversarial: {key}='{value}' is not one of"):
             OutputAdversarial(PIXELS, **{key: value})
     with pytest.raises(ConfigError, match=r"in_index=2, but the backbone has 2 feature maps"):

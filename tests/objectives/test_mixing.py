@@ -8,8 +8,8 @@ from torch import nn
 
 from daseg.objectives import ClassMix, View
 from daseg.ops.mixing import class_mask
-from daseg.segmentor import SegOutput
 from daseg.utils.errors import ConfigError
+from outputs import seg_output
 
 K, SIZE = 4, (6, 8)
 PLAIN = dict(jitter_prob=0.0, blur_prob=0.0)
@@ -25,7 +25,7 @@ class Fixed(nn.Module):
 
     def forward(self, image):
         self.asked.append((image, torch.is_grad_enabled()))
-        return SegOutput(*self.logits, ())
+        return seg_output(*self.logits)
 
 
 def random(seed, *shape):
@@ -52,7 +52,7 @@ def test_the_mixture_by_hand():
     objective = ClassMix(**PLAIN)
     objective.prepare(type("S", (), dict(num_classes=K)))
     torch.manual_seed(0)
-    mixed = objective.mix(source, target)
+    mixed = objective.derive(source, target)
     torch.manual_seed(0)
     pasted = class_mask(source.label, K)
     assert pasted.flatten(1).float().mean(1).tolist() == [0.5, 0.5]
@@ -64,7 +64,7 @@ def test_the_mixture_by_hand():
     assert torch.equal(mixed.label, torch.where(pasted, source.label, pseudo))
     # Of 96 target pixels, pasted over or not, 72 are sure.
     assert torch.equal(mixed.weight, torch.where(pasted, 1.0, 0.75).expand(2, 6, 8))
-    assert (mixed.domain, mixed.iteration) == ("mixed", 3)
+    assert (mixed.domain, mixed.iteration) == ("derived", 3)
     ((image, with_graph),) = target.teacher.asked
     assert image is target.image
     assert not with_graph
@@ -76,18 +76,18 @@ def test_who_counts_as_sure(confidence, share):
     logits = torch.zeros(2, K, *SIZE)
     logits[1, 2] = 5.0  # e^5 / (e^5 + 3) = 0.98018
     objective = ClassMix(confidence=confidence, **PLAIN)
-    mixed = objective.mix(*make(objective, logits, random(0, 2, K, *SIZE)))
+    mixed = objective.derive(*make(objective, logits, random(0, 2, K, *SIZE)))
     assert set(mixed.weight.unique().tolist()) == {1.0, share}
-    assert objective.mixed_losses(mixed)["mix_sure"] == share
+    assert objective.derived_losses(mixed)["mix_sure"] == share
 
 
 def test_the_log_says_who_is_sure_also_where_all_is_pasted():
     objective = ClassMix(confidence=0.5, **PLAIN)
     one_class = torch.ones(2, *SIZE, dtype=torch.long)
     views = make(objective, torch.zeros(2, K, *SIZE), random(0, 2, K, *SIZE), label=one_class)
-    mixed = objective.mix(*views)
+    mixed = objective.derive(*views)
     assert mixed.weight.min() == 1
-    assert objective.mixed_losses(mixed)["mix_sure"] == 0
+    assert objective.derived_losses(mixed)["mix_sure"] == 0
 
 
 @pytest.mark.parametrize("mask", ["classmix", "cutmix"])
@@ -98,8 +98,8 @@ def test_the_loss_is_the_weighted_mean_of_the_mixed_labels(mask):
     logits, aux = random(1, 2, K, *SIZE), random(2, 2, K, *SIZE)
     teacher = 2 * random(3, 2, K, 3, 4)  # at a coarser resolution
     torch.manual_seed(1)
-    mixed = objective.mix(*make(objective, teacher, logits, aux=aux, label=label))
-    losses = objective.mixed_losses(mixed)
+    mixed = objective.derive(*make(objective, teacher, logits, aux=aux, label=label))
+    losses = objective.derived_losses(mixed)
 
     pasted = (mixed.image[:, 0] == 10).numpy()
     assert 0 < pasted.mean() < 1
@@ -128,7 +128,7 @@ def test_the_mixture_is_that_of_the_seed():
     objective, mixtures = ClassMix(), []
     for seed in (5, 5, 6):
         torch.manual_seed(seed)
-        mixtures.append(objective.mix(*make(objective, teacher, logits)))
+        mixtures.append(objective.derive(*make(objective, teacher, logits)))
     assert torch.equal(mixtures[0].image, mixtures[1].image)
     assert torch.equal(mixtures[0].label, mixtures[1].label)
     assert not torch.equal(mixtures[0].label, mixtures[2].label)
@@ -145,7 +145,7 @@ def test_the_device_is_never_waited_for(mask, monkeypatch):
     views = make(objective, random(0, 2, K, *SIZE), random(1, 2, K, *SIZE))
     for name in ("item", "__bool__", "__int__", "__float__"):
         monkeypatch.setattr(torch.Tensor, name, waits)
-    mixed = objective.mix(*views)
+    mixed = objective.derive(*views)
     assert mixed.logits.shape == (2, K, *SIZE)
 
 
@@ -155,7 +155,7 @@ def test_the_look_varies_and_labels_do_not():
     for look in (PLAIN, dict(jitter_prob=1.0, blur_prob=1.0)):
         objective = ClassMix(**look)
         torch.manual_seed(0)
-        found.append(objective.mix(*make(objective, teacher, logits)))
+        found.append(objective.derive(*make(objective, teacher, logits)))
     assert torch.equal(found[0].label, found[1].label)
     assert torch.equal(found[0].weight, found[1].weight)
     assert (found[0].image - found[1].image).abs().mean() > 1
@@ -167,7 +167,7 @@ def test_the_layout_in_memory_is_the_targets():
         source, target = make(objective, random(0, 2, K, *SIZE), None)
         source.image = source.image.contiguous(memory_format=layout)
         target.image = target.image.contiguous(memory_format=layout)
-        assert objective.mix(source, target).image.is_contiguous(memory_format=layout)
+        assert objective.derive(source, target).image.is_contiguous(memory_format=layout)
 
 
 @pytest.mark.parametrize(
@@ -189,13 +189,13 @@ def test_what_cannot_be_mixed():
     source, target = make(objective, random(0, 2, K, *SIZE), None)
     target.teacher = None
     with pytest.raises(ConfigError, match=r"there is none: give model\.teacher_momentum"):
-        objective.mix(source, target)
+        objective.derive(source, target)
     target.image = target.image[..., :7]
     with pytest.raises(ConfigError, match=r"are 6x8, its labels 6x8, .*images 6x7: .*RandomCrop"):
-        objective.mix(source, target)
+        objective.derive(source, target)
     unlabelled = View(source.segmentor, source.image, align_corners=False)
     with pytest.raises(ConfigError, match=r"remove labels=False from .*source"):
-        objective.mix(unlabelled, target)
+        objective.derive(unlabelled, target)
 
 
 def test_the_teacher_is_asked_once_and_without_a_graph():

@@ -11,8 +11,9 @@ from daseg.adaptation import DomainAdapter
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.losses import RectifiedCrossEntropyLoss, SymmetricCrossEntropyLoss
 from daseg.objectives import PseudoLabel, RectifiedPseudoLabel, View
-from daseg.segmentor import Segmentor, SegOutput
+from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError, LabelFirewallError
+from outputs import all_logits, seg_output
 
 SIZE = (9, 13)
 
@@ -23,13 +24,13 @@ def target(aux=True, pseudo=True, dtype=torch.float32):
     aux_logits = torch.randn(2, 4, 5, 7, generator=generator).to(dtype).requires_grad_()
     label = torch.randint(0, 4, (2, *SIZE), generator=generator)
     label[0, :5] = 255
-    output = SegOutput(logits, aux_logits if aux else None, ())
+    output = seg_output(logits, aux_logits if aux else None)
     return View(
         lambda _: output,
         torch.zeros(2, 3, *SIZE),
+        label if pseudo else None,
         align_corners=True,
         domain="target",
-        pseudo_label=label if pseudo else None,
     )
 
 
@@ -53,7 +54,7 @@ def test_cross_entropy_of_both_heads(border):
     losses = PseudoLabel(weight=2.0, aux_weight=0.5, ignore_border=border).target_losses(view)
     assert losses.keys() == {"loss_pseudo", "loss_pseudo_aux"}
     label = inner(view.pseudo_label, border)
-    for key, weight, logits in zip(losses, (2.0, 0.5), view.output[:2], strict=True):
+    for key, weight, logits in zip(losses, (2.0, 0.5), all_logits(view.output), strict=True):
         expected = weight * F.cross_entropy(full_size(logits), label, ignore_index=255)
         torch.testing.assert_close(losses[key], expected)
     assert (view.pseudo_label[1] != 255).all(), "the batch's labels stay as they are"
@@ -68,13 +69,13 @@ def test_another_loss_another_name_and_one_head():
     )
     assert losses.keys() == {"loss_pseudo_b"}
     torch.testing.assert_close(losses["loss_pseudo_b"], expected)
-    assert objective.needs_target(0)
-    assert objective.source_losses(view) == {}
+    assert objective.is_active(0)
+    assert objective.reads == ("target",)
 
 
 def prepared(**options):
     objective = RectifiedPseudoLabel(**options)
-    objective.prepare(SimpleNamespace(aux_head=object(), num_classes=4))
+    objective.prepare(SimpleNamespace(head_names=("main", "aux"), num_classes=4))
     return objective
 
 
@@ -84,7 +85,7 @@ def test_rectified_of_both_heads(border):
     balance = dict(max_weight=3.0, rare_pixels=30)
     losses = prepared(weight=2.0, ignore_border=border, **balance).target_losses(view)
     assert losses.keys() == {"loss_rectified", "loss_rectified_aux"}
-    main, aux = (full_size(logits) for logits in view.output[:2])
+    main, aux = (full_size(logits) for logits in all_logits(view.output))
     label = inner(view.pseudo_label, border)
     loss = RectifiedCrossEntropyLoss(num_classes=4, **balance)
     torch.testing.assert_close(losses["loss_rectified"], 2 * loss(main, label, aux))
@@ -104,7 +105,7 @@ def test_errors():
     with pytest.raises(ConfigError, match="RectifiedPseudoLabel needs pseudo-labels"):
         prepared().target_losses(view)
     with pytest.raises(ConfigError, match="RectifiedPseudoLabel needs an auxiliary head"):
-        RectifiedPseudoLabel().prepare(SimpleNamespace(aux_head=None, num_classes=4))
+        RectifiedPseudoLabel().prepare(SimpleNamespace(head_names=("main",), num_classes=4))
     with pytest.raises(ConfigError, match="PseudoLabel: ignore_border is at least 0, not -1"):
         PseudoLabel(ignore_border=-1)
     with pytest.raises(LabelFirewallError):

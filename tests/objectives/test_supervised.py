@@ -1,13 +1,12 @@
 """The supervised objective: the losses of both heads, weighted."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 import torch.nn.functional as F
 
 from daseg.objectives import Objective, Supervised, View
 from daseg.utils.errors import ConfigError
+from outputs import seg_output
 
 
 class Fixed:
@@ -21,7 +20,7 @@ class Fixed:
 
     def __call__(self, image):
         self.runs += 1
-        return SimpleNamespace(logits=self.logits, aux_logits=self.aux_logits, features=())
+        return seg_output(self.logits, self.aux_logits)
 
 
 def view(segmentor, label=True, align_corners=False):
@@ -53,13 +52,15 @@ def test_without_the_head_there_is_no_auxiliary_loss():
 
 
 def test_any_loss_can_be_given_built_or_as_a_config():
-    def zero(logits, label):
+    def zero(logits, label, weight, normalizer):
         return logits.sum() * 0
 
     source = view(Fixed())
     assert Supervised(zero).source_losses(source)["loss_seg"] == 0
     dice = Supervised(dict(type="DiceLoss")).source_losses(source)["loss_seg"]
     assert 0 < dice < 1
+    with pytest.raises(ConfigError, match=r"called as loss\(logits, target, weight=None, nor"):
+        Supervised(lambda logits, label: logits.sum())
 
 
 def test_a_source_without_labels_says_what_to_change():
@@ -72,14 +73,15 @@ def test_the_network_runs_once_and_only_when_asked():
     source = view(segmentor)
     assert segmentor.runs == 0
     assert source.logits.shape == (2, 4, 6, 6)
-    assert source.aux_logits.shape == (2, 4, 6, 6)
+    assert source.head("aux").shape == (2, 4, 6, 6)
     assert source.output.logits is segmentor.logits
     assert segmentor.runs == 1
 
 
 def test_an_objective_has_no_losses_of_its_own():
     source = view(Fixed())
-    assert Objective().source_losses(source) == {}
+    with pytest.raises(ConfigError, match=r"^Objective reads 'source', but has no method source_l"):
+        Objective().source_losses(source)
 
 
 def test_logits_without_a_label_have_the_images_size_and_full_precision():

@@ -24,10 +24,10 @@ def networks(count: int):
 
 def test_early_steps_are_averaged_evenly_and_later_ones_by_the_momentum():
     series = [copy.deepcopy(n) for n in networks(6)]
-    average = MovingAverage(series[0], momentum=0.25, gamma=1)
+    average = MovingAverage(series[0], momentum=0.25)
     expected = None
     for step, network in enumerate(series):
-        average.update_parameters(network)
+        average.update(network)
         weight = network[0].weight.double()
         share = max(0.25, 1 / (1 + step))
         expected = weight if expected is None else (1 - share) * expected + share * weight
@@ -40,11 +40,10 @@ def test_early_steps_are_averaged_evenly_and_later_ones_by_the_momentum():
 
 def test_it_is_mmengines_and_has_the_networks_buffers():
     start = next(networks(1))
-    ours, theirs = (
-        cls(start, momentum=0.1, gamma=1) for cls in (MovingAverage, MomentumAnnealingEMA)
-    )
+    ours = MovingAverage(start, momentum=0.1)
+    theirs = MomentumAnnealingEMA(start, momentum=0.1, gamma=1)
     for network in networks(20):
-        ours.update_parameters(network)
+        ours.update(network)
         theirs.update_parameters(network)
     assert ours.state_dict().keys() == theirs.state_dict().keys()
     for key, value in theirs.state_dict().items():
@@ -52,14 +51,26 @@ def test_it_is_mmengines_and_has_the_networks_buffers():
     assert torch.equal(ours.module[1].running_mean, network[1].running_mean)
 
 
-def test_the_device_is_never_waited_for(monkeypatch):
-    def waits(*_):
-        raise AssertionError("the number of steps was read back from the device")
+@pytest.mark.cuda
+def test_the_device_is_never_waited_for():
+    network = next(networks(1)).cuda()
+    average = MovingAverage(network, momentum=0.1).cuda()
+    assert average.steps.device.type == "cpu"
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        average.start_from(network)
+        average.update(network)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert int(average.steps) == 1
 
+
+def test_the_steps_stay_on_the_cpu_and_in_the_state(tmp_path):
     network = next(networks(1))
-    average = MovingAverage(network, momentum=0.1, gamma=1)
-    for name in ("item", "__bool__", "__int__", "__float__"):
-        monkeypatch.setattr(torch.Tensor, name, waits)
-    average.update_parameters(network)
-    with pytest.raises(AssertionError, match="read back"):
-        MomentumAnnealingEMA.update_parameters(average, network)
+    average = MovingAverage(network, momentum=0.1).to("meta")
+    assert average.module[0].weight.is_meta
+    assert average.steps.device.type == "cpu"
+    first, second = MovingAverage(network, momentum=0.1), MovingAverage(network, momentum=0.1)
+    first.update(network)
+    second.load_state_dict(first.state_dict())
+    assert int(second.steps) == 1

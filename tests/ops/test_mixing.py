@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from daseg.ops.mixing import BLUR_WIDTH, box_mask, class_mask, vary_look
+from daseg.ops.mixing import BLUR_WIDTH, augment_colors, box_mask, class_mask
 
 
 def labels(seed, count=6, classes=7, size=(9, 11)):
@@ -78,18 +78,20 @@ def test_boxes_have_areas_of_every_size_and_any_place():
 
 def test_a_look_that_is_not_to_vary_does_not():
     image = torch.randint(0, 256, (2, 3, 16, 20)).byte()
-    assert torch.equal(vary_look(image, 0.25, 0.0, 0.0), image.float())
-    torch.testing.assert_close(vary_look(image, 0.0, 1.0, 0.0), image.float(), atol=0.01, rtol=0)
+    assert torch.equal(augment_colors(image, 0.25, 0.0, 0.0), image.float())
+    torch.testing.assert_close(
+        augment_colors(image, 0.0, 1.0, 0.0), image.float(), atol=0.01, rtol=0
+    )
 
 
 def test_images_vary_each_by_itself_and_as_often_as_stated():
     torch.manual_seed(0)
     image = torch.full((400, 3, 2, 2), 100.0)
     image[:, 0] = 180
-    changed = (vary_look(image, 0.25, 0.8, 0.0) != image).flatten(1).any(1)
+    changed = (augment_colors(image, 0.25, 0.8, 0.0) != image).flatten(1).any(1)
     assert changed.float().mean() == pytest.approx(0.8, abs=0.06)
     noise = torch.rand(300, 3, 9, 9) * 255
-    blurred = (vary_look(noise, 0.25, 0.0, 0.5) != noise).flatten(1).any(1)
+    blurred = (augment_colors(noise, 0.25, 0.0, 0.5) != noise).flatten(1).any(1)
     assert blurred.float().mean() == pytest.approx(0.5, abs=0.08)
 
 
@@ -97,7 +99,7 @@ def test_what_one_image_draws_does_not_hang_on_what_was_done_to_another():
     image, results = torch.rand(2, 3, 12, 12) * 255, []
     for jitter_prob in (0.0, 1.0):
         torch.manual_seed(3)
-        results.append(vary_look(image, 0.25, jitter_prob, 1.0)[1])
+        results.append(augment_colors(image, 0.25, jitter_prob, 1.0)[1])
     torch.manual_seed(3)
     first = torch.rand(2, 7)[1]  # lots, lots, sigma, four changes
     brightness, contrast, saturation, hue = (0.5 * first[3:] - 0.25).tolist()
@@ -140,5 +142,5 @@ def test_autocast_leaves_a_blur_its_grey_levels():
     for on in (False, True):
         torch.manual_seed(0)
         with torch.autocast("cpu", torch.bfloat16, enabled=on):
-            results.append(vary_look(image, 0.25, 1.0, 1.0))
+            results.append(augment_colors(image, 0.25, 1.0, 1.0))
     assert torch.equal(*results)
