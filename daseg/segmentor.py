@@ -151,10 +151,9 @@ class Segmentor(nn.Module):
     def forward(self, image: Tensor) -> SegOutput:
         """Segment an image (N,3,H,W), RGB 0..255, uint8 or float."""
         features = self.backbone(self.normalize(image))
-        predictions = {"main": Prediction(self.head(features))}
-        if self.aux_head is not None:
-            predictions["aux"] = Prediction(self.aux_head(features))
-        return SegOutput(predictions, tuple(features))
+        # The auxiliary head runs first: with dropout its draws come before the main head's.
+        aux = {} if self.aux_head is None else {"aux": Prediction(self.aux_head(features))}
+        return SegOutput({"main": Prediction(self.head(features))} | aux, tuple(features))
 
     def predict_samples(
         self, batch: dict[str, Any], memory_format: torch.memory_format
