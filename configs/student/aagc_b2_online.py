@@ -1,4 +1,4 @@
-"""Self-training in rounds: the network of aagc_b2 labels the target again as it learns.
+"""Self-training in rounds on translated GTA5: the network labels the target as it learns.
 
     daseg train student/aagc_b2_online
 
@@ -10,8 +10,9 @@ confident half of each class's pixels, and all pixels above a confidence of 0.9 
 "Bidirectional Learning", CVPR 2019, in its code). No label of Cityscapes is opened: this is
 unsupervised.
 
-There is no published number. It starts from the last checkpoint of aagc_b2 and has the length,
-schedule and weights of aagc_b2_student: the two differ only in whose pseudo-labels they use.
+There is no published number. It starts from the last checkpoint of style_transfer/aagc_b2.py, the
+first stage on translated GTA5, and has the length, schedule and weights of aagc_b2_student: the
+two differ only in whose pseudo-labels they use.
 """
 
 _base_ = ['../style_transfer/aagc_b2.py']

@@ -1,4 +1,4 @@
-"""The student aagc_b2_student with AutoAugment on the source.
+"""Student of a labelled teacher (aagc_b2_student), with AutoAugment on the source.
 
     daseg train student/aagc_b2_student_autoaug
 

@@ -1,11 +1,12 @@
-r"""A student from the usual initial weights: aagc_b2 with a labelled teacher's pseudo-labels.
+r"""Student of a labelled teacher, from the usual initial weights, on translated GTA5.
 
     daseg train student/aagc_b2_student_full
 
 The study's aagc_640x360_b2_student_full: 46.92 mIoU after 40000 iterations (15000: 35.41, 25000:
-43.72, 50000: 43.02, 60000: 45.56), where aagc_b2 reaches 44.42. The pseudo-labels, made as
-aagc_b2_student.py says, are used from the start. Their teacher was trained on Cityscapes' true
-labels: this is distillation. The unsupervised counterpart uses pseudo-labels of aagc_b2 itself:
+43.72, 50000: 43.02, 60000: 45.56), where style_transfer/aagc_b2.py, the first stage on translated
+GTA5, reaches 44.42. The pseudo-labels, made as aagc_b2_student.py says, are used from the start.
+Their teacher was trained on Cityscapes' true labels: this is distillation. The unsupervised
+counterpart uses pseudo-labels of aagc_b2 itself:
 
     daseg pseudo-label style_transfer/aagc_b2 \
         work_dirs/aagc_b2/iter_40000.pth --out data/pseudo_self

@@ -1,4 +1,4 @@
-"""The student aagc_b2_student_full with AutoAugment on source and target.
+"""Student of a labelled teacher (aagc_b2_student_full), with AutoAugment on both domains.
 
     daseg train student/aagc_b2_student_full_autoaug
 
