@@ -261,6 +261,20 @@ def test_every_objective_is_described():
     assert rows == own
 
 
+def test_the_layers_are_those_that_are_held():
+    source = ast.parse((ROOT / "tests" / "test_layers.py").read_text(encoding="utf-8"))
+    values = {n.targets[0].id: n.value for n in source.body if isinstance(n, ast.Assign)}  # type: ignore[attr-defined]
+    rows = re.findall(r"^\| (\d) \| (.+) \|$", TEXTS["CONTRIBUTING.md"], re.MULTILINE)
+    named = {name: int(layer) for layer, text in rows for name in re.findall(r"`(\w+)`", text)}
+    assert named == {k: v for k, v in ast.literal_eval(values["LAYERS"]).items() if k[0] != "_"}
+
+
+def test_every_folder_is_in_the_table_of_the_architecture():
+    table = TEXTS["docs/architecture.md"].split("## The folders")[1].split("## ")[0]
+    named = set(re.findall(r"`(\w+)/`", "".join(re.findall(r"^\| (.+?) \|", table, re.M))))
+    assert named == {path.parent.name for path in ROOT.glob("daseg/*/__init__.py")}
+
+
 def test_every_page_is_in_the_navigation_of_the_site():
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     listed = re.findall(r": (\w+\.md)$", text, re.MULTILINE)
