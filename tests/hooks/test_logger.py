@@ -104,4 +104,4 @@ def test_a_training_on_the_console(tiny_config, tmp_path, capsys, wide):
     assert "| class" in text
     (scalars,) = tmp_path.glob("run/*/vis_data/scalars.json")
     written = [json.loads(line) for line in scalars.read_text().splitlines()]
-    assert [each["step"] for each in written if "loss" in str(each)] == [4]
+    assert [each["step"] for each in written if "loss" in str(each)] == [4, 6]

@@ -1,0 +1,66 @@
+"""A wheel works without the tree that it was built from: its command, configs and templates."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ("daseg", "configs", "setup.py", "pyproject.toml", "README.md", "MANIFEST.in", "LICENSE")
+SIZES = ("--num-source", "6", "--num-target", "4", "--num-val", "2", "--num-test", "2")
+pytestmark = pytest.mark.slow
+
+
+def run(*command, cwd: Path, **environment) -> str:
+    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "DASEG_DEMO")}
+    words = list(map(str, command))
+    done = subprocess.run(words, cwd=cwd, env=kept | environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """The command ``daseg`` of a wheel, in an environment with the packages of this one."""
+    tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("installed")
+    for name in SOURCES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tree / name)
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-q")
+    run(*pip, "wheel", ".", "--no-deps", "--no-build-isolation", "-w", out, cwd=tree)
+    shutil.rmtree(tree)
+    run(sys.executable, "-m", "venv", "--without-pip", out / "venv", cwd=out)
+    python = out / "venv/bin/python"
+    (wheel,) = out.glob("*.whl")
+    run(*pip, "--python", python, "install", "--no-deps", "--no-index", wheel, cwd=out)
+    (packages,) = out.glob("venv/lib/*/site-packages")
+    (packages / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return out / "venv/bin/daseg"
+
+
+def test_the_demo_runs_and_goes_on(installed, tmp_path):
+    first = run(installed, "demo", *SIZES, "--iters", 2, cwd=tmp_path)
+    assert "config      " + str(installed.parents[1]) in first  # the wheel's own config
+    assert "training source-only" in first
+    assert first.count("iter 1/2") == 2
+    runs = tmp_path / "work_dirs/demo"
+    made = [f"{name}/iter_2.pth" for name in ("source_only", "supervised")]
+    made += [f"{name}/test_iter_2/protocol_card.json" for name in ("source_only", "supervised")]
+    for file in (*made, "curves.png", "panel.png"):
+        assert (runs / file).is_file()
+    assert (tmp_path / "data/demo/contact_sheet.png").is_file()
+    (runs / "supervised/iter_2.pth").unlink()
+    times = {file: (runs / file).stat().st_mtime_ns for file in made[:1]}
+    again = run(installed, "demo", *SIZES, "--iters", 2, cwd=tmp_path)
+    assert "training source-only" not in again
+    assert "training supervised" in again
+    assert {file: (runs / file).stat().st_mtime_ns for file in made[:1]} == times
+    shown = run(installed, "configs", "list", "demo", cwd=tmp_path)
+    assert [line.split()[0] for line in shown.splitlines()] == [
+        "demo/source_only",
+        "demo/supervised",
+    ]
