@@ -12,13 +12,23 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = ("daseg", "configs", "setup.py", "pyproject.toml", "README.md", "MANIFEST.in", "LICENSE")
 SIZES = ("--num-source", "6", "--num-target", "4", "--num-val", "2", "--num-test", "2")
+STUDY = """
+title = 'Two rows'
+seeds = [1]
+short = {'train_cfg.max_iters': 2, 'train_dataloader.num_workers': 0}
+both = dict(group='a', baseline='game', oracle='city', cfg_options=short)
+rows = [
+    dict(name='game', data='GTA5', config='demo/source_only', **both),
+    dict(name='city', data='Cityscapes', config='configs/demo/supervised.py', **both),
+]
+"""
 pytestmark = pytest.mark.slow
 
 
-def run(*command, cwd: Path, **environment) -> str:
+def run(*command, cwd: Path) -> str:
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "DASEG_DEMO")}
     words = list(map(str, command))
-    done = subprocess.run(words, cwd=cwd, env=kept | environment, capture_output=True, text=True)
+    done = subprocess.run(words, cwd=cwd, env=kept, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -64,3 +74,13 @@ def test_the_demo_runs_and_goes_on(installed, tmp_path):
         "demo/source_only",
         "demo/supervised",
     ]
+
+
+def test_a_study_runs_from_any_folder(installed, tmp_path):
+    run(installed, "make-demo", *SIZES, cwd=tmp_path)
+    (tmp_path / "mine.py").write_text(STUDY)
+    options = ("--jobs", 1, "--devices", "cpu", "--root", "out")
+    text = run(installed, "study", "mine.py", *options, cwd=tmp_path)
+    assert "the report: " in text
+    assert "game" in (tmp_path / "out/report.md").read_text()
+    assert (tmp_path / "out/report.html").is_file()
