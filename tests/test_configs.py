@@ -14,11 +14,11 @@ from daseg.datasets import Cityscapes
 from daseg.engine.train import train
 from daseg.registry import DATASETS, METRICS
 from daseg.segmentor import build_segmentor
-from daseg.utils.places import PLACES
 from daseg.worlds.drawing import make_world
+from daseg.worlds.load import load_world
 
 ROOT = Path(__file__).parents[1]
-NO_CONFIGS = {"_base_", "studies"}  # the studies': tests/study
+NO_CONFIGS = {"_base_", "studies", "worlds"}  # tests/study, tests/worlds
 CONFIGS = sorted(p for p in (ROOT / "configs").rglob("*.py") if not NO_CONFIGS & set(p.parts))
 NAMES = [p.relative_to(ROOT / "configs").as_posix() for p in CONFIGS]
 NO_WEIGHTS = {"model.segmentor.backbone.weights": None}
@@ -95,10 +95,11 @@ def test_a_config_runs_in_a_world(name, world):
     assert weights_of(cfg) == weights_of(real)
     places = [v for k, v in leaves(cfg._cfg_dict.to_dict()) if k in ("root", "label_root")]
     assert len(places) >= 3
-    own = (PLACES[world].root, PLACES[world].translated)
+    small = load_world(world)
+    own = (small.root, small.translated)
     assert all(place.startswith(own) for place in places)
     labelled_by_others = cfg.train_dataloader.dataset.get("pseudo_labels")
-    assert labelled_by_others in (None, PLACES[world].pseudo_labels)
+    assert labelled_by_others in (None, small.pseudo_labels)
     assert bool(labelled_by_others) == name.startswith("student/aagc_b2_student")
 
 
@@ -234,7 +235,7 @@ def test_the_sources_of_the_rows_with_translation():
     assert roots("gc_b1") == [game]
     assert roots("agc_b1") == [game, translated]
     assert roots("aagc_b2") == [translated]
-    demo = Path(PLACES["demo"].root)
+    demo = Path(load_world("demo").root)
     game = (f"{demo}/gta5", None)
     assert roots("agc_b1", world="demo") == [game, (f"{demo}/gta5_translated", f"{demo}/gta5")]
 

@@ -2,8 +2,6 @@
 
 from argparse import ArgumentParser
 
-from daseg.utils.places import PLACES
-
 CONFIG = "config file, or the name of one of daseg's, as `daseg configs list` shows them"
 
 
@@ -22,11 +20,12 @@ def add_config(parser: ArgumentParser, help: str = CONFIG) -> None:
 
 
 def add_world(parser: ArgumentParser, *, real: bool = False) -> None:
-    """Add ``--world {demo,camvid}``; with ``real`` also the name of the default, "real"."""
+    """Add ``--world``; with ``real`` the name of the default, "real", is shown, too."""
     parser.add_argument(
         "--world",
-        choices=[*PLACES, *(["real"] if real else [])],
-        help="run the config in a small world: its images, sizes, backbone, number of iterations",
+        metavar="WORLD",
+        help="run the config in a small world: its images, sizes, backbone, number of iterations; "
+        f"demo, camvid, {'real (none), ' if real else ''}or the file of another, WORLD.py",
     )
 
 

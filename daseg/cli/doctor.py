@@ -97,7 +97,7 @@ def _configs(pattern: str) -> Iterator[Any]:
     from daseg.config.names import config_folder, config_names
 
     for name in config_names(pattern):
-        if not name.startswith("studies/"):
+        if not name.startswith(("studies/", "worlds/")):
             yield read_config(config_folder() / f"{name}.py")._cfg_dict
 
 
@@ -112,7 +112,7 @@ def _dicts(node: Any) -> Iterator[dict[str, Any]]:
 def _data_sets(configs: list[Any]) -> None:
     from daseg.registry import DATASETS
     from daseg.utils.errors import UserError
-    from daseg.utils.places import remedy
+    from daseg.worlds.load import advice
 
     found = {
         (str(node["type"]), str(node["root"]), node.get("split"), node.get("list_file"))
@@ -129,7 +129,7 @@ def _data_sets(configs: list[Any]) -> None:
         what = " ".join([kind, root, *options.values()])
         if not Path(root).is_dir():
             if root not in missing:
-                mend = remedy(root).removeprefix("; ") or LINK.format(root=root)
+                mend = advice(Path(root)) or LINK.format(root=root)
                 _line("missing", f"{kind} {root}", "no such folder", mend)
             missing.add(root)
             continue

@@ -11,7 +11,6 @@ The same command goes on where an earlier run ended. The source is never written
 from argparse import ArgumentParser, Namespace
 
 from daseg.cli.arguments import add_config, add_device, default_device
-from daseg.utils.places import PLACES
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -33,7 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--size", choices=["file", "trained"], default="file", help="of the images written")
     add("--limit", type=int, metavar="N", help="only the first N images")
     add("--segmentor", nargs=2, metavar=("CONFIG", "CHECKPOINT"), help="judge the translation")
-    add("--segmentor-world", choices=list(PLACES), help="small world of the segmentor's config")
+    add("--segmentor-world", metavar="WORLD", help="small world of the segmentor's config")
     add("--copy-labels", action="store_true", help="copy labels (default: link them)")
     add("--on-error", choices=["error", "skip"], default="error", help="of unreadable images")
     add("--overwrite", action="store_true", help="replace images that other settings made")

@@ -15,6 +15,7 @@ from daseg.config.work_dirs import start_in_world
 from daseg.plugins import load_plugins
 from daseg.utils.errors import ConfigError
 from daseg.worlds.apply import changes, use_world
+from daseg.worlds.load import name_of
 
 
 def load_config(
@@ -31,8 +32,8 @@ def load_config(
         path: The config file.
         cfg_options: Overrides by dotted key: ``{"train_cfg.max_iters": 100}``; list items by index.
         amp: Train every network in mixed precision.
-        world: "demo" or "camvid": run in a small world, see `daseg.worlds.apply.use_world`. The
-            overrides come after it.
+        world: Run in a small world: its name, as "demo" or "camvid", or the path of its file; see
+            `daseg.worlds.apply.use_world`. The overrides come after it.
         show_changes: Say on stderr what the world has changed.
 
     Raises:
@@ -62,7 +63,7 @@ def _changes_world(cfg: Config, world: str | None, show: bool) -> bool:
     """Whether the config is to be rewritten for a world; what a run in one has left is in it."""
     here = cfg.get("world")
     if world is not None and here is not None:
-        if world != here:
+        if name_of(world) != name_of(here):
             raise ConfigError(
                 f"--world {world}: {cfg.filename} is what a run in the world {here!r} has left: "
                 "use the config that it was made of"

@@ -13,7 +13,8 @@ def default_work_dir(config: str | Path, world: str | None = None) -> str:
     path = Path(config)
     if world is None:
         return f"work_dirs/{path.stem}"
-    return f"work_dirs/{world}/{path.resolve().parent.name}_{path.stem}"
+    folder = Path(world).name.removesuffix(".py")
+    return f"work_dirs/{folder}/{path.resolve().parent.name}_{path.stem}"
 
 
 def start_in_world(load_from: str, config: Path, world: str, max_iters: int) -> str:

@@ -19,7 +19,7 @@ from daseg.datasets.scan import Layout, Sample, ScanError
 from daseg.ops.labels import IGNORE
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.files import atomic_write_text
-from daseg.utils.places import remedy
+from daseg.utils.hints import hint
 
 DEFAULT_PIPELINE = (
     dict(type="LoadImageFromFile"),
@@ -202,8 +202,8 @@ class SegDataset(Dataset[dict[str, Any]]):
     def _scan(self, list_file: str | Path | None, on_missing: str) -> list[Sample]:
         who = type(self).__name__
         if not self.root.is_dir():
-            hint = remedy(self.root) or "; say root=FOLDER"
-            raise DataError(f"{who}: its root {self.root} does not exist{hint}")
+            advice = hint(self.root) or "; say root=FOLDER"
+            raise DataError(f"{who}: its root {self.root} does not exist{advice}")
         place = Place(who, self.root, self.label_root, self.layout)
         if list_file is not None:
             self.list_path = find_list(list_file, place)

@@ -15,8 +15,8 @@ from daseg.datasets.pipeline import Pipeline
 from daseg.datasets.scan import ScanError, find_files
 from daseg.ops.labels import IGNORE
 from daseg.utils.errors import ConfigError, DataError, LabelFirewallError
+from daseg.utils.hints import hint
 from daseg.utils.manifest import FINAL, Entry
-from daseg.utils.places import remedy
 from daseg.utils.pseudo_labels import Facts, read_facts
 
 OPTION = "pseudo_labels_without_manifest=True"
@@ -52,8 +52,8 @@ class PseudoLabels:
     ) -> None:
         self.root = Path(root).expanduser()
         if not self.root.is_dir():
-            hint = remedy(self.root) or "; make them with tools/pseudo_label.py"
-            raise DataError(f"there are no pseudo-labels at {self.root}{hint}")
+            advice = hint(self.root) or "; make them with tools/pseudo_label.py"
+            raise DataError(f"there are no pseudo-labels at {self.root}{advice}")
         self.facts, self._entries = self._read(without_manifest)
         classes = target.metainfo["classes"]
         if self._entries and tuple(self.facts["classes"]) != tuple(classes):

@@ -7,7 +7,7 @@ from typing import Any
 from daseg.study.changes import changes
 from daseg.study.jobs import Job, Key, Plan
 from daseg.utils.errors import ConfigError, DataError
-from daseg.utils.places import remedy
+from daseg.utils.hints import hint
 from daseg.utils.progress import track
 
 FILES = ("root", "label_root", "weights", "load_from", "segmentor_weights", "pseudo_labels")
@@ -34,7 +34,7 @@ def check_plan(plan: Plan) -> None:
             for place, path in _places(job):
                 will_be = not made.isdisjoint({Path(path), *Path(path).parents})
                 if not path or not (will_be or Path(path).exists()):
-                    missing[path] = f"{place} = {path} is not there{remedy(path)}"
+                    missing[path] = f"{place} = {path} is not there{hint(path)}"
             missing |= _gone(job)
     if missing:
         raise DataError("\n".join(["before the study can run:", *missing.values()]))

@@ -13,7 +13,7 @@ from daseg.study.definition import Row, Step, Study
 from daseg.study.runs import read_run
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.json_files import check_shape, read_json
-from daseg.worlds.apply import WORLDS
+from daseg.worlds.load import world_names
 
 JSON = "study.json"
 KEYS = ("title", "seeds", "rows", "steps", "claims", "sizes", "launcher")  # of a study's file
@@ -160,8 +160,8 @@ def _check_step(step: Step, where: str) -> None:
             f"{where}: devices={step.devices}: a training uses one or more, another tool one"
         )
     for world in step.world_cfg_options:
-        if world not in WORLDS:
-            near = did_you_mean(world, WORLDS) or f"; there are {', '.join(WORLDS)}"
+        if world not in (known := world_names()):
+            near = did_you_mean(world, known) or f"; there are {', '.join(known)}"
             raise ConfigError(f"{where}: world_cfg_options: there is no world {world!r}{near}")
 
 

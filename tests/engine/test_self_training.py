@@ -11,8 +11,8 @@ from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.evaluate import evaluate
 from daseg.engine.train import train
 from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
-from daseg.worlds.apply import WORLDS
 from daseg.worlds.drawing import make_world
+from daseg.worlds.load import load_world
 from processes import environment, free_port, largest_difference, launch
 from runs import curve, report_of, same_run
 
@@ -233,7 +233,7 @@ def test_end_to_end_in_the_embedded_world(tmp_path, monkeypatch):
     quick |= {"model.segmentor.backbone.weights": None}
     teacher = ROOT / "configs/adaptseg/single_vanilla.py"
     train(teacher, work_dir=tmp_path / "teacher", world="demo", cfg_options=quick)
-    out = Path(WORLDS["demo"].pseudo_labels)
+    out = Path(load_world("demo").pseudo_labels)
     assert out == root / "pseudo_labels"
     made = pseudo_label(
         teacher, tmp_path / "teacher/iter_2.pth", out=out, workers=0, world="demo", audit=True

@@ -1,7 +1,6 @@
 """The switch into a small world: what it changes, what it leaves, what it refuses."""
 
 import inspect
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,22 +9,24 @@ from mmengine import Config
 from daseg.api import init_segmentor
 from daseg.config.load import load_config
 from daseg.engine.train import train
-from daseg.registry import DATASETS, HEADS
+from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError
-from daseg.utils.places import PLACES, remedy
-from daseg.worlds.apply import ASPP_RATES, NORMED_ASPP, WORLDS, changes, use_world
+from daseg.utils.hints import hint
+from daseg.worlds import load
+from daseg.worlds.apply import changes, use_world
 from daseg.worlds.drawing import make_world
 
 # With round numbers of their own, so that tuning the worlds does not concern the tests.
-ROUND = dict(max_iters=600, least_interval=100)
-DEMO = replace(WORLDS["demo"], size=(384, 192), **ROUND)
-CAMVID = replace(WORLDS["camvid"], size=(320, 240), **ROUND)
+ROUND = "extends, size, max_iters, least_interval = {name!r}, {size}, 600, 100"
+SIZES = dict(demo=(384, 192), camvid=(320, 240))
 
 
 @pytest.fixture(autouse=True)
-def _round_worlds(monkeypatch):
-    monkeypatch.setitem(WORLDS, "demo", DEMO)
-    monkeypatch.setitem(WORLDS, "camvid", CAMVID)
+def _round_worlds(monkeypatch, tmp_path):
+    for name, size in SIZES.items():
+        path = tmp_path / f"{name}.py"
+        path.write_text(ROUND.format(name=name, size=size))
+        monkeypatch.setitem(load._added, name, path)
 
 
 TARGET = dict(type="Cityscapes", root="data/cityscapes", split="train")
@@ -33,9 +34,9 @@ TARGET = dict(type="Cityscapes", root="data/cityscapes", split="train")
 
 @pytest.fixture(autouse=True)
 def _usual_places(monkeypatch):
-    for place in PLACES.values():
-        monkeypatch.delenv(place.variable, raising=False)
-        monkeypatch.delenv(f"{place.variable}_TRANSLATED", raising=False)
+    for name in ("DASEG_DEMO", "DASEG_CAMVID"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(f"{name}_TRANSLATED", raising=False)
 
 
 def config(**changed) -> Config:
@@ -86,9 +87,9 @@ def config(**changed) -> Config:
             checkpoint=dict(type="CheckpointHook", interval=60000),
         ),
         custom_hooks=[
-            dict(type="A"),
-            dict(type="B", interval=1),
-            dict(type="C", interval=2000, picture_interval=40000, patience=500),
+            dict(type="RecordDataHook"),
+            dict(type="EMAHook", interval=1),
+            dict(type="ObservatoryHook", interval=2000, picture_interval=40000, patience=500),
         ],
     )
     return Config(base | changed)
@@ -171,15 +172,11 @@ def test_dilations_of_heads_with_batch_norm_shrink_with_the_images():
     )
     segmentor = in_world("demo", model=dict(segmentor=segmentor)).model.segmentor
     assert segmentor.head.rates == [2, 5, 7]
-    for kind in NORMED_ASPP:  # what a config does not state
-        assert inspect.signature(HEADS.get(kind)).parameters["rates"].default == ASPP_RATES
     assert segmentor.aux_head.rates == [1, 9]
 
 
 def test_what_is_counted_in_iterations_and_in_pixels():
     cfg = in_world("demo")
-    ratio = DEMO.max_iters / 120000
-    assert ratio == 1 / 200
     assert dict(cfg.train_cfg) == dict(type="IterTrainLoop", max_iters=600, val_interval=200)
     segmentor, discriminators = cfg.param_scheduler.segmentor, cfg.param_scheduler.discriminators
     assert [(s.begin, s.get("end")) for s in segmentor] == [(0, 25), (100, None)]
@@ -225,7 +222,7 @@ def test_helper_variables_are_left_out_and_changes_are_listed():
 def test_a_wrong_world_names_near_ones():
     with pytest.raises(ConfigError, match=r"--world dmeo: there is no such world; .*'demo'"):
         use_world(config(), "dmeo")
-    with pytest.raises(ConfigError, match="there are demo, camvid"):
+    with pytest.raises(ConfigError, match=r"there are camvid, demo, and any other is .* path"):
         use_world(config(), "xyz")
 
 
@@ -285,9 +282,9 @@ def test_missing_images_say_how_to_get_them(world, advice, monkeypatch):
 
 def test_a_wrong_path_inside_of_a_world_does_not_make_one_draw_it_again(monkeypatch, tmp_path):
     monkeypatch.setenv("DASEG_DEMO", str(tmp_path))
-    assert remedy(tmp_path / "nothere") == ""
+    assert hint(tmp_path / "nothere") == ""
     monkeypatch.setenv("DASEG_DEMO", str(tmp_path / "gone"))
-    assert "make_demo.py" in remedy(tmp_path / "gone/gta5")
+    assert "make_demo.py" in hint(tmp_path / "gone/gta5")
 
 
 def test_translated_images_are_the_worlds_own_with_the_labels_of_its_source(monkeypatch):
@@ -332,8 +329,10 @@ def test_a_misspelt_key_is_found_in_a_world_too(tmp_path):
 def test_the_worlds_count_their_images_right():
     """`num_samples` must never ask for more than there are."""
     drawn = {k: p.default for k, p in inspect.signature(make_world).parameters.items()}
-    images = [DEMO.source, DEMO.target, DEMO.val, DEMO.test]
+    demo, camvid = (load.load_world(load._packaged(name)) for name in ("demo", "camvid"))
+    game, city = demo.datasets["GTA5"], demo.datasets["Cityscapes"]
     counts = [drawn[f"num_{name}"] for name in ("source", "target", "val", "test")]
-    assert [part.count for part in images] == counts
-    assert np.isclose(DEMO.size[0] / DEMO.size[1], drawn["size"][0] / drawn["size"][1])
-    assert np.isclose(CAMVID.size[0] / CAMVID.size[1], 480 / 360)
+    parts = (game["train"], city["train"], city["val"], city["test"])
+    assert [part["images"] for part in parts] == counts
+    assert np.isclose(demo.size[0] / demo.size[1], drawn["size"][0] / drawn["size"][1])
+    assert np.isclose(camvid.size[0] / camvid.size[1], 480 / 360)

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from daseg.worlds.apply import WORLDS
 from daseg.worlds.data import world_pipeline
+from daseg.worlds.load import load_world
 
 # With round sizes of their own, so that tuning the worlds does not concern the tests.
-DEMO = replace(WORLDS["demo"], size=(384, 192))
-CAMVID = replace(WORLDS["camvid"], size=(320, 240))
+DEMO = replace(load_world("demo"), size=(384, 192))
+CAMVID = replace(load_world("camvid"), size=(320, 240))
 
 
 def steps(*transforms) -> list[dict]:

@@ -1,0 +1,63 @@
+"""What all small worlds share: how a training is made short, and each kind of part small.
+
+``parts`` says by the kind (a key of `daseg.registry.KINDS`) or the type of a part what becomes of
+its arguments; see docs/worlds.md.
+"""
+
+max_iters = 160
+least_interval = 40
+# At a sixteenth of the pixels, batch norm's statistics of a single image are too far from the
+# running ones, which the network is tested with.
+least_batch = 4
+
+# Hundreds of iterations stand for a hundred thousand: the backbone learns as fast as the heads,
+# after a warm-up all of them at the highest rate, and the discriminators learn faster.
+highest_lr = 0.01
+warm_ups = ['LinearRamp', 'LinearLR']
+lr_factors = dict(generators=2.5, discriminators=5)
+
+# A CycleGAN has no batch norm, and more to learn. Its crops are multiples of what the generators
+# shrink them by, so that nothing is padded.
+models = dict(CycleGAN=dict(
+    max_iters=2000, least_interval=100, least_batch=1, crop_multiple=4,
+    lr_factors=dict(discriminators=1)))
+
+_classes, _iterations, _interval = dict(unit='classes'), dict(unit='iterations'), dict(unit='interval')
+_window, _quarter = dict(unit='window'), dict(factor=0.25, default=64)
+# Most taps of a large dilation would read padding, fewer in a whole image than in a window, and
+# batch norm would test with the statistics of windows.
+_dilations = dict(rates=dict(unit='pixels', default=(6, 12, 18)))
+
+parts = dict(
+    backbone=dict(
+        type='EfficientNetLite0', output_stride=16, weights=dict(if_given='package'),
+        keep=['frozen_affine', 'update_stats']),
+    loss=dict(num_classes=_classes, class_weights=_classes),
+    objective=dict(num_classes=_classes, begin=_iterations, end=_iterations),
+    hook=dict(
+        interval=_interval, picture_interval=_interval, patience=_interval,
+        iterations=_iterations),
+    loop=dict(max_iters=_iterations, val_interval=_interval),
+    # The end of mmengine's schedulers is one more than their last iteration.
+    scheduler=dict(begin=_iterations, end=dict(unit='iterations', after='begin', offset=1)),
+
+    Segmentor=dict(num_classes=_classes, mean=(127, 127, 127), std=(128, 128, 128), to_bgr=False),
+    SlideInference=dict(crop_size=_window, stride=_window),
+    DeepLabV3Head=_dilations,
+    DeepLabV3PlusHead=_dilations,
+    # At this size a discriminator of the full width would cost more than the segmentor.
+    FCDiscriminator=dict(channels=_quarter),
+    PatchGANDiscriminator=dict(channels=_quarter),
+    # Nine blocks are for 256x256 pixels. In so short a training generators learn changes to the
+    # image, since whole images they could not draw sharply; and as they begin as the identity, the
+    # cycle has to cost less, or they would stay there.
+    ResNetGenerator=dict(
+        channels=_quarter, blocks=dict(at_most=6, default=9), global_skip=True),
+    CycleGAN=dict(cycle_weight=2.0, identity_weight=0.5),
+    # From the hardest fifth of the pixels alone, hundreds of iterations do not learn to segment.
+    BalancedCrossEntropyLoss=dict(hard_percent=0, rare_pixels=dict(unit='area')),
+    LoggerHook=dict(interval=20),
+    LinearRamp=dict(end=dict(unit='iterations', after='begin')),
+    # They end with the training, so that a short one comes to rest.
+    PolyDecay=dict(end=dict(remove=True)),
+    PolyLR=dict(end=dict(remove=True)))
