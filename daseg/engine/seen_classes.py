@@ -29,9 +29,11 @@ class SeenClassesHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Find the names of the classes; go on with what a resumed run has seen."""
-        known = getattr(runner.train_dataloader.dataset, "metainfo", None) or {}
+        dataset = runner.train_dataloader.dataset
+        known = getattr(dataset, "metainfo", None) or {}
+        labelled = getattr(dataset, "source", dataset) is not None
         segments = hasattr(runner.bare_model, "segmentor")
-        self.names = tuple(known.get("classes", ())) if segments else ()
+        self.names = tuple(known.get("classes", ())) if segments and labelled else ()
         self.seen = torch.zeros(len(self.names), dtype=torch.long)
         kept = runner.message_hub.runtime_info.get(KEY) or ""
         for index in kept.split():
