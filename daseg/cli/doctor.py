@@ -101,25 +101,18 @@ def _configs(pattern: str) -> Iterator[Any]:
             yield read_config(config_folder() / f"{name}.py")._cfg_dict
 
 
-def _dicts(node: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(node, dict):
-        yield node
-    if isinstance(node, (dict, list, tuple)):
-        for child in node.values() if isinstance(node, dict) else node:
-            yield from _dicts(child)
-
-
 def _data_sets(configs: list[Any]) -> None:
     from daseg.registry import DATASETS
     from daseg.utils.errors import UserError
+    from daseg.utils.walk import walk
     from daseg.worlds.load import advice
 
     found = {
         (str(node["type"]), str(node["root"]), node.get("split"), node.get("list_file"))
         for cfg in configs
         for split in ("train", "val", "test")
-        for node in _dicts((cfg.get(f"{split}_dataloader") or {}).get("dataset"))
-        if "root" in node
+        for _, node in walk((cfg.get(f"{split}_dataloader") or {}).get("dataset"))
+        if isinstance(node, dict) and "root" in node
     }
     print("data sets")
     missing: set[str] = set()
@@ -144,12 +137,14 @@ def _data_sets(configs: list[Any]) -> None:
 def _weights(configs: list[Any]) -> None:
     import torch
 
+    from daseg.utils.walk import walk
+
     print(f"weights (downloads: {torch.hub.get_dir()}/checkpoints)")
     found = {
         (node["weights"], node.get("type"), node.get("depth"))
         for cfg in configs
-        for node in _dicts(cfg.get("model"))
-        if isinstance(node.get("weights"), str)
+        for _, node in walk(cfg.get("model"))
+        if isinstance(node, dict) and isinstance(node.get("weights"), str)
     }
     for weights, kind, depth in sorted(found, key=str):
         what = f"{weights} of {kind}" + (f"(depth={depth})" if depth else "")

@@ -14,6 +14,7 @@ from daseg.config.validate import validate
 from daseg.config.work_dirs import start_in_world
 from daseg.plugins import load_plugins
 from daseg.utils.errors import ConfigError
+from daseg.utils.walk import walk
 from daseg.worlds.apply import changes, use_world
 from daseg.worlds.load import name_of
 
@@ -53,7 +54,10 @@ def load_config(
         for settings in (cfg.get("optim_wrapper") or {}).values():
             if isinstance(settings, dict):
                 settings["type"] = "AmpOptimWrapper"
-    _name_types(cfg._cfg_dict)
+    for _, node in walk(cfg._cfg_dict):  # a class that is given as a type: so the config has a text
+        kind = node.get("type") if isinstance(node, dict) else None
+        if inspect.isclass(kind) and kind.__qualname__.isidentifier():
+            node["type"] = f"{kind.__module__}.{kind.__qualname__}"
     _validate(cfg, path)
     _complete_schedules(cfg)
     return cfg
@@ -89,17 +93,6 @@ def _use_world(cfg: Config, world: str, show_changes: bool) -> None:
     if show_changes:
         title = f"--world {world} has changed in {cfg.filename}:"
         print(f"{title}\n{changes(real, cfg._cfg_dict.to_dict())}\n", file=sys.stderr)
-
-
-def _name_types(node: Any) -> None:
-    """Write the path of a class that is given as a ``type``, so that the config has a text."""
-    if isinstance(node, dict):
-        kind = node.get("type")
-        if inspect.isclass(kind) and kind.__qualname__.isidentifier():
-            node["type"] = f"{kind.__module__}.{kind.__qualname__}"
-    if isinstance(node, (dict, list, tuple)):
-        for child in node.values() if isinstance(node, dict) else node:
-            _name_types(child)
 
 
 def _complete_schedules(cfg: Config) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from daseg.utils.walk import walk
+
 # Decays that end with the training where the config states no end, and what is added to its length:
 # mmengine's PolyLR arrives one step early.
 ENDS_WITH_TRAINING = dict(PolyDecay=0, PolyLR=1)
@@ -10,8 +12,6 @@ ENDS_WITH_TRAINING = dict(PolyDecay=0, PolyLR=1)
 
 def schedulers(node: Any, path: str = "param_scheduler") -> Iterator[tuple[str, dict[str, Any]]]:
     """Every scheduler config of ``param_scheduler``, one list or one a network, with its place."""
-    if isinstance(node, dict) and "type" in node:
-        yield path, node
-    elif isinstance(node, (dict, list, tuple)):
-        for key, child in node.items() if isinstance(node, dict) else enumerate(node):
-            yield from schedulers(child, f"{path}.{key}")
+    for place, value in walk(node, path):
+        if isinstance(value, dict) and "type" in value:
+            yield place, value

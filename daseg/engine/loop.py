@@ -34,8 +34,8 @@ class IterTrainLoop(BaseLoop):
 
     Before the batch of an iteration is fetched, hooks are called by ``before_train_batch(runner)``:
     they may change what the data set gives, and then call `restart_batches`. Before a validation, a
-    making of pseudo-labels and a checkpoint that was not foreseen they are called by
-    ``hand_on(runner)``: what they keep to themselves has to go where checkpoints take it from.
+    making of pseudo-labels and a checkpoint they are called by ``hand_on(runner)``: what they keep
+    to themselves has to go where checkpoints take it from.
 
     A signal that asks to stop (`daseg.utils.signals`) lets the iteration end, or ends a validation
     or a making of pseudo-labels early; a checkpoint of the iterations done is written if there is
@@ -111,7 +111,6 @@ class IterTrainLoop(BaseLoop):
             self.run_iter(batch)
             number = stopping.due(self._iter)
             if number is not None:
-                runner.call_hook("hand_on")
                 raise Stopped(number)
             self._validate()
 

@@ -210,6 +210,7 @@ class Runner(MMRunner):
         Raises:
             TrainingDivergedError: Something in it is not finite. Nothing is written.
         """
+        self.call_hook("hand_on")
         self.check_finite(optimizers=save_optimizer)
         if not is_main_process():
             return

@@ -18,12 +18,6 @@ from daseg.utils.log import quiet
 NO_BEST = "no best checkpoint is written"
 
 
-def checkpoint_is_due(runner: Runner) -> bool:
-    """Whether a checkpoint at the interval is written after the present iteration."""
-    savers = [hook for hook in runner.hooks if isinstance(hook, MMCheckpointHook)]
-    return any(hook.every_n_train_iters(runner, hook.interval) for hook in savers)
-
-
 @HOOKS.register_module()
 class CheckpointHook(MMCheckpointHook):
     """Write ``iter_N.pth`` into the work dir at intervals, and after the last iteration.

@@ -12,7 +12,6 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from daseg.hooks.backends import show_picture
-from daseg.hooks.checkpoint import checkpoint_is_due
 from daseg.hooks.watch import ACCURACY, Watch
 from daseg.objectives import View
 from daseg.ops.colours import default_palette
@@ -110,13 +109,11 @@ class ObservatoryHook(Hook):
         last = iteration == runner.max_iters
         if last or iteration % self.interval == 0:
             self._report(runner, iteration)
-        elif checkpoint_is_due(runner):
-            self._fetch(runner)
         if self.picture_interval and (last or iteration % self.picture_interval == 0):
             self._draw(runner, views, iteration)
 
     def hand_on(self, runner: Runner) -> None:
-        """Keep what is pending: a checkpoint may be written."""
+        """Keep what is pending for a checkpoint."""
         if is_main_process():
             self._fetch(runner)
 

@@ -13,7 +13,6 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from daseg.datasets.firewall import OPENED, count_opened, take_opened
-from daseg.hooks.checkpoint import checkpoint_is_due
 from daseg.registry import HOOKS
 from daseg.utils.files import atomic_write_text
 from daseg.utils.pseudo_labels import described, saw
@@ -74,10 +73,8 @@ class ReportHook(Hook):
         data_batch: Any = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
-        """Collect; add up over the processes where a checkpoint is about to be written."""
+        """Collect what was read."""
         self._collect(data_batch)
-        if checkpoint_is_due(runner) or self.is_last_train_iter(runner):
-            self.hand_on(runner)
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Take the time of the training up to here."""
@@ -93,10 +90,9 @@ class ReportHook(Hook):
         """Take the validation's time; keep its result."""
         self._take_time("validation_seconds")
         self.miou = (metrics or {}).get("mIoU", self.miou)
-        self._add_up(runner)  # the best checkpoint may be written now
 
     def hand_on(self, runner: Runner) -> None:
-        """Add up: a checkpoint may be written, and what the network has seen be asked for."""
+        """Add up over the processes, for a checkpoint or for who asks what the network has seen."""
         self._take_time("seconds")
         self._add_up(runner)
 

@@ -8,7 +8,6 @@ from mmengine.dist import all_gather_object, all_reduce, get_world_size
 from mmengine.hooks import RuntimeInfoHook
 from mmengine.runner import Runner
 
-from daseg.hooks.checkpoint import checkpoint_is_due
 from daseg.hooks.logger import LoggerHook
 from daseg.registry import HOOKS
 from daseg.utils.errors import TrainingDivergedError
@@ -40,13 +39,13 @@ class TrainLogHook(RuntimeInfoHook):
         data_batch: dict[str, Any] | None = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
-        """Keep the losses; hand them on when they are logged, and before a checkpoint."""
+        """Keep the losses; hand them on when they are logged."""
         if not self.pending:
             self.first = batch_idx
         self.pending.append(outputs or {})
         loggers = [hook for hook in runner.hooks if isinstance(hook, LoggerHook)]
         is_logged = any(hook.is_due(runner, batch_idx) for hook in loggers)
-        if is_logged or checkpoint_is_due(runner) or batch_idx + 1 == runner.max_iters:
+        if is_logged or batch_idx + 1 == runner.max_iters:
             self.flush(runner)
 
     def hand_on(self, runner: Runner) -> None:
