@@ -111,6 +111,7 @@ LOSSES = Registry("loss", locations=["daseg.losses"])
 OBJECTIVES = Registry("objective", locations=["daseg.objectives"])
 INFERENCES = Registry("inference", locations=["daseg.inference"])
 TRANSLATORS = Registry("translator", locations=["daseg.translation"])
+LAUNCHERS = Registry("launcher", locations=["daseg.study"])
 
 # Parts that mmengine's runner builds.
 MODELS = Registry("model", mm.MODELS, ["daseg.segmentor", "daseg.adaptation", "daseg.translation"])

@@ -11,7 +11,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from daseg.cli.arguments import add_world
-from daseg.utils.options import parse_pairs
+from daseg.utils.options import parse_cfg_options, parse_pairs
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -37,6 +37,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="cuda:0 cuda:1, or cpu (default: all GPUs; none: cpu)",
     )
     add("--jobs", type=int, metavar="N", help="jobs at a time (default: one a GPU, or a core)")
+    add("--launcher", metavar="NAME", help="local, slurm, or one of yours (default: as the study)")
+    add(
+        "--slurm",
+        **several,
+        default=[],
+        metavar="KEY=VALUE",
+        help="run the jobs on a Slurm cluster: partition=gpu time=600 gpus_per_node=1",
+    )
     add("--only-report", action="store_true", help="run nothing, report on what is there")
     add("--list", action="store_true", help="run nothing, check all, show the jobs")
     add_world(parser, real=True)
@@ -44,8 +52,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Run the study."""
-    from daseg.study import choose_devices, run_study
+    from daseg.study import run_study
 
+    options = dict(devices=args.devices, jobs=args.jobs) | parse_cfg_options(args.slurm, "--slurm")
     files = run_study(
         args.study,
         root=args.root,
@@ -53,7 +62,8 @@ def run(args: Namespace) -> None:
         num_seeds=args.seeds,
         rows=args.rows,
         given=parse_pairs(args.given, "--given"),
-        devices=choose_devices(args.devices, args.jobs),
+        launcher=args.launcher or ("slurm" if args.slurm else None),
+        launcher_options={key: value for key, value in options.items() if value is not None},
         only_report=args.only_report,
         only_list=args.list,
     )

@@ -1,11 +1,12 @@
-"""What can be known of a study before anything of it runs."""
+"""What is checked before a job runs: its config, its files, what has changed since it was made."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from daseg.study.changes import changes
-from daseg.study.jobs import Job, Key, Plan
+from daseg.study.jobs import Job, Key
+from daseg.study.plan import Plan
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.hints import hint
 from daseg.utils.progress import track
@@ -16,13 +17,13 @@ TESTED = ("test_dataloader", "test_evaluator")
 
 
 def check_plan(plan: Plan) -> None:
-    """Load every config, look for every folder and file, and for what was made otherwise before.
+    """Load every config, look for every folder and file, and for jobs made with other settings.
 
     Files that only finished jobs have needed may be gone.
 
     Raises:
         ConfigError: A config cannot be used, or an earlier run had other settings.
-        DataError: A folder or file is missing that nothing of the study makes.
+        DataError: A folder or file is missing that no job of the study makes.
     """
     missing: dict[str, str] = {}
     changed: dict[Key, str] = {}
@@ -42,9 +43,66 @@ def check_plan(plan: Plan) -> None:
     if folders:
         raise ConfigError(
             "made with other settings before, by another state of the config or of the study, or "
-            f"of what was made otherwise: {'; '.join(folders)}. Delete these folders to make them "
-            "again, or choose another --root"
+            f"from inputs that were made otherwise: {'; '.join(folders)}. Delete these folders to "
+            "make them again, or choose another --root"
         )
+
+
+def changes(job: Job) -> list[str]:
+    """Where its record differs: settings, and places of jobs whose results it was made from.
+
+    A setting that an older record does not have is not compared.
+
+    Raises:
+        DataError, ConfigError: The record or the config cannot be read.
+    """
+    record = job.record()
+    if "settings" not in record:
+        return []
+    before, now = record["settings"], job.settings
+    found = [key for key in _differing(before, now) if key in before and key != "needs"]
+    if job.placed(record.get("given", job.given) or "") != job.placed(job.given or ""):
+        found.append("--given")
+    needs = _differing(before.get("needs", now["needs"]), now["needs"])
+    again = _differing(record.get("made_of", job.made_of()), job.made_of())
+    return list(dict.fromkeys([*found, *needs, *again]))
+
+
+def refuse_changes(job: Job) -> None:
+    """Refuse a job that another process has begun or made meanwhile with other settings.
+
+    Raises:
+        ConfigError: Its record differs from what would be made now.
+    """
+    found = changes(job)
+    if found:
+        raise ConfigError(
+            f"{job.folder} was made meanwhile in another way ({', '.join(found)}): delete it to "
+            "make it again, or choose another --root"
+        )
+
+
+def refuse_edits(job: Job) -> None:
+    """Read its config again: what runs now must be what was checked, and is recorded.
+
+    Raises:
+        ConfigError: It is another one, or cannot be read any more.
+    """
+    if replace(job).settings != job.settings:  # a new job, which has loaded no config yet
+        raise ConfigError(
+            f"{job.step.config}, or what it is based on, was edited after the study had checked "
+            "it: put it back, or start the study again"
+        )
+
+
+def _changed(job: Job, before: Container[Key]) -> dict[Key, str]:
+    """Its folder, and what differs from its record; "" for one that is still to be made.
+
+    What needs one of those that changed ``before`` it has changed, too.
+    """
+    needs = [job.plan.jobs[key].place for key in job.needs if key in before]
+    found = list(dict.fromkeys([*changes(job), *needs]))
+    return {job.key: f"{job.folder} ({', '.join(found)})" if job.record() else ""} if found else {}
 
 
 def _check_commands(job: Job) -> None:
@@ -58,7 +116,7 @@ def _check_commands(job: Job) -> None:
 
 
 def _places(job: Job) -> Iterator[tuple[str, str]]:
-    """Files and folders that are named for it, with their places."""
+    """Files and folders that it names, each behind the place that names it."""
     step, settings = job.step, job.cfg._cfg_dict.to_dict()
     if job.given is not None:  # it is only tested
         settings = {"test_dataloader": settings["test_dataloader"]}
@@ -85,7 +143,7 @@ def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _gone(job: Job) -> dict[str, str]:
-    """What finished jobs have made for it, and somebody has removed."""
+    """The results of finished jobs that it needs, and somebody has removed."""
     needs = [job.plan.jobs[key] for key in job.needs]
     return {
         str(need.product()): f"{job} needs {need.product()}, which was made and is gone: delete "
@@ -95,12 +153,5 @@ def _gone(job: Job) -> dict[str, str]:
     }
 
 
-def _changed(job: Job, before: Container[Key]) -> dict[Key, str]:
-    """Its folder, and what is otherwise than in its record; "" for one that is still to be made.
-
-    What needs one of those that changed ``before`` it has changed, too.
-    """
-    needs = [job.plan.jobs[key].place for key in job.needs if key in before]
-    found = list(dict.fromkeys([*changes(job), *needs]))
-    folder = f"{job.folder} ({', '.join(found)})" if job.record() else ""
-    return {job.key: folder} if found else {}
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [key for key in {**now, **before} if before.get(key) != now.get(key)]

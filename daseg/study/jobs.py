@@ -1,25 +1,26 @@
-"""The jobs of a study: each step and row with each seed, in an order in which they can be made."""
+"""A job of a study: a step or row with one seed, its commands, and the record of its making."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmengine import Config
 
 from daseg.config.load import load_config
-from daseg.registry import did_you_mean
-from daseg.study.definition import REFERENCE, Step, Study
+from daseg.study.definition import REFERENCE, Step
 from daseg.study.runs import read_record
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.options import parse_cfg_options
 
-RECORD = "job.json"
+if TYPE_CHECKING:
+    from daseg.study.plan import Plan
+
 KEEP_ALL = {"default_hooks.checkpoint.max_keep_ckpts": -1}  # until it is known which are chosen
 Key = tuple[str, int]
 
@@ -29,8 +30,8 @@ class Job:
     """One step or row with one seed.
 
     Attributes:
-        step: What is made.
-        seed: Of its training.
+        step: The step or row.
+        seed: The seed of its training.
         folder: Where it is made.
         needs: The jobs that come before.
         plan: The plan that it belongs to.
@@ -42,17 +43,17 @@ class Job:
     needs: tuple[Key, ...]
     plan: "Plan"
 
+    def __str__(self) -> str:
+        return f"{self.step.name}, seed {self.seed}"
+
     @property
     def key(self) -> Key:
         """Name and seed."""
         return self.step.name, self.seed
 
-    def __str__(self) -> str:
-        return f"{self.step.name}, seed {self.seed}"
-
     @property
     def place(self) -> str:
-        """Its folder in that of the study."""
+        """Its folder, from that of the study."""
         return str(self.folder.relative_to(self.plan.root))
 
     def placed(self, text: str) -> str:
@@ -61,7 +62,7 @@ class Job:
 
     @property
     def given(self) -> str | None:
-        """The checkpoint that is there in the place of its training, and is only tested."""
+        """The checkpoint that was given in the place of its training, and is only tested."""
         return self.plan.given.get(self.step.name)
 
     @cached_property
@@ -70,13 +71,13 @@ class Job:
         return load_config(self.step.config, self.options(), world=self.plan.world)
 
     def options(self) -> dict[str, Any]:
-        """The overrides, with paths in the place of references."""
+        """The overrides of its config, with paths in the place of references."""
         options = {key: self.resolved(value) for key, value in self.step.cfg_options.items()}
         seeded = {"randomness.seed": self.seed} if self.step.tool == "train" else {}
         return seeded | (KEEP_ALL if self.step.is_row else {}) | options
 
     def resolved(self, value: Any) -> Any:
-        """A value, a new one, with the paths of what it refers to."""
+        """A copy of a value, with paths in the place of references."""
         if isinstance(value, Mapping):
             return {key: self.resolved(child) for key, child in value.items()}
         if isinstance(value, (list, tuple)):
@@ -89,10 +90,10 @@ class Job:
         """What others need of it: the last checkpoint of a training, or the images or labels.
 
         Raises:
-            ConfigError: It is a training, and its config has none.
+            ConfigError: It is a training whose config has none.
         """
         if self.step.tool != "train":
-            return self.folder / "out"  # a translator wants a folder of its own
+            return self.folder / "out"  # the tools need a folder of their own
         iterations = (self.cfg.get("train_cfg") or {}).get("max_iters")
         if not iterations:
             raise ConfigError(
@@ -103,31 +104,34 @@ class Job:
 
     def making(self) -> list[str]:
         """The command that makes it; the same command goes on where it was stopped."""
-        step = self.step
-        further = self.resolved(step.arguments)
+        step, further = self.step, self.resolved(self._arguments())
         if step.tool == "train":
-            return self.command("train", "--work-dir", str(self.folder), "--resume", *further)
+            return self._command("train", "--work-dir", str(self.folder), "--resume", *further)
         words = [self.resolved(step.checkpoint), "--out", str(self.product()), *further]
         if step.judge is not None:
             config, checkpoint = step.judge
             words += ["--segmentor", config, self.resolved(checkpoint)]
             words += ["--segmentor-world", self.plan.world] if self.plan.world else []
-        return self.command(step.tool, *words)
+        return self._command(step.tool.replace("_", "-"), *words)
 
     def testing(self, checkpoint: Path, out: Path) -> list[str]:
         """The command that tests a checkpoint."""
-        return self.command("test", str(checkpoint), "--out", str(out))
+        return self._command("test", str(checkpoint), "--out", str(out))
 
-    def command(self, tool: str, *words: str) -> list[str]:
-        """The arguments of ``daseg`` for a tool on its config."""
+    def _arguments(self) -> list[str]:
+        devices = self.step.devices
+        return [*self.step.arguments, *(["--gpus", str(devices)] if devices > 1 else [])]
+
+    def _command(self, command: str, *words: str) -> list[str]:
+        """The arguments of ``daseg``: a command, its config, further words, world and options."""
         world = ["--world", self.plan.world] if self.plan.world else []
         options = [_option(key, value) for key, value in self.options().items()]
         options = ["--cfg-options", *options] if options else []
-        return [tool.replace("_", "-"), self.step.config, *words, *world, *options]
+        return [command, self.step.config, *words, *world, *options]
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """What it depends on; not where it lies."""
+        """What its result depends on; not where it lies."""
         step, given = self.step, sorted(set(self.plan.given) & set(self.step.references()))
         needs = [self.plan.jobs[key] for key in self.needs]
         return dict(
@@ -135,7 +139,7 @@ class Job:
             config=step.config,
             config_sha256=_hash(self.placed(self.cfg.pretty_text)),
             checkpoint=step.checkpoint,
-            arguments=list(step.arguments),
+            arguments=self._arguments(),
             judge=list(step.judge or ()),
             given=given,
             given_paths={name: self.placed(self.plan.given[name]) for name in given},
@@ -148,7 +152,7 @@ class Job:
         return {need.place: need.record().get("made") for need in needs}
 
     def record(self) -> dict[str, Any]:
-        """What is known of an earlier making of it; of none, nothing.
+        """What is known of an earlier making of it; empty where there was none.
 
         Raises:
             DataError: The record cannot be read.
@@ -157,11 +161,11 @@ class Job:
 
     @property
     def state(self) -> str:
-        """As its record says: "to do", "running", "stopped", "failed" or "done"."""
+        """The state in its record: "to do", "queued", "running", "stopped", "failed" or "done"."""
         return self.record().get("state", "to do")
 
     def begin(self) -> None:
-        """Record that it is being made, how, and of what."""
+        """Record that it is being made, with which settings, and from what."""
         given = self.given and self.placed(self.given)
         how = dict(settings=self.settings, given=given, made_of=self.made_of())
         self.write(**how, state="running", commands=[], error=None)
@@ -169,7 +173,7 @@ class Job:
     def write(self, **changes: Any) -> None:
         """Change its record."""
         record = self.record() | changes
-        atomic_write_text(self.folder / RECORD, json.dumps(record, indent=2) + "\n")
+        atomic_write_text(self.folder / "job.json", json.dumps(record, indent=2) + "\n")
 
 
 def _hash(text: str) -> str:
@@ -185,88 +189,3 @@ def _option(key: str, value: Any) -> str:
             if type(read) is type(value) and read == value:
                 return option
     raise ConfigError(f"cfg_options {key}: {value!r} cannot be written on a command line")
-
-
-class Plan:
-    """All jobs of a study in a world.
-
-    Args:
-        study: The study.
-        root: Folder of all that is made.
-        world: "demo", "camvid"; None: the real one.
-        seeds: The seeds to run, the first ones of the study.
-        given: By name of a row or step, what is there already in its place: a checkpoint of a row,
-            which is then only tested, or of a step what it makes.
-        rows: Only these rows, and what they need. None: all.
-
-    Raises:
-        ConfigError: A name is unknown, jobs need each other in a circle, a config cannot be used.
-    """
-
-    def __init__(
-        self,
-        study: Study,
-        root: Path,
-        *,
-        world: str | None = None,
-        seeds: Sequence[int],
-        given: Mapping[str, str] | None = None,
-        rows: Sequence[str] | None = None,
-    ) -> None:
-        self.study, self.root, self.world, self.seeds = study, root, world, tuple(seeds)
-        self.given = dict(given or {})
-        self.steps = {
-            step.name: step.in_world(world)
-            for step in (*study.steps.values(), *study.rows.values())
-        }
-        for name in (*self.given, *(rows or ())):
-            if name not in self.steps:
-                known = did_you_mean(name, self.steps) or f"; there are {', '.join(self.steps)}"
-                raise ConfigError(f"{study.name} has no row or step {name!r}{known}")
-        self.jobs: dict[Key, Job] = {}
-        wanted = rows if rows is not None else list(study.rows)
-        for seed in self.seeds:
-            for name in wanted:
-                self._add(name, seed, ())
-        self.jobs = {job.key: job for job in sorted(self.jobs.values(), key=self._urgency)}
-
-    def _urgency(self, job: Job) -> tuple[int, int]:
-        """A whole seed first: it is a report already. Then what most of the others wait for."""
-        return self.study.seeds.index(job.seed), -len(self._waiting_for(job.key))
-
-    def _waiting_for(self, key: Key) -> set[Key]:
-        direct = {job.key for job in self.jobs.values() if key in job.needs}
-        return direct.union(*map(self._waiting_for, direct))
-
-    def _add(self, name: str, seed: int, above: tuple[str, ...]) -> Key:
-        """Add a job behind those that it needs."""
-        if name in above:
-            raise ConfigError(
-                f"{self.study.name}: {' needs '.join((*above[above.index(name) :], name))}"
-            )
-        step = self.steps[name]
-        seed = self.seed_of(name, seed)
-        given = name in self.given
-        if (name, seed) not in self.jobs and (step.is_row or not given):
-            references = [each for each in step.references() if each not in self.given]
-            needs = [] if given else [self._add(r, seed, (*above, name)) for r in references]
-            self.jobs[name, seed] = self._job(name, seed, needs)
-        return name, seed
-
-    def _job(self, name: str, seed: int, needs: Sequence[Key] = ()) -> Job:
-        step = self.steps[name]
-        folder = self.root / ("runs" if step.is_row else "steps") / name / f"seed_{seed}"
-        return Job(step, seed, folder, tuple(needs), self)
-
-    def seed_of(self, name: str, seed: int) -> int:
-        """The seed with which a row or step is made that one of this seed needs."""
-        once = self.steps[name].once or name in self.given
-        return self.study.seeds[0] if once else seed
-
-    def product(self, name: str, seed: int) -> Path:
-        """What a row or step makes, or what is given in its place."""
-        if name in self.given:
-            return Path(self.given[name])
-        key = name, self.seed_of(name, seed)
-        # A row that is only tested names in its config what nobody has to make.
-        return (self.jobs.get(key) or self._job(*key)).product()

@@ -1,4 +1,4 @@
-"""Run what is missing of a study, and write its report: what ``tools/study.py`` does."""
+"""Run what is missing of a study, and write its report: what ``daseg study`` does."""
 
 import json
 import sys
@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prettytable import PrettyTable
 
 from daseg.study.check import check_plan
-from daseg.study.jobs import Plan
-from daseg.study.processes import Processes, StudyError, note_stopped, state_of
+from daseg.study.launchers import Launcher, build_launcher
+from daseg.study.making import StudyError, note_stopped, state_of
+from daseg.study.plan import Plan
 from daseg.study.queue import Queue
-from daseg.study.reading import read_study
+from daseg.study.reading import JSON, read_study
 from daseg.study.report import summary, write_report
 from daseg.utils.errors import ConfigError, DataError, UserError, WriteError
 from daseg.utils.files import atomic_write_text
@@ -29,20 +31,23 @@ def run_study(
     num_seeds: int | None = None,
     rows: Sequence[str] | None = None,
     given: Mapping[str, str] | None = None,
-    devices: Sequence[str] = ("cpu",),
+    launcher: Launcher | str | None = None,
+    launcher_options: Mapping[str, Any] | None = None,
     only_report: bool = False,
     only_list: bool = False,
 ) -> list[Path]:
     """Make what is missing of a study; write its report.
 
     Args:
-        path: The study's file.
+        path: The study's file, or the name of one of daseg's.
         root: Folder of all that is made; None: ``work_dirs/studies/NAME/WORLD``.
-        world: Run it in a small world, "demo" or "camvid"; None: the real one.
+        world: A small world to run it in, "demo" or "camvid"; None: the real data.
         num_seeds: How many of the study's seeds, the first ones; None: all.
         rows: Only these rows, and what they need.
-        given: By name of a row or step what is there already in its place.
-        devices: One process at a time runs on each: "cpu", "cuda:0", ...
+        given: By name of a row or step what is given in its place.
+        launcher: Runs the jobs, or the name of one in `LAUNCHERS`; None: the one that the study's
+            file states, or without one `Local`.
+        launcher_options: Arguments of the launcher that take the place of the file's.
         only_report: Run nothing; report on what is there.
         only_list: Run nothing and write nothing; check all, and print the jobs and their states.
 
@@ -65,27 +70,30 @@ def run_study(
     plan = Plan(study, root, world=world, seeds=seeds, given=given, rows=rows)
     if not only_report:
         check_plan(plan)
-    elif not (root / "study.json").is_file():
+    elif not (root / JSON).is_file():
         raise DataError(f"--only-report: nothing of the study is in {root} (--root, --world)")
     if only_list:
         print(_listed(plan))
         return []
+    queue = None
+    if not only_report:
+        built = build_launcher(study.launcher, launcher, launcher_options)
+        for job in plan.jobs.values():
+            built.check(job)
+        queue = Queue(plan.jobs, built, partial(print, flush=True))  # at once into a file, too
     tested = tuple(name for name in study.rows if name in plan.given)
     content = replace(study, world=world or "real", seeds=seeds, given=tested).content()
-    with _writing(str(root / "study.json")):
-        atomic_write_text(root / "study.json", json.dumps(content, indent=2) + "\n")
-    show = partial(print, flush=True)  # at once into a file, too
-    processes = Processes(devices, show)
-    queue = Queue(plan.jobs, processes.run, len(devices), stop=processes.stop, show=show)
+    with _writing(str(root / JSON)):
+        atomic_write_text(root / JSON, json.dumps(content, indent=2) + "\n")
     try:
-        if not only_report:
+        if queue:
             queue.work()
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on where it was", file=sys.stderr)
         raise
     finally:
         files = _report(plan, _failures(queue))
-    if queue.failed:
+    if queue and queue.failed:
         raise StudyError(_failures(queue))
     return files
 
@@ -107,7 +115,7 @@ def _report(plan: Plan, failures: str) -> list[Path]:
 
 @contextmanager
 def _writing(what: str) -> Iterator[None]:
-    """Say of an error of the disk what is left of the study."""
+    """Say with an error of the disk what is left of the study."""
     left = "What was made is whole: the same command goes on"
     try:
         yield
@@ -125,9 +133,9 @@ def _listed(plan: Plan) -> str:
     return table.get_string()
 
 
-def _failures(queue: Queue) -> str:
+def _failures(queue: Queue | None) -> str:
     """What failed; "" for nothing."""
-    if not queue.failed:
+    if queue is None or not queue.failed:
         return ""
     lines = [f"{len(queue.failed)} of {len(queue.jobs)} jobs failed:"]
     lines += [f"{queue.jobs[key]}: {error}" for key, error in queue.failed.items()]

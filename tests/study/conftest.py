@@ -123,6 +123,6 @@ def fake_tools(tmp_path, monkeypatch):
     """Tools that write checkpoints without training."""
     program = tmp_path / "fake_daseg.py"
     program.write_text(RUN_FAKE)
-    monkeypatch.setattr("daseg.study.processes.PROGRAM", (sys.executable, str(program)))
+    monkeypatch.setattr("daseg.study.making.PROGRAM", (sys.executable, str(program)))
     for tool, code in FAKE.items():
         (tmp_path / f"{tool}.py").write_text(code)

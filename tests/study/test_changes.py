@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from daseg.study import read_study
-from daseg.study.changes import changes
-from daseg.study.check import check_plan
-from daseg.study.jobs import Job, Plan
-from daseg.study.processes import Processes
+from daseg.study.check import changes, check_plan
+from daseg.study.jobs import Job
+from daseg.study.launchers import Local
+from daseg.study.plan import Plan
 from daseg.utils.errors import ConfigError
 
 ALONE = "steps.clear()\nrows[:] = rows[1:2]\nclaims.clear()\n"
@@ -115,7 +115,7 @@ def test_what_was_made_again_is_not_what_others_were_made_of(study_file, tmp_pat
     finish(plan.jobs["first", 1], made="tomorrow")
     assert refused(plan) == stale
     with pytest.raises(ConfigError, match=r"student/seed_1 was made meanwhile .*\(steps/first/se"):
-        Processes(["cpu"]).run(plan.jobs["student", 1], 0)
+        Local(["cpu"]).run(plan.jobs["student", 1], ["cpu"])
 
 
 def test_another_file_that_is_given_is_noticed(study_file, tmp_path):
@@ -162,18 +162,17 @@ def edit(job: Job) -> None:
 
 
 def commands(monkeypatch, code: str) -> None:
-    monkeypatch.setattr("daseg.study.processes.PROGRAM", (sys.executable, "-c", code))
-    monkeypatch.setattr(Processes, "_test_chosen", lambda *_: None)
+    monkeypatch.setattr("daseg.study.making.PROGRAM", (sys.executable, "-c", code))
 
 
 def test_a_config_that_was_edited_after_the_check_is_not_run(alone, monkeypatch):
     commands(monkeypatch, "")
     edit(alone)
     with pytest.raises(ConfigError, match=r"tiny\.py, or what .* was edited after .* put it back"):
-        Processes(["cpu"]).run(alone, 0)
+        Local(["cpu"]).run(alone, ["cpu"])
     assert alone.record() == {}, "nothing has to be deleted"
     alone = plan_of(alone.folder.parents[3] / "small.py", alone.plan.root).jobs["plain", 1]
-    assert Processes(["cpu"]).run(alone, 0) == ("done", True), "as it is now"
+    assert Local(["cpu"]).run(alone, ["cpu"]) == ("done", True), "as it is now"
 
 
 def test_a_config_that_is_edited_while_it_trains_is_not_tested(alone, monkeypatch):
@@ -182,12 +181,12 @@ def test_a_config_that_is_edited_while_it_trains_is_not_tested(alone, monkeypatc
     training = f"open({str(config)!r}, 'a').write('\\ntrain_cfg.update(val_interval=3)\\n')"
     commands(monkeypatch, f"import sys; print(sys.argv[1])\nif sys.argv[1] == 'train': {training}")
     with pytest.raises(ConfigError, match="was edited after"):
-        Processes(["cpu"]).run(alone, 0)
+        Local(["cpu"]).run(alone, ["cpu"])
     assert (alone.folder / "log.txt").read_text() == "train\n"
     assert alone.state == "failed"
     config.write_text(before)
     commands(monkeypatch, "")
-    assert Processes(["cpu"]).run(alone, 0) == ("done", True)
+    assert Local(["cpu"]).run(alone, ["cpu"]) == ("done", True)
 
 
 @pytest.mark.parametrize("state", ["done", "stopped"])
@@ -200,7 +199,7 @@ def test_what_another_study_has_made_otherwise_is_not_there_already(
     alone.write(state=state)
     before = alone.record()
     with pytest.raises(ConfigError, match=r"plain/seed_1 was made meanwhile .* \(config_sha256\)"):
-        Processes(["cpu"]).run(alone, 0)
+        Local(["cpu"]).run(alone, ["cpu"])
     assert alone.record() == before
 
 
@@ -209,7 +208,7 @@ def test_what_a_job_was_made_of_is_recorded(study_file, tmp_path, fake_tools):
     plan = plan_of(study, tmp_path / "out", rows=["student"])
     first, student = plan.jobs["first", 1], plan.jobs["student", 1]
     for job in (first, student):
-        assert Processes(["cpu"]).run(job, 0) == ("done", True)
+        assert Local(["cpu"]).run(job, ["cpu"]) == ("done", True)
     made = first.record()["made"]
     assert made < student.record()["made"]
     assert student.record()["made_of"] == {"steps/first/seed_1": made}

@@ -7,7 +7,7 @@ import pytest
 
 from daseg.study import read_study
 from daseg.study.check import check_plan
-from daseg.study.jobs import Plan
+from daseg.study.plan import Plan
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.options import parse_cfg_options
 

@@ -14,14 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from daseg.study import StudyError, choose_devices, run_study
-from daseg.study.jobs import Job, Plan
-from daseg.study.processes import Processes, note_stopped, state_of
-from daseg.study.queue import Elsewhere
+from daseg.evaluation import ProtocolCard
+from daseg.study import Local, StudyError, run_study
+from daseg.study.jobs import Job
+from daseg.study.making import JobLockedError, note_stopped, state_of
+from daseg.study.plan import Plan
 from daseg.study.reading import read_study
 from daseg.utils.errors import ConfigError, DataError
 
 ROOT = Path(__file__).parents[2]
+ONE = Local(["cpu"])  # a job at a time
 PLAIN = "steps.clear()\nrows[:] = rows[1:2]\nclaims.clear()\nseeds = [1]\n"
 
 
@@ -33,71 +35,69 @@ def job(study_file, tmp_path) -> Job:
 
 def commands(monkeypatch, code: str) -> None:
     """Let every command of a job run this code; ``sys.argv[1]`` says which it stands for."""
-    monkeypatch.setattr("daseg.study.processes.PROGRAM", (sys.executable, "-c", code))
+    monkeypatch.setattr("daseg.study.making.PROGRAM", (sys.executable, "-c", code))
 
 
 def test_a_job_that_ends_well(job, monkeypatch):
     commands(monkeypatch, "import sys, os; print(sys.argv[1], os.environ['OMP_NUM_THREADS'])")
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(Processes, "_test_chosen", lambda *_: None)
-    assert Processes(["cpu", "cpu"]).run(job, 1) == ("done", True)
+    assert Local(["cpu"], jobs=2).run(job, ["cpu"]) == ("done", True)
     record = job.record()
     assert record["state"] == "done"
     assert set(record["seconds"]) == {"make", "test"}
     assert record["settings"] == job.settings
     assert (job.folder / "log.txt").read_text() == "train 2\ntest 2\n"
-    assert Processes(["cpu"]).run(job, 0) == ("is there already", False)
+    assert Local(["cpu"]).run(job, ["cpu"]) == ("is there already", False)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     job.write(state="failed")
-    Processes(["cpu"]).run(job, 0)
+    Local(["cpu"]).run(job, ["cpu"])
     assert (job.folder / "log.txt").read_text().endswith("train 3\ntest 3\n"), "as it was set"
 
 
 def test_a_command_that_fails(job, monkeypatch):
     commands(monkeypatch, "import sys; print('what went wrong'); sys.exit(3)")
     with pytest.raises(StudyError, match=r"(?s)ended with 3:.*log\.txt.*  what went wrong"):
-        Processes(["cpu"]).run(job, 0)
+        Local(["cpu"]).run(job, ["cpu"])
     assert job.record()["state"] == "failed"
     assert "what went wrong" in job.record()["error"]
     commands(monkeypatch, "")
-    monkeypatch.setattr(Processes, "_test_chosen", lambda *_: None)
-    Processes(["cpu"]).run(job, 0)
+    Local(["cpu"]).run(job, ["cpu"])
     assert (job.record()["state"], job.record()["error"]) == ("done", None), "tried again"
 
 
 def test_each_gpu_is_the_only_one_that_its_job_sees(job, monkeypatch):
     commands(monkeypatch, "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])")
-    monkeypatch.setattr(Processes, "_test_chosen", lambda *_: None)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    Processes(["cuda:0", "cuda:3"]).run(job, 1)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    Local(["cuda:0", "cuda:3"]).run(job, ["cuda:3"])
     assert (job.folder / "log.txt").read_text() == "3\n3\n"
 
 
 def test_gpus_are_counted_among_the_visible_ones(job, monkeypatch):
     commands(monkeypatch, "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])")
-    monkeypatch.setattr(Processes, "_test_chosen", lambda *_: None)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-7e")
-    Processes(["cuda:0", "cuda:1"]).run(job, 1)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    Local(["cuda:0", "cuda:1"]).run(job, ["cuda:1"])
     assert (job.folder / "log.txt").read_text() == "GPU-7e\n" * 2
 
 
 def test_how_many_jobs_at_a_time_and_where(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 64)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    assert choose_devices() == ["cpu"] * 4
-    assert choose_devices(jobs=9) == ["cpu"] * 9
+    assert Local().slots == ["cpu"] * 4
+    assert Local(jobs=9).slots == ["cpu"] * 9
     with pytest.raises(ConfigError, match=r"--devices cuda:0: there are cpu$"):
-        choose_devices(["cuda:0"])
+        Local(["cuda:0"])
     with pytest.raises(ConfigError, match="--jobs 0: at least one"):
-        choose_devices(jobs=0)
+        Local(jobs=0)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
-    assert choose_devices() == ["cuda:0", "cuda:1", "cuda:2"]
-    assert choose_devices(jobs=2) == ["cuda:0", "cuda:1"]
-    assert choose_devices(["cuda:2", "cpu"], jobs=3) == ["cuda:2", "cpu", "cuda:2"]
+    assert Local().slots == ["cuda:0", "cuda:1", "cuda:2"]
+    assert Local(jobs=2).slots == ["cuda:0", "cuda:1"]
+    assert Local(["cuda:2", "cpu"], jobs=3).slots == ["cuda:2", "cpu", "cuda:2"]
     for wrong in ("0", "cuda", "cuda:3", "gpu"):
         with pytest.raises(ConfigError, match=f"{wrong}: there are cpu, cuda:0, cuda:1, cuda:2"):
-            choose_devices([wrong])
+            Local([wrong])
 
 
 LIVES_ON = """
@@ -109,12 +109,11 @@ print(subprocess.Popen(['sleep', '600'], close_fds=False).pid)
 def test_a_job_stays_locked_while_a_process_of_it_lives_on(job, monkeypatch):
     """As where the study was killed with -9, and its training was not."""
     commands(monkeypatch, LIVES_ON)
-    monkeypatch.setattr(Processes, "_test_chosen", lambda *_: None)
-    assert Processes(["cpu"]).run(job, 0) == ("done", True)
+    assert Local(["cpu"]).run(job, ["cpu"]) == ("done", True)
     job.write(state="running")
     try:
-        with pytest.raises(Elsewhere):
-            Processes(["cpu"]).run(job, 0)
+        with pytest.raises(JobLockedError):
+            Local(["cpu"]).run(job, ["cpu"])
         note_stopped(job)
         assert (state_of(job), job.state) == ("running", "running")
     finally:
@@ -124,7 +123,7 @@ def test_a_job_stays_locked_while_a_process_of_it_lives_on(job, monkeypatch):
     assert job.state == "running", "asking changes nothing"
     note_stopped(job)
     assert job.state == "stopped"
-    assert Processes(["cpu"]).run(job, 0) == ("done", True)
+    assert Local(["cpu"]).run(job, ["cpu"]) == ("done", True)
     for pid in (job.folder / "log.txt").read_text().split()[2:]:
         os.kill(int(pid), signal.SIGKILL)
 
@@ -152,38 +151,40 @@ def test_a_stop_ends_what_ignores_ctrl_c(job, monkeypatch):
         "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "print('begun', flush=True)\ntime.sleep(60)",
     )
-    processes, log = Processes(["cpu"]), job.folder / "log.txt"
+    launcher, log = Local(["cpu"]), job.folder / "log.txt"
     with ThreadPoolExecutor() as pool:
-        running = pool.submit(processes.run, job, 0)
+        running = pool.submit(launcher.run, job, ["cpu"])
         wait_until(lambda: log.is_file() and "begun" in log.read_text())
-        processes.stop()
+        launcher.stop()
         with pytest.raises(StudyError, match="ended with -15"):
             running.result(120)
     assert job.state == "stopped"
     with pytest.raises(StudyError, match=r"^stopped$"):
-        processes.run(job, 0)
+        launcher.run(job, ["cpu"])
 
 
 def test_a_command_that_starts_while_all_are_stopped_is_ended(job, monkeypatch):
     commands(monkeypatch, "import time; time.sleep(60)")
-    processes, popen = Processes(["cpu"]), subprocess.Popen
+    launcher, popen = Local(["cpu"]), subprocess.Popen
 
     def started(*args, **options):
         child = popen(*args, **options)
-        processes.stop()  # as another thread may at this moment
+        launcher.stop()  # as another thread may at this moment
         return child
 
     monkeypatch.setattr("subprocess.Popen", started)
     with pytest.raises(StudyError, match="ended with -15"):
-        processes.run(job, 0)
+        launcher.run(job, ["cpu"])
 
 
-def test_a_result_without_a_number(job, monkeypatch):
+@pytest.mark.parametrize(("miou", "words"), [(None, "done"), (31.25, "done, mIoU 31.2")])
+def test_the_result_is_said(job, monkeypatch, miou, words):
     commands(monkeypatch, "")
-    monkeypatch.setattr(Processes, "_test_chosen", lambda *_: None)
     (job.folder / "test").mkdir(parents=True)
-    (job.folder / "test/results.json").write_text('{"mIoU": null}')
-    assert Processes(["cpu"]).run(job, 0) == ("done", True)
+    (job.folder / "test/results.json").write_text(json.dumps(dict(mIoU=miou, IoU={})))
+    ProtocolCard("a.py", "0", "iter_6.pth", "1", iteration=6).save(job.folder / "test")
+    assert Local(["cpu"]).run(job, ["cpu"]) == (words, True)
+    assert Local(["cpu"]).run(job, ["cpu"])[0] == words.replace("done", "is there already")
 
 
 SHORT = """
@@ -207,7 +208,7 @@ def test_a_study_with_a_job_that_fails(study_file, tmp_path, fake_tools, capsys)
     with pytest.raises(
         StudyError, match=r"(?s)^1 of 3 jobs failed:\nplain, seed 1: daseg train.*such rate"
     ):
-        run_study(study_file(SHORT + BROKEN), root=root)
+        run_study(study_file(SHORT + BROKEN), root=root, launcher=ONE)
     assert states(root) == {"student": "done", "first": "done", "plain": "failed"}
     assert json.loads((root / "study.json").read_text())["title"] == "A small study"
     assert "A small study" in (root / "report.md").read_text()
@@ -221,11 +222,11 @@ def test_a_study_with_a_job_that_fails(study_file, tmp_path, fake_tools, capsys)
     assert "student, seed 1: done, took" in printed
     assert "plain, seed 1: FAILED" in printed
     with pytest.raises(StudyError, match=r"1 of 3 jobs failed"):
-        run_study(study_file(SHORT + BROKEN), root=root)
+        run_study(study_file(SHORT + BROKEN), root=root, launcher=ONE)
     assert "student, seed 1: is there already" in capsys.readouterr().out
     (root / "runs/student/seed_1/report.json").write_text("{")
     with pytest.raises(StudyError, match=r"(?s)1 of 3 jobs failed.*no such rate.*report\.json"):
-        run_study(study_file(SHORT + BROKEN), root=root)
+        run_study(study_file(SHORT + BROKEN), root=root, launcher=ONE)
 
 
 def test_a_list_of_the_jobs_and_a_report_alone(study_file, tmp_path, fake_tools, capsys):
@@ -245,7 +246,7 @@ def test_a_list_of_the_jobs_and_a_report_alone(study_file, tmp_path, fake_tools,
     assert own.read_text() == "mine"
     with pytest.raises(ConfigError, match=r"--seeds 9: a number from 1 to 1, of the seeds in .*sm"):
         run_study(file, root=root, num_seeds=9)
-    run_study(file, root=root, rows=["plain"])
+    run_study(file, root=root, rows=["plain"], launcher=ONE)
     assert states(root) == {"plain": "done"}
     plan = Plan(read_study(file), root, seeds=[1])
     plan.jobs["plain", 1].write(state="running")
@@ -265,7 +266,7 @@ def states(root: Path) -> dict[str, str]:
 @pytest.mark.slow
 def test_a_study_from_its_file_to_its_report(study_file, tmp_path, capsys):
     root = tmp_path / "out"
-    run_study(study_file(SHORT), root=root)
+    run_study(study_file(SHORT), root=root, launcher=ONE)
     assert states(root) == {"student": "done", "first": "done", "plain": "done"}
     student = root / "runs/student/seed_1"
     log = (student / "log.txt").read_text()
