@@ -98,6 +98,7 @@ class TimmBackbone(Backbone):
         arguments = dict(model_args or {})
         if output_stride < 32:
             arguments["output_stride"] = output_stride
+        self.arguments = dict(arguments)
         if out_indices is not None:
             arguments["out_indices"] = tuple(out_indices)
         self.model = self.extractor(arguments, final_norm, weights)
@@ -140,8 +141,7 @@ class TimmBackbone(Backbone):
                 tokens = isinstance(model, getter) or "NHWC" in layout(model)
                 if final_norm is False or not (final_norm or tokens):
                     return model
-                options = {k: v for k, v in arguments.items() if k != "out_indices"}
-                whole = create(self.model_name, options | pretrained)
+                whole = create(self.model_name, self.arguments | pretrained)
                 if hasattr(whole, "norm") and hasattr(whole, "forward_intermediates"):
                     return getter(whole, out_indices=model.feature_info.out_indices, norm=True)
         except (OSError, RuntimeError, TypeError, AttributeError, AssertionError) as error:
@@ -230,6 +230,19 @@ class TimmBackbone(Backbone):
                     f"{channels} channels of about {[side // stride for side in size]}"
                 )
         return ""
+
+    def layer_depths(self) -> dict[str, int]:
+        """The layer of each parameter, counted from the image, as timm groups them."""
+        timm = import_module("timm.models")
+        whole = create(self.model_name, self.arguments)
+        layers = timm.group_parameters(whole, whole.group_matcher(coarse=False), reverse=True)
+        # timm's extractors write some dots of a name as underscores.
+        depths = {name.replace(".", "_"): depth for name, depth in layers.items()}
+        names = [name for name, _ in self.model.named_parameters()]
+        own = {n: depths[n.removeprefix("model.").replace(".", "_")] for n in names}
+        # The final norm belongs to the last layer that is left.
+        last = max(depth for name, depth in own.items() if not name.startswith("model.norm."))
+        return {f"model.{name}": min(depth, last) for name, depth in own.items()}
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Map normalised images (N,3,H,W) to feature maps (N,C,h,w), fine to coarse.

@@ -10,7 +10,7 @@ from daseg.registry import did_you_mean
 from daseg.utils.errors import ConfigError
 
 # Dicts without a type that take keys which a config need not state.
-OPEN = re.compile(r"\w+_dataloader|optim_wrapper\.\w+(\.lr_mult)?|randomness|env_cfg")
+OPEN = re.compile(r"\w+_dataloader|optim_wrapper\.\w+(\.(lr|decay)_mult)?|randomness|env_cfg")
 
 
 def is_whole(value: Any) -> bool:

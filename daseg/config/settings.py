@@ -42,7 +42,8 @@ LOOPS = dict(
 )
 LOADER_KEYS = frozenset(inspect.signature(DataLoader.__init__).parameters) - {"self"}
 # Of one network's optimizer, beside the keys of the wrapper; see `daseg.engine.optim`.
-NETWORK_KEYS = ("optimizer", "lr_mult", "no_norm_decay", "emulate_duplicate_groups")
+GROUP_KEYS = ("lr_mult", "decay_mult", "layer_decay", "no_norm_decay")
+NETWORK_KEYS = ("optimizer", *GROUP_KEYS, "emulate_duplicate_groups")
 # What mmengine would leave to chance, or fail on.
 LOADER_NEEDS = dict(
     dataset="for example dict(type='GTA5', root=...)",

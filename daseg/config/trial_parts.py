@@ -13,7 +13,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
 
 from daseg import registry as own
-from daseg.config.argument_types import types_of
+from daseg.config.argument_types import fits, types_of
 from daseg.config.look_up import find
 from daseg.config.monitors import hooks_of
 from daseg.config.schedules import schedulers
@@ -56,9 +56,13 @@ def _trained(network: dict[str, Any]) -> OptimWrapper:
     for key in ("lr", "weight_decay"):
         if isinstance(cfg.get(key), float) and not math.isfinite(cfg[key]):
             raise ValueError(f"optimizer.{key} is {cfg[key]}")
-    for key, factor in (network.get("lr_mult") or {}).items():
-        if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not factor >= 0:
-            raise ValueError(f"lr_mult.{key} has to be a number of at least 0, not {factor!r}")
+    for option in ("lr_mult", "decay_mult"):
+        for key, factor in (network.get(option) or {}).items():
+            if not fits(factor, float) or not factor >= 0:
+                raise ValueError(f"{option}.{key} has to be a number of at least 0, not {factor!r}")
+    layer_decay = network.get("layer_decay", 1.0)
+    if not fits(layer_decay, float) or not 0 < layer_decay <= 1:
+        raise ValueError(f"layer_decay has to be above 0 and at most 1, not {layer_decay!r}")
     optimizer = own.OPTIMIZERS.build(cfg | {"params": weights})
     wrapper = OptimWrapper(optimizer, clip_grad=network.get("clip_grad"))
     for weight in weights:

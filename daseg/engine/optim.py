@@ -8,13 +8,9 @@ import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-from daseg.engine.duplicates import times_listed
-from daseg.registry import (
-    OPTIM_WRAPPER_CONSTRUCTORS,
-    OPTIM_WRAPPERS,
-    OPTIMIZERS,
-    did_you_mean,
-)
+from daseg.config.settings import GROUP_KEYS
+from daseg.engine.param_groups import parameter_groups
+from daseg.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from daseg.utils.errors import ConfigError
 
 
@@ -29,11 +25,11 @@ class OptimizersByNetwork:
                 lr_mult=dict(head=10, aux_head=10)))
 
     The keys of a network are those of the optimizer wrapper (``type``, ``clip_grad``, ``dtype``),
-    and ``optimizer``; ``lr_mult``: learning-rate factor by child module, ``'backbone.layer4'``;
-    ``no_norm_decay``: True leaves biases and normalisation weights without weight decay;
-    ``emulate_duplicate_groups``: True updates each weight of a ResNet's blocks as often a step as
-    AdaptSegNet's optimizer, which is given them three or four times (`RepeatedSGD`). Parameters
-    that share their factors share a group, so that the optimizer runs fused.
+    and ``optimizer``; ``lr_mult``, ``decay_mult``, ``layer_decay`` and ``no_norm_decay`` as in
+    `parameter_groups`; ``emulate_duplicate_groups``: True updates each weight of a ResNet's blocks
+    as often a step as AdaptSegNet's optimizer, which is given them three or four times
+    (`RepeatedSGD`). Parameters that share their factors share a group, so that the optimizer runs
+    fused.
 
     Args:
         optim_wrapper_cfg: Networks and their settings, as above.
@@ -83,59 +79,12 @@ def build_optimizer(network: nn.Module, cfg: dict[str, Any]) -> OptimWrapper:
         getattr(network, "module", network),
         lr=optimizer["lr"],
         weight_decay=optimizer.get("weight_decay"),
-        lr_mult=settings.pop("lr_mult", {}),
-        no_norm_decay=settings.pop("no_norm_decay", False),
         duplicates=duplicates,
+        **{key: settings.pop(key) for key in GROUP_KEYS if key in settings},
     )
     return OPTIM_WRAPPERS.build(
         settings, optimizer=OPTIMIZERS.build(optimizer | {"params": groups})
     )
-
-
-def parameter_groups(
-    network: nn.Module,
-    *,
-    lr: float,
-    weight_decay: float | None = None,
-    lr_mult: dict[str, float] | None = None,
-    no_norm_decay: bool = False,
-    duplicates: bool = False,
-) -> list[dict[str, Any]]:
-    """Group the trainable parameters by learning rate and weight decay.
-
-    The first group is the one at the base rate, whose rate the log shows. A ``weight_decay`` of
-    None leaves the optimizer its default.
-
-    Raises:
-        ConfigError: A key of ``lr_mult`` names no child with trainable parameters.
-    """
-    lr_mult = lr_mult or {}
-    groups: dict[tuple[float, bool, int], list[nn.Parameter]] = {(1.0, True, 1): []}
-    unused = set(lr_mult)
-    for name, parameter in network.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        owners = [key for key in lr_mult if f"{name}.".startswith(f"{key}.")]
-        unused -= set(owners)
-        factor = lr_mult[max(owners, key=len)] if owners else 1.0
-        decays = not (no_norm_decay and parameter.ndim <= 1)
-        repeats = times_listed(name) if duplicates else 1
-        groups.setdefault((float(factor), decays, repeats), []).append(parameter)
-    if unused:
-        word = min(unused)
-        children = [name for name, _ in network.named_children()]
-        raise ConfigError(
-            f"optim_wrapper: lr_mult names {word!r}, which has no trainable parameter"
-            f"{did_you_mean(word, children)} (children: {', '.join(children)})"
-        )
-    # Where nothing is stated, the optimizer's own default decay holds.
-    own = {} if weight_decay is None else dict(weight_decay=weight_decay)
-    return [
-        dict(params=parameters, lr=lr * factor, **(own if decays else dict(weight_decay=0.0)))
-        | (dict(repeats=repeats) if duplicates else {})
-        for (factor, decays, repeats), parameters in groups.items()
-        if parameters
-    ]
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -179,8 +128,8 @@ class AmpOptimWrapper(OptimWrapper):
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
         """Back-propagate the loss, scaled where the precision needs it.
 
-        Each gradient has the precision of what it is of. Under autocast that of a gradient penalty,
-        which is computed in float32, would be convolved in 16 bits on CUDA.
+        Each gradient has the precision of its tensor. Under autocast the gradients of a gradient
+        penalty, which is computed in float32, would be convolved in 16 bits on CUDA.
         """
         with torch.autocast(self.device_type, enabled=False):
             super().backward(self.scaler.scale(loss), **kwargs)
@@ -201,6 +150,6 @@ class AmpOptimWrapper(OptimWrapper):
         """Restore what `state_dict` returned."""
         state_dict = dict(state_dict)
         scale = state_dict.pop("loss_scaler", None)
-        if scale:  # of a bfloat16 run there is none
+        if scale:  # a bfloat16 run has none
             self.scaler.load_state_dict(scale)
         super().load_state_dict(state_dict)

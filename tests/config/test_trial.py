@@ -141,6 +141,14 @@ TRIED = {
     ),
     "betas_range": (f"{SGD} = dict(type='Adam', lr=1e-3, betas=(0.9, 2.0))", "Invalid beta"),
     "lr_mult": ("optim_wrapper['segmentor']['lr_mult']['head'] = '10'", "lr_mult.head has to be"),
+    "decay_mult": (
+        "optim_wrapper['segmentor']['decay_mult'] = dict(a=-1)",
+        "decay_mult.a has to",
+    ),
+    "layer_decay": (
+        "optim_wrapper['segmentor']['layer_decay'] = 1.5",
+        "layer_decay has to be",
+    ),
     "clip": ("optim_wrapper['segmentor']['clip_grad'] = dict(max=1)", "optim_wrapper.segmentor: "),
     "power": ("param_scheduler[0]['power'] = 'x'", "param_scheduler.0.power: has to be a number"),
     "begin": ("param_scheduler[0].update(begin=9, end=3)", "end=3 has to be above begin=9"),
