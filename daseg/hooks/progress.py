@@ -1,7 +1,6 @@
 """Show how far a run is, between the lines of the log."""
 
 import sys
-import time
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -9,73 +8,56 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from daseg.registry import HOOKS
-from daseg.utils.progress import duration
+from daseg.utils.progress import Progress
 
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Write ``training 37/500, 0.83 s each, 6 min 24 s left`` between the lines of the log.
+    """Write ``training 37/500 7% 0.83 s each, 6 min 24 s left`` between the lines of the log.
 
-    A terminal sees one line that changes; in a file, where the training is logged anyway, a line
-    is written for validation and testing only.
+    A terminal has one line that changes. A file has lines for validation and testing only, since
+    the log has the training's.
 
     Args:
-        interval: Seconds between two lines in a file; a terminal's line changes twice a second.
+        interval: Seconds between two lines of a file.
     """
 
     priority = "LOWEST"
+    progress: Progress | None = None  # None where nothing is shown
 
     def __init__(self, interval: float = 10.0) -> None:
         self.interval = interval
-        self.begin = self.shown = 0.0
-        self.first = 0
 
     def before_train(self, runner: Runner) -> None:
-        """Start the clock."""
-        self._start(runner.iter)
+        """Start the clock of the training, also after what interrupts it."""
+        if sys.stderr.isatty():
+            self._start("training", runner.max_iters, runner.iter)
+        else:
+            self.progress = None
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Start the clock."""
-        self._start(0)
+        self._start("validating", len(runner.val_dataloader))
 
-    before_test_epoch = before_val_epoch
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Start the clock."""
+        self._start("testing", len(runner.test_dataloader))
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Start the clock of the training again: its pace is not that of the validation."""
-        self._start(runner.iter)
+        """Start the clock of the training again."""
+        self.before_train(runner)
 
     def after_pseudo_labels(self, runner: Runner) -> None:
         """Start the clock of the training again."""
-        self._start(runner.iter)
+        self.before_train(runner)
 
-    def _start(self, done: int) -> None:
-        self.begin = self.shown = time.monotonic()
-        self.first = done
+    def _start(self, what: str, total: int, done: int = 0) -> None:
+        if is_main_process():
+            self.progress = Progress(what, total, done=done, interval=self.interval)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, *args: Any, **kwargs: Any) -> None:
-        """Show the training's progress on a terminal."""
-        if sys.stderr.isatty():
-            self._show("training", batch_idx + 1, runner.max_iters)
+        """Show the progress."""
+        if self.progress is not None:
+            self.progress.update(batch_idx + 1)
 
-    def after_val_iter(self, runner: Runner, batch_idx: int, *args: Any, **kwargs: Any) -> None:
-        """Show the validation's progress."""
-        self._show("validating", batch_idx + 1, len(runner.val_dataloader))
-
-    def after_test_iter(self, runner: Runner, batch_idx: int, *args: Any, **kwargs: Any) -> None:
-        """Show the test's progress."""
-        self._show("testing", batch_idx + 1, len(runner.test_dataloader))
-
-    def _show(self, what: str, done: int, total: int) -> None:
-        now, terminal = time.monotonic(), sys.stderr.isatty()
-        if not is_main_process() or now - self.shown < (0.5 if terminal else self.interval):
-            return
-        self.shown = now
-        each = (now - self.begin) / max(done - self.first, 1)
-        line = f"{what} {done}/{total}, {each:.2f} s each, {duration(each * (total - done))} left"
-        # The log's next line overwrites a terminal's: it starts at the left too.
-        print(
-            f"\r{line}\x1b[K\r" if terminal else line,
-            end="" if terminal else "\n",
-            file=sys.stderr,
-            flush=True,
-        )
+    after_val_iter = after_test_iter = after_train_iter

@@ -9,6 +9,7 @@ from pathlib import Path
 import mmengine
 from mmengine.logging import MMLogger
 
+from daseg.utils.progress import CLEAR
 from daseg.utils.verbosity import is_verbose
 
 MMENGINE = str(Path(mmengine.__file__).parent)
@@ -73,14 +74,10 @@ class ConsoleHandler(logging.StreamHandler):
 
     def format(self, record: logging.LogRecord) -> str:
         """The message alone, and of which level it is above INFO."""
-        if is_verbose():
-            return super().format(record)
-        message = record.getMessage()
-        return (
-            message
-            if record.levelno < logging.WARNING
-            else f"{record.levelname.lower()}: {message}"
-        )
+        level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        text = super().format(record) if is_verbose() else f"{level}{record.getMessage()}"
+        # A longer line of progress may stand there.
+        return f"{CLEAR}{text}" if self.stream.isatty() else text
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, as long as somebody reads."""

@@ -8,42 +8,81 @@ from typing import TextIO, TypeVar
 from daseg.utils.signals import check
 
 T = TypeVar("T")
+CLEAR = "\x1b[K"  # erases what is right of the cursor, as an earlier, longer text
+
+
+class Progress:
+    """Writes ``what 30/120 25% 14.2/s, 6 s left``.
+
+    A terminal has one line that changes twice a second, a file a new line every ten seconds.
+
+    Args:
+        what: What is done.
+        total: Number of items.
+        done: How many of them were done before the clock starts now.
+        interval: Seconds between two lines of a file.
+        stream: Where to write; None: the standard error.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        total: int,
+        *,
+        done: int = 0,
+        interval: float = 10.0,
+        stream: TextIO | None = None,
+    ) -> None:
+        self.what, self.total, self.first = what, total, done
+        self.stream = stream or sys.stderr
+        self.is_terminal = self.stream.isatty()
+        self.interval = 0.5 if self.is_terminal else interval
+        self.begin = self.shown = time.monotonic()
+
+    def update(self, done: int) -> None:
+        """Write where the next line is due."""
+        now = time.monotonic()
+        if now - self.shown < self.interval:
+            return
+        self.shown = now
+        left = (now - self.begin) / max(done - self.first, 1) * (self.total - done)
+        self._write(f"{self._text(done)}, {duration(left)} left")
+
+    def finish(self, done: int) -> None:
+        """Write how long it took; what is written next begins a new line."""
+        took = duration(time.monotonic() - self.begin)
+        self._write(f"{self._text(done)}, took {took}", is_last=True)
+
+    def _text(self, done: int) -> str:
+        each = (time.monotonic() - self.begin) / max(done - self.first, 1)
+        pace = f"{1 / max(each, 1e-9):.1f}/s" if each < 0.5 else f"{each:.2f} s each"
+        return f"{self.what} {done}/{self.total} {100 * done // max(self.total, 1)}% {pace}"
+
+    def _write(self, text: str, *, is_last: bool = False) -> None:
+        if self.is_terminal:
+            self.stream.write(f"\r{text}{CLEAR}" + ("\n" if is_last else "\r"))
+        else:
+            self.stream.write(f"{text}\n")
+        self.stream.flush()
 
 
 def track(items: Iterable[T], total: int, what: str, stream: TextIO | None = None) -> Iterator[T]:
-    """Yield the items; meanwhile write ``what 30/120 25% 14.2/s, 6 s left`` to ``stream``.
-
-    A terminal sees one line that changes, twice a second; a log file a line every ten seconds, and
-    one at the end. Between two items a signal ends it: see `daseg.utils.signals.check`.
+    """Yield the items, and show the `Progress`; a signal to stop ends it between two items.
 
     Args:
         items: What to go through.
         total: Their number.
-        what: What is done, in front of the numbers.
-        stream: Where to write; None: the standard error.
+        what: What is done.
+        stream: Where the progress is written; None: the standard error.
     """
-    stream = stream or sys.stderr
-    terminal = stream.isatty()
-    begin = shown = time.monotonic()
-    done = 0
+    progress = Progress(what, total, stream=stream)
     for done, item in enumerate(items, 1):
         yield item
         check()
-        now = time.monotonic()
-        if now - shown >= (0.5 if terminal else 10) or done == total:
-            shown = now
-            line = _line(what, done, total, now - begin)
-            end = "\r" if terminal and done < total else "\n"
-            stream.write(("\r" if terminal else "") + line.ljust(79 if terminal else 0) + end)
-            stream.flush()
-
-
-def _line(what: str, done: int, total: int, seconds: float) -> str:
-    rate = done / max(seconds, 1e-9)
-    tail = (
-        f"{duration((total - done) / rate)} left" if done < total else f"took {duration(seconds)}"
-    )
-    return f"{what} {done}/{total} {100 * done // max(total, 1)}% {rate:.1f}/s, {tail}"
+        if done == total:
+            progress.finish(done)
+        else:
+            progress.update(done)
 
 
 def duration(seconds: float) -> str:

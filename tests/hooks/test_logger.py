@@ -75,6 +75,12 @@ def test_what_the_console_shows(records):
     assert texts == ["daseg's", "the file's", "mmengine's", "mmengine's warning"]
 
 
+def test_on_a_terminal_no_rest_of_a_progress_line_stays(records, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    console, _ = records("terminal")
+    assert console.startswith("\x1b[Kdaseg's\n\x1b[Kthe console's\n")
+
+
 def test_verbose_shows_what_the_file_has(records, monkeypatch):
     monkeypatch.setenv("DASEG_VERBOSE", "1")
     console, file = records("verbose")

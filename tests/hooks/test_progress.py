@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from daseg.hooks import ProgressHook, progress
+from daseg.hooks import ProgressHook
+from daseg.utils import progress
 
 
 @pytest.fixture
@@ -23,21 +24,27 @@ def test_says_pace_and_time_left(clock, capsys):
     assert capsys.readouterr().err == ""
     clock.now += 3
     hook.after_val_iter(runner, 39)  # 40 batches in 12 s: 0.3 s each, 160 left: 48 s
-    assert capsys.readouterr().err == "validating 40/200, 0.30 s each, 48 s left\n"
+    assert capsys.readouterr().err == "validating 40/200 20% 3.3/s, 48 s left\n"
 
 
 def test_resumed_training_counts_its_own_iterations(clock, capsys, monkeypatch):
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
     hook = ProgressHook()
-    hook.before_train(SimpleNamespace(iter=300))
+    runner = SimpleNamespace(iter=300, max_iters=500)
+    hook.before_train(runner)
     clock.now += 20
-    hook.after_train_iter(SimpleNamespace(max_iters=500), 309)  # 10 iterations in 20 s
-    assert "training 310/500, 2.00 s each, 6 min 20 s left" in capsys.readouterr().err
+    hook.after_train_iter(runner, 309)  # 10 iterations in 20 s
+    assert "training 310/500 62% 2.00 s each, 6 min 20 s left" in capsys.readouterr().err
 
 
 def test_a_log_file_has_the_training_in_its_log_already(clock, capsys):
     hook = ProgressHook(interval=1)
-    hook.before_train(SimpleNamespace(iter=0))
+    runner = SimpleNamespace(iter=0, max_iters=500, val_dataloader=range(200))
+    hook.before_train(runner)
     clock.now += 20
-    hook.after_train_iter(SimpleNamespace(max_iters=500), 9)
+    hook.after_train_iter(runner, 9)
+    hook.before_val_epoch(runner)
+    hook.after_val_epoch(runner)
+    clock.now += 20
+    hook.after_train_iter(runner, 10)
     assert capsys.readouterr().err == ""
