@@ -1,8 +1,8 @@
-"""How a trained segmentor is run on an image: whole, in sliding windows, at several scales.
+"""Running a trained segmentor on an image: whole, in sliding windows, at several scales.
 
 Each is a callable ``(segmentor, image, size) -> class probabilities``, where ``segmentor`` returns
 logits at some resolution, ``image`` is (N,3,H,W) RGB 0..255 and ``size`` is the (height, width) of
-the wanted probability maps.
+the probability maps.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,10 +29,10 @@ class WholeInference:
         aux_weight: Weight of the auxiliary head's logits, added to the main head's before the
             softmax; Seg-Uncertainty (Zheng & Yang, IJCV 2021, Table 10) predicts with 0.5.
         weights: Weight of each head's logits, by name, in the place of ``aux_weight``.
-        pad_stride: Stride s to whose multiple plus one, k * s + 1, the image's sides are padded
-            with the mean colour, at the right and bottom; the prediction is cut back. Corners of
-            image and features then coincide, as ``align_corners`` takes them to. SegmenTron tests
-            1024x2048 as 1025x2049.
+        pad_stride: Pad the image's sides with the mean colour, at the right and bottom, to a
+            multiple of this stride plus one; the prediction is cropped. Corners of image and
+            features then coincide, as ``align_corners`` assumes. SegmenTron tests 1024x2048 as
+            1025x2049.
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class NetworkMean:
     ("multi-band transfer"): their networks differ in the band of frequencies of the translation.
 
     Args:
-        others: Networks like the one that it is the inference of, in eval mode.
+        others: The other networks, in eval mode.
         inference: How each is run.
     """
 

@@ -68,7 +68,7 @@ class Segmentor(nn.Module):
     """Normalise the image, extract features, classify them; optionally with an auxiliary head.
 
     The normalisation is part of the network, so that a checkpoint takes raw pixels and cannot be
-    used with the wrong mean.
+    used with another mean.
 
     Args:
         backbone: A backbone or its config.
@@ -88,9 +88,9 @@ class Segmentor(nn.Module):
         classes: Names of the classes, set by `daseg.init_segmentor`: of the checkpoint's data set,
             else of the config's, else "class 0", "class 1", ...; empty before.
         palette: Their colours, RGB 0..255, likewise.
-        preprocess: What the config's test pipeline does to an image (H,W,3) before the network
-            sees it, set by `daseg.init_segmentor`; None does nothing.
-        max_value: Largest value of 16-bit image files, that of the config's test pipeline.
+        preprocess: The config's test pipeline, up to the network, for an image (H,W,3); set by
+            `daseg.init_segmentor`, None: nothing is done.
+        max_value: Largest value of 16-bit image files, as in the config's test pipeline.
     """
 
     mean: Tensor
@@ -116,9 +116,9 @@ class Segmentor(nn.Module):
         super().__init__()
         if not isinstance(num_classes, int) or num_classes < 2:
             raise ConfigError(
-                f"Segmentor: num_classes={num_classes!r}, but at least 2 classes are told apart: "
-                "of one every pixel is, with certainty. To find one thing, name what is not it "
-                "too: classes=['other', 'water'], num_classes=2"
+                f"Segmentor: num_classes={num_classes!r}, but at least 2 are needed: with a single "
+                "class every pixel has probability 1. To find one thing, add a class for "
+                "everything else: classes=['other', 'water'], num_classes=2"
             )
         self.backbone = BACKBONES.build(backbone)
         wiring = dict(in_channels=self.backbone.out_channels, num_classes=num_classes)
@@ -184,7 +184,7 @@ class Segmentor(nn.Module):
 
 
 def segmentor_config(cfg: Config) -> dict[str, Any]:
-    """The segmentor's part of a whole config, whether a domain adapter holds it or not."""
+    """The segmentor's part of a config, inside of a domain adapter or alone."""
     model = cfg.get("model")
     if not isinstance(model, dict):
         raise ConfigError(f"{cfg.filename}: a config needs the key 'model'")
@@ -198,7 +198,7 @@ def segmentor_config(cfg: Config) -> dict[str, Any]:
 
 
 def without_initial_weights(model: dict[str, Any]) -> None:
-    """Leave out a model config's initial weights, where a checkpoint is loaded afterwards."""
+    """Remove the initial weights from a model's config: a checkpoint is loaded afterwards."""
     backbone = model.get("segmentor", model).get("backbone")
     if isinstance(backbone, dict) and backbone.get("weights") is not None:
         backbone["weights"] = None

@@ -1,4 +1,4 @@
-"""Discriminators that judge a map at several resolutions."""
+"""Discriminators of a map at several resolutions."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -6,11 +6,11 @@ from torch.nn import functional as F
 from daseg.registry import DISCRIMINATORS
 from daseg.utils.errors import ConfigError
 
-SLOPE = 0.2  # of the leaky rectifier for negative values
+SLOPE = 0.2  # of the leaky ReLU for negative values
 
 
 class ConvBlock(nn.Module):
-    """A 3x3 convolution, with a leaky rectifier behind it where ``active``."""
+    """A 3x3 convolution, followed by a leaky ReLU where ``active``."""
 
     def __init__(
         self, in_channels: int, out_channels: int, *, stride: int = 1, active: bool = True
@@ -26,7 +26,7 @@ class ConvBlock(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around a shortcut; nothing is rectified behind the sum."""
+    """Two 3x3 convolutions and a shortcut; no ReLU after the sum."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -41,17 +41,17 @@ class ResidualBlock(nn.Module):
 
 @DISCRIMINATORS.register_module()
 class MultiScaleDiscriminator(nn.Module):
-    """The same network, with weights of its own, for the map and halved copies of it.
+    """One network, each with its own weights, for the map and each halved copy of it.
 
-    Each has three convolutions of stride 2, then residual blocks. The idea is of Wang et al.,
+    Each has three convolutions of stride 2, then residual blocks. The idea comes from Wang et al.,
     "High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", CVPR 2018,
     section 3.2; this network is that of Zheng and Yang, "Unsupervised Scene Adaptation with Memory
     Regularization in vivo", IJCAI 2020, whose published weights have the same names.
 
     Args:
         in_channels: Channels of the map: the number of classes, or those of a feature map.
-        channels: Channels behind the first convolution; twice as many behind the last strided one.
-        num_scales: Number of resolutions, each half the one before.
+        channels: Channels after the first convolution; twice as many after the last strided one.
+        num_scales: Number of resolutions, each half of the previous one.
         num_blocks: Number of residual blocks.
     """
 
@@ -60,9 +60,7 @@ class MultiScaleDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         if num_scales < 1:
-            raise ConfigError(
-                f"MultiScaleDiscriminator: num_scales={num_scales}, at least 1 is due"
-            )
+            raise ConfigError(f"MultiScaleDiscriminator: num_scales={num_scales} is less than 1")
         self.cnns = nn.ModuleList(
             self._network(in_channels, channels, num_blocks) for _ in range(num_scales)
         )

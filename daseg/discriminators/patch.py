@@ -1,4 +1,4 @@
-"""Discriminators that judge patches, or single pixels, of a map."""
+"""Discriminators of patches, or of single pixels, of a map."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -7,7 +7,7 @@ from daseg.ops.resize import size_of
 from daseg.registry import DISCRIMINATORS
 from daseg.utils.errors import ConfigError
 
-SLOPE = 0.2  # of the leaky rectifier for negative values
+SLOPE = 0.2  # of the leaky ReLU for negative values
 
 
 @DISCRIMINATORS.register_module()
@@ -20,7 +20,7 @@ class FCDiscriminator(nn.Module):
 
     Args:
         in_channels: Channels of the map: the number of classes, or those of a feature map.
-        channels: Channels behind the first convolution; each further one doubles them.
+        channels: Channels after the first convolution; each further one doubles them.
     """
 
     def __init__(self, in_channels: int, *, channels: int = 64) -> None:
@@ -53,15 +53,15 @@ class FCDiscriminator(nn.Module):
 
 @DISCRIMINATORS.register_module()
 class PixelDiscriminator(nn.Module):
-    """Three 1x1 convolutions: one logit for each pixel, which sees nothing of its neighbours.
+    """Three 1x1 convolutions: one logit for each pixel, independent of its neighbours.
 
     Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017,
-    section 4.4 ("PixelGAN"), without norm layers. It takes maps of any size, so coarse feature
-    maps too.
+    section 4.4 ("PixelGAN"), without norm layers. It takes maps of any size, coarse feature
+    maps included.
 
     Args:
         in_channels: Channels of the map.
-        channels: Channels behind the first convolution; the second doubles them.
+        channels: Channels after the first convolution; the second doubles them.
     """
 
     def __init__(self, in_channels: int, *, channels: int = 64) -> None:

@@ -1,4 +1,4 @@
-"""The discriminator that CycleGAN judges patches of images with."""
+"""CycleGAN's discriminator of image patches."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,7 @@ from daseg.ops.resize import size_of
 from daseg.registry import DISCRIMINATORS
 from daseg.utils.errors import ConfigError
 
-SLOPE = 0.2  # of the leaky rectifier for negative values
+SLOPE = 0.2  # of the leaky ReLU for negative values
 
 
 @DISCRIMINATORS.register_module()
@@ -20,7 +20,7 @@ class PatchGANDiscriminator(nn.Module):
 
     Args:
         in_channels: Channels of the image or map.
-        channels: Channels behind the first convolution; each strided one doubles them, up to eight
+        channels: Channels after the first convolution; each strided one doubles them, up to eight
             times as many.
         layers: Number of convolutions of stride 2; two of stride 1 follow.
 
@@ -31,7 +31,7 @@ class PatchGANDiscriminator(nn.Module):
     def __init__(self, in_channels: int = 3, *, channels: int = 64, layers: int = 3) -> None:
         super().__init__()
         if layers < 1:
-            raise ConfigError(f"PatchGANDiscriminator: layers={layers}, at least 1 is due")
+            raise ConfigError(f"PatchGANDiscriminator: layers={layers} is less than 1")
         widths = [channels * min(2**number, 8) for number in range(layers + 1)]
         parts: list[nn.Module] = [nn.Conv2d(in_channels, widths[0], 4, stride=2, padding=1)]
         parts.append(nn.LeakyReLU(SLOPE))
@@ -41,7 +41,7 @@ class PatchGANDiscriminator(nn.Module):
             parts += [InstanceNorm(widths[number]), nn.LeakyReLU(SLOPE)]
         parts.append(nn.Conv2d(widths[-1], 1, 4, stride=1, padding=1))
         self.model = nn.Sequential(*parts)
-        # The two convolutions of stride 1 take a pixel of each side, and one has to be left.
+        # The two convolutions of stride 1 each shrink the map by one pixel, and one has to be left.
         self.smallest = 3 * 2**layers
         self.reset_parameters()
 

@@ -3,26 +3,14 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from daseg.ops.layers import ConvNormReLU
 from daseg.ops.norm import InstanceNorm
 from daseg.ops.resize import size_of
 from daseg.registry import GENERATORS
 from daseg.utils.errors import ConfigError
 
-STRIDE = 4  # of the maps that the residual blocks see
-LARGEST = 0.995  # that an image of -1..1 is scaled to, for atanh(1) is infinite
-
-
-class ConvNormReLU(nn.Module):
-    """A convolution, or a transposed one, with instance norm, or none, and a rectifier behind."""
-
-    def __init__(self, conv: nn.Module, channels: int, norm: bool) -> None:
-        super().__init__()
-        self.conv = conv
-        self.norm = _norm(channels, norm)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N,C,H,W) to the convolution's size."""
-        return F.relu(self.norm(self.conv(x)))
+STRIDE = 4  # of the residual blocks' maps
+LARGEST = 0.995  # images of -1..1 are scaled by this, since atanh(1) is infinite
 
 
 class ResidualBlock(nn.Module):
@@ -32,7 +20,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
-        self.norm = _norm(channels, norm)
+        self.norm = InstanceNorm(channels) if norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N,C,H,W) to the same shape."""
@@ -50,11 +38,11 @@ class ResNetGenerator(nn.Module):
     Args:
         channels: Channels at full size; four times as many in the residual blocks.
         blocks: Number of residual blocks: 9 in the paper, 6 for images of 128x128 pixels.
-        global_skip: Add what the network says to the image (as Kupyn et al., "DeblurGAN", CVPR
-            2018, section 3, but in front of the tanh, so that no pixel leaves -1..1 and none is cut
-            off, which would learn no more). It begins near the image itself, edges and all, and has
-            only to learn what is to change. There is no instance norm then: it gives every image
-            the same variance, so that weak changes end as bright spots.
+        global_skip: Add the network's output to the image (as Kupyn et al., "DeblurGAN", CVPR 2018,
+            section 3, but before the tanh: no pixel leaves -1..1, and none is clipped, which would
+            have no gradient). Training starts near the identity, edges included. There is no
+            instance norm then: it would give every image the same variance, and weak changes would
+            end as bright spots.
 
     Raises:
         ConfigError: ``blocks`` is less than 1.
@@ -63,16 +51,19 @@ class ResNetGenerator(nn.Module):
     def __init__(self, *, channels: int = 64, blocks: int = 9, global_skip: bool = False) -> None:
         super().__init__()
         if blocks < 1:
-            raise ConfigError(f"ResNetGenerator: blocks={blocks}, at least 1 is due")
-        c, conv = channels, ConvNormReLU
-        norm = not global_skip
-        self.stem = conv(nn.Conv2d(3, c, 7, padding=3, padding_mode="reflect"), c, norm)
+            raise ConfigError(f"ResNetGenerator: blocks={blocks} is less than 1")
+        c, norm = channels, not global_skip
+
+        def block(conv: nn.Module, out_channels: int) -> ConvNormReLU:
+            return ConvNormReLU(conv, InstanceNorm(out_channels) if norm else nn.Identity())
+
+        self.stem = block(nn.Conv2d(3, c, 7, padding=3, padding_mode="reflect"), c)
         self.down = nn.Sequential(
-            conv(nn.Conv2d(c, 2 * c, 3, stride=2, padding=1), 2 * c, norm),
-            conv(nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1), 4 * c, norm),
+            block(nn.Conv2d(c, 2 * c, 3, stride=2, padding=1), 2 * c),
+            block(nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1), 4 * c),
         )
         self.blocks = nn.Sequential(*(ResidualBlock(4 * c, norm) for _ in range(blocks)))
-        self.up = nn.Sequential(conv(_double(4 * c), 2 * c, norm), conv(_double(2 * c), c, norm))
+        self.up = nn.Sequential(block(_double(4 * c), 2 * c), block(_double(2 * c), c))
         self.last = nn.Conv2d(c, 3, 7, padding=3, padding_mode="reflect")
         self.global_skip = global_skip
         self.reset_parameters()
@@ -80,8 +71,8 @@ class ResNetGenerator(nn.Module):
     def reset_parameters(self) -> None:
         """Draw weights from a normal distribution of deviation 0.02; biases are 0.
 
-        Without norm they keep the scale of what they see (He et al., ICCV 2015), and residual
-        blocks begin as a tenth.
+        Without norm they keep the scale of their input (He et al., ICCV 2015), and residual
+        blocks start at a tenth of it.
         """
         for name, module in self.named_modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and module.bias is not None:
@@ -101,8 +92,8 @@ class ResNetGenerator(nn.Module):
         height, width = size_of(image)
         if min(height, width) <= STRIDE:
             raise ConfigError(
-                f"ResNetGenerator: the image is {height}x{width}, at least "
-                f"{STRIDE + 1}x{STRIDE + 1} pixels are due"
+                f"ResNetGenerator: the image is {height}x{width}, but at least "
+                f"{STRIDE + 1}x{STRIDE + 1} pixels are needed"
             )
         x = F.pad(image, (0, -width % STRIDE, 0, -height % STRIDE), mode="reflect")
         x = self.up(self.blocks(self.down(self.stem(x))))
@@ -110,11 +101,6 @@ class ResNetGenerator(nn.Module):
         if self.global_skip:
             made = made + (LARGEST * image).atanh()
         return made.tanh()
-
-
-def _norm(channels: int, norm: bool) -> nn.Module:
-    """Instance norm, with neither learnt scale nor running statistics, or none."""
-    return InstanceNorm(channels) if norm else nn.Identity()
 
 
 def _double(channels: int) -> nn.ConvTranspose2d:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from daseg.ops.layers import ConvNormReLU, conv3x3
+from daseg.ops.layers import conv3x3, conv_norm_relu
 from daseg.utils.errors import ConfigError
 
 
@@ -13,19 +13,19 @@ class ImagePooling(nn.Module):
     """The mean of the whole map through a 1x1 convolution, spread over the map again.
 
     Args:
-        in_channels: Channels that come in.
-        out_channels: Channels that go out.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
         norm: See `make_norm`; None for a convolution with a bias and no norm.
 
     Raises:
-        ConfigError: Instance norm, which leaves nothing of a map of one pixel.
+        ConfigError: ``norm`` is instance norm, which turns a map of one pixel into zero.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, norm: str | None = "bn") -> None:
         super().__init__()
         if norm == "in":
             raise ConfigError(
-                "image pooling leaves one pixel, of which instance norm leaves nothing: set "
+                "image pooling leaves one pixel, which instance norm turns into zero: set "
                 "pool_norm=False or norm='gn' in the head"
             )
         if norm is None:
@@ -33,7 +33,7 @@ class ImagePooling(nn.Module):
                 nn.Conv2d(in_channels, out_channels, 1), nn.ReLU()
             )
         else:
-            self.block = ConvNormReLU(in_channels, out_channels, norm=norm)
+            self.block = conv_norm_relu(in_channels, out_channels, norm=norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, h, w) to (N, out_channels, h, w), constant over h and w.
@@ -55,15 +55,15 @@ class ImagePooling(nn.Module):
 class ASPP(nn.Module):
     """Parallel branches of several fields of view, concatenated and projected.
 
-    The branches stand in the order image pooling, 1x1, then the dilated 3x3 ones.
+    The branches are ordered: image pooling, 1x1, then the dilated 3x3 ones.
 
     Args:
-        in_channels: Channels that come in.
-        channels: Channels of each branch, and those that go out.
-        rates: Dilations of the 3x3 branches: (6, 12, 18) at output stride 16, twice as much at 8.
+        in_channels: Channels of the input.
+        channels: Channels of each branch, and of the output.
+        rates: Dilations of the 3x3 branches: (6, 12, 18) at output stride 16, twice these at 8.
         separable: The 3x3 branches are depthwise separable.
         norm: See `make_norm`.
-        pool_norm: Whether the image pooling branch has the norm, too.
+        pool_norm: Whether the image pooling branch has the norm as well.
         dropout: Probability that a channel of the result is dropped in training.
     """
 
@@ -80,12 +80,12 @@ class ASPP(nn.Module):
     ) -> None:
         super().__init__()
         self.pool = ImagePooling(in_channels, channels, norm=norm if pool_norm else None)
-        self.branches = nn.ModuleList([ConvNormReLU(in_channels, channels, norm=norm)])
+        self.branches = nn.ModuleList([conv_norm_relu(in_channels, channels, norm=norm)])
         for rate in rates:
             self.branches.append(
                 conv3x3(in_channels, channels, dilation=rate, separable=separable, norm=norm)
             )
-        self.project = ConvNormReLU((len(rates) + 2) * channels, channels, norm=norm)
+        self.project = conv_norm_relu((len(rates) + 2) * channels, channels, norm=norm)
         self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ class DeepLabV2Head(nn.Module):
 
     Chen et al., "DeepLab", TPAMI 2018, section 3.2 (ASPP-L without its 1x1 layers), as used by
     AdaptSegNet (Tsai et al., CVPR 2018). **The published AdaptSegNet networks sum only the first
-    two of the four branches**: their results need ``branches=2``. The weights of the others exist
-    all the same, so that those files load, but they are not trained.
+    two of the four branches**: their results need ``branches=2``. The weights of the others
+    exist, so that those files load, but are not trained.
 
     Args:
         in_channels: Channels of all feature maps of the backbone.

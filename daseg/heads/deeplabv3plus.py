@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from daseg.heads.aspp import ASPP
-from daseg.ops.layers import ConvNormReLU, channels_at, classifier, conv3x3, features_at
+from daseg.ops.layers import channels_at, classifier, conv3x3, conv_norm_relu, features_at
 from daseg.ops.resize import resize
 from daseg.registry import HEADS
 
@@ -62,7 +62,7 @@ class DeepLabV3PlusHead(nn.Module):
             pool_norm=pool_norm,
             dropout=dropout,
         )
-        self.low = ConvNormReLU(channels_at(in_channels, low_index), low_channels, norm=norm)
+        self.low = conv_norm_relu(channels_at(in_channels, low_index), low_channels, norm=norm)
         self.decoder = nn.Sequential(
             conv3x3(channels + low_channels, channels, dilation=1, separable=separable, norm=norm),
             conv3x3(channels, channels, dilation=1, separable=separable, norm=norm),

@@ -14,8 +14,8 @@ class SqueezeExcitation(nn.Module):
     """Scale each channel by a gate computed from all channels' means (Hu et al., CVPR 2018).
 
     Args:
-        channels: Channels C that come in and go out.
-        reduction: How many times fewer units the hidden layer has.
+        channels: Channels C of input and output.
+        reduction: By how much the hidden layer has fewer units.
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:

@@ -1,4 +1,4 @@
-"""Losses: they measure tensors; how much a measure counts is said where it is used."""
+"""Losses: they measure; objectives weigh them."""
 
 from daseg.losses.balanced import BalancedCrossEntropyLoss, RectifiedCrossEntropyLoss
 from daseg.losses.consistency import MemoryRegularizationLoss

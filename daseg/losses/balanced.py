@@ -17,7 +17,7 @@ MOMENTUM = 0.1  # how much a batch moves the running weights of absent classes
 
 
 class ClassBalance(nn.Module):
-    """Class weights that favour classes of few pixels.
+    """Class weights that are larger for classes of few pixels.
 
     In a batch of n images a class with less than ``rare_pixels * n`` pixels weighs ``max_weight``,
     else 1. With ``often`` this is multiplied by a running weight, 1 at first::
@@ -102,7 +102,7 @@ class ClassBalance(nn.Module):
 
 @LOSSES.register_module()
 class BalancedCrossEntropyLoss(ClassBalance):
-    """Cross-entropy that favours classes of few pixels, and the hard pixels of each batch.
+    """Cross-entropy with larger weights for rare classes, on the hard pixels of each batch.
 
     The supervised loss that Zheng and Yang, "Unsupervised Scene Adaptation with Memory
     Regularization in vivo", IJCAI 2020, train their published networks with; it is in their code
@@ -208,7 +208,7 @@ class BalancedCrossEntropyLoss(ClassBalance):
 
 @LOSSES.register_module()
 class RectifiedCrossEntropyLoss(ClassBalance):
-    """Cross-entropy of one head, the less of it the further the other head is from it.
+    """Cross-entropy of one head, weighted by how much the other head agrees.
 
     Zheng and Yang, "Rectifying Pseudo Label Learning via Uncertainty Estimation for Domain Adaptive
     Semantic Segmentation", IJCV 2021, its rectified loss as the authors' code computes it: with the

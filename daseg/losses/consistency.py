@@ -1,4 +1,4 @@
-"""How far two predictions of one image are apart."""
+"""Divergence of two predictions of one image."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,7 +14,7 @@ def mean_prediction(logits: Tensor, aux_logits: Tensor, aux_weight: float) -> Te
 
 @LOSSES.register_module()
 class MemoryRegularizationLoss(nn.Module):
-    """Divergence of both heads from what they say together.
+    """Divergence of both heads from their common prediction.
 
     With ``m = softmax(main + aux_weight * aux)``, which gets no gradient, the mean over the pixels
     of ``KL(m || main) + KL(m || aux)``. It is what the published training of Zheng and Yang,

@@ -10,7 +10,7 @@ from daseg.registry import LOSSES
 
 @LOSSES.register_module()
 class DiceLoss(nn.Module):
-    """One minus the soft Dice coefficient, averaged over the classes that the labels hold.
+    """One minus the soft Dice coefficient, averaged over the classes in the labels.
 
     Milletari et al., "V-Net: Fully Convolutional Neural Networks for Volumetric Medical Image
     Segmentation", 3DV 2016, Section 3. For a class with probabilities p and indicator g, over the
@@ -19,7 +19,7 @@ class DiceLoss(nn.Module):
         dice = (2 * sum_i w_i p_i g_i + smooth) / (sum_i w_i p_i^2 + sum_i w_i g_i^2 + smooth)
 
     A class without a labelled pixel in the batch is left out of the mean: its coefficient would
-    say nothing but how far ``smooth`` is from zero. Where no pixel is labelled the loss is 0, with
+    depend on ``smooth`` alone. Where no pixel is labelled the loss is 0, with
     a gradient of 0.
 
     Args:

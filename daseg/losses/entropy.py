@@ -1,4 +1,4 @@
-"""How undecided a segmentor is: measures that need no label."""
+"""Uncertainty of predictions: measures that need no label."""
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +16,13 @@ class EntropyLoss(nn.Module):
     """
 
     def forward(self, logits: Tensor) -> Tensor:
-        """Return the loss, 0 (sure everywhere) .. 1 (uniform), of logits (N,K,H,W)."""
+        """Return the loss, 0 (certain) .. 1 (uniform), of logits (N,K,H,W)."""
         return entropy(logits).mean()
 
 
 @LOSSES.register_module()
 class RobustEntropyLoss(nn.Module):
-    """Mean penalty of the pixels' entropy, that counts undecided pixels more than nearly sure ones.
+    """Mean penalty of the pixels' entropy that emphasises uncertain pixels.
 
     Yang and Soatto, "FDA: Fourier Domain Adaptation for Semantic Segmentation", CVPR 2020, eqs.
     (5) and (6): the Charbonnier penalty ``rho(x) = (x^2 + 0.001^2)^eta`` of an entropy x that is
@@ -30,7 +30,7 @@ class RobustEntropyLoss(nn.Module):
     measures at the resolution of the head.
 
     Args:
-        eta: 0.5 is nearly the plain entropy; the larger, the less do sure pixels count. Their
+        eta: 0.5 is nearly the plain entropy; the larger, the less certain pixels count. Their
             code has 2.
 
     Raises:
@@ -44,18 +44,18 @@ class RobustEntropyLoss(nn.Module):
         self.eta = eta
 
     def forward(self, logits: Tensor) -> Tensor:
-        """Return the loss, about 0 (sure everywhere) .. 1 (uniform), of logits (N,K,H,W)."""
+        """Return the loss, about 0 (certain) .. 1 (uniform), of logits (N,K,H,W)."""
         return (entropy(logits).square() + 0.001**2).pow(self.eta).mean()
 
 
 @LOSSES.register_module()
 class MaxSquareLoss(nn.Module):
-    """Minus half the mean sum of squared probabilities: entropy with a tamer gradient.
+    """Minus half the mean sum of squared probabilities: like entropy, with a bounded gradient.
 
     Chen et al., "Domain Adaptation for Semantic Segmentation with Maximum Squares Loss", ICCV
     2019: the maximum squares loss, ``-1/(2N) sum_n sum_k p_nk^2`` over the N pixels. The gradient
-    grows linearly with the probability, so that pixels which are sure already do not drive the
-    training.
+    grows linearly with the probability, so that pixels that are certain already do not dominate
+    the training.
 
     With ``balance`` rare classes count more, as with the paper's image-wise weighting factor: the
     1/N of a pixel becomes ``1 / (N_k^balance * N^(1 - balance))``, where N is the number of pixels
@@ -80,7 +80,7 @@ class MaxSquareLoss(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         """Return the loss, a scalar of at least float32, of logits (N,K,H,W).
 
-        It is -0.5 (sure everywhere) .. -0.5/K (uniform) without ``balance``.
+        It is -0.5 (certain) .. -0.5/K (uniform) without ``balance``.
         """
         prob = at_least_float32(logits).softmax(dim=1)
         squares = prob.square().sum(dim=1).flatten(1)

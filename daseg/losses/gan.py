@@ -1,9 +1,9 @@
-"""The game of a discriminator against a segmentor.
+"""Losses of a discriminator and of the network that it is trained against.
 
 One convention everywhere: the source domain is *real* (1), the target *fake* (0). The
-discriminator learns to tell them apart, and the segmentor to have its target maps pass for real.
-(AdaptSegNet has the labels the other way round, which changes nothing: a discriminator's sign, or
-x to 1 - x, is learnt.) Where each domain has a discriminator, as in `CycleGAN`, true images of that
+discriminator learns to tell them apart; the segmentor learns to make target maps look real.
+AdaptSegNet swaps the two labels, which is equivalent: the discriminator learns the sign, or
+1 - x for x. Where each domain has a discriminator, as in `CycleGAN`, original images of that
 domain are real to it, translated ones fake.
 """
 
@@ -21,31 +21,31 @@ Logits = Tensor | Sequence[Tensor]  # of a discriminator; several where it has s
 
 
 def scales_of(logits: Logits) -> Sequence[Tensor]:
-    """The logits of each scale; of the only one where the discriminator has one."""
+    """The logits of each scale, in a sequence also where there is one scale."""
     return (logits,) if isinstance(logits, Tensor) else logits
 
 
 class GANLoss(nn.Module, ABC):
-    """What the losses below share. They return float32 at least, summed over the scales.
+    """Base of the losses below; they are summed over the scales, in float32 at least.
 
     Attributes:
-        decision: Logits above it say "real".
+        decision: Logits above it are answers of "real".
     """
 
     decision = 0.0
 
     def forward(self, logits: Logits, real: bool) -> Tensor:
-        """How far a discriminator's answer is from the truth: what it minimises.
+        """The discriminator's loss.
 
         Args:
             logits: (N,1,h,w), any float type, or several of them.
-            real: Whether they were given for maps of the source domain.
+            real: Whether they are those of source maps.
         """
         scales = [self.measure(at_least_float32(scale), real) for scale in scales_of(logits)]
         return torch.stack(scales).sum()
 
     def generator(self, logits: Logits) -> Tensor:
-        """What the segmentor minimises so that its target maps pass for real ones."""
+        """The segmentor's loss on its target maps: those of real answers."""
         return self.forward(logits, real=True)
 
     @abstractmethod
@@ -54,7 +54,7 @@ class GANLoss(nn.Module, ABC):
 
     @torch.no_grad()
     def accuracy(self, logits: Logits, real: bool) -> Tensor:
-        """Share of the answers that are right, over all scales, 0..1."""
+        """Share of correct answers, over all scales, 0..1."""
         answers = torch.cat([scale.flatten() for scale in scales_of(logits)]) > self.decision
         return (answers if real else ~answers).float().mean()
 
@@ -100,20 +100,20 @@ class HingeGANLoss(GANLoss):
         return F.relu(1 - logits if real else 1 + logits).mean()
 
     def generator(self, logits: Logits) -> Tensor:
-        """Minus the mean logit: without a hinge, or a segmentor far behind would learn nothing."""
+        """Minus the mean logit: with a hinge, confident answers would have no gradient."""
         scales = [-at_least_float32(scale).mean() for scale in scales_of(logits)]
         return torch.stack(scales).sum()
 
 
 def gradient_penalty(logits: Logits, maps: Tensor) -> Tensor:
-    """Squared norm of a discriminator's gradient at real maps: keeps it flat there.
+    """Squared norm of a discriminator's gradient at real maps.
 
     Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018, eq. (9)
     ("R1") without its factor gamma/2: the mean over the batch of ``|d sum(D(x)) / dx|^2``, summed
     over the scales.
 
     Args:
-        logits: What the discriminator makes of ``maps``, computed outside of autocast: half
+        logits: The discriminator's logits for ``maps``, computed outside of autocast: half
             precision rounds most of such a gradient to 0.
         maps: (N,C,H,W), float32, with ``requires_grad``.
 

@@ -18,7 +18,7 @@ def check_target(logits: Tensor, target: Tensor, ignore_index: int) -> None:
         ignore_index: The value that marks pixels without a label.
 
     Raises:
-        ValueError: The shapes do not belong together.
+        ValueError: The shapes differ.
         DataError: A label is neither in 0..K-1 nor ``ignore_index``.
     """
     if logits.dim() != 4 or target.shape != (logits.shape[0], *logits.shape[2:]):

@@ -1,4 +1,4 @@
-"""Cross-entropy that wrong labels harm less."""
+"""Cross-entropy that is robust to wrong labels."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ from daseg.utils.errors import ConfigError
 
 @LOSSES.register_module()
 class SymmetricCrossEntropyLoss(CrossEntropyLoss):
-    """Cross-entropy of the prediction under the label, and of the label under the prediction.
+    """Cross-entropy in both directions: of the label and of the prediction.
 
     Wang et al., "Symmetric Cross Entropy for Robust Learning with Noisy Labels", ICCV 2019, eqs.
     (7) and (8): ``alpha * ce + beta * rce``. The reverse cross-entropy of a pixel of label y is
     ``-sum_k p_k log(q_k)`` with q the one-hot label and log(0) put at a constant A < 0, which is
-    ``-A * (1 - p_y)``: it is bounded, and so is the harm of a wrong label.
+    ``-A * (1 - p_y)``: it is bounded, and so is the effect of a wrong label.
 
     Means, class weights and ``normalizer`` are those of `CrossEntropyLoss`.
 

@@ -1,4 +1,4 @@
-"""What a segmentor can be trained for."""
+"""Objectives: what a segmentor can be trained for."""
 
 from daseg.objectives.adversarial import FeatureAdversarial, OutputAdversarial
 from daseg.objectives.base import Objective

@@ -19,7 +19,7 @@ Part = nn.Module | dict[str, Any]
 
 
 class Adversarial(Objective, ABC):
-    """A game on maps of the two domains; a subclass says which maps.
+    """Adversarial training on maps of the two domains; a subclass defines the maps.
 
     Args:
         discriminator: The discriminator or its config; a config is given the maps' channels as
@@ -60,11 +60,11 @@ class Adversarial(Objective, ABC):
 
     @abstractmethod
     def source_map(self, source: View) -> Tensor:
-        """What the discriminator shall call real: (N,C,H,W)."""
+        """The source's map, real to the discriminator: (N,C,H,W)."""
 
     @abstractmethod
     def target_map(self, target: View) -> Tensor:
-        """What it shall call fake, and the segmentor have pass for real: (N,C,H,W)."""
+        """The target's map, fake to the discriminator: (N,C,H,W)."""
 
     def prepare(self, segmentor: Segmentor) -> None:
         """Build the discriminator for the segmentor's maps."""
@@ -81,7 +81,7 @@ class Adversarial(Objective, ABC):
     def discriminator_losses(self, source: View, target: View) -> dict[str, Tensor]:
         """``loss_disc``, with a penalty ``loss_disc_penalty``, and ``disc_acc_source/target``.
 
-        The accuracies are shares of the discriminator's answers that are right, 0..1.
+        The accuracies are the discriminator's shares of correct answers, 0..1.
         """
         real, penalty = self._judge_source(self.source_map(source).detach())
         fake = self.discriminator(self.target_map(target).detach())
@@ -96,7 +96,7 @@ class Adversarial(Objective, ABC):
         """The discriminator's logits for source maps, and the penalty where there is one."""
         if self.gradient_penalty == 0:
             return self.discriminator(maps), None
-        # The gradient of a gradient needs all the precision there is.
+        # The gradient of a gradient needs full precision.
         with torch.autocast(maps.device.type, enabled=False):
             maps = at_least_float32(maps).requires_grad_()
             logits = self.discriminator(maps)
@@ -108,7 +108,7 @@ class OutputAdversarial(Adversarial):
     """Adversarial adaptation of the output space.
 
     Tsai et al., "Learning to Adapt Structured Output Space for Semantic Segmentation", CVPR 2018,
-    eqs. (2) and (4), one level of eq. (5): the discriminator sees softmax maps at full size. The
+    eqs. (2) and (4), one term of eq. (5): the discriminator sees softmax maps at full size. The
     defaults are the published code's for its main output; the auxiliary one has
     ``level='aux', weight=0.0002``.
 
@@ -124,14 +124,14 @@ class OutputAdversarial(Adversarial):
         loss: The GAN loss or its config; default `BCEGANLoss`.
         level: The head whose logits are judged, by name: "main", "aux" ...
         weight: Weight of the segmentor's loss, ``loss_adv``.
-        map: What is made of the logits: "softmax", the probabilities; or "entropy", each class's
-            part in the pixel's entropy (`self_information`).
+        map: What is computed from the logits: "softmax", the probabilities; or "entropy", each
+            class's part of the pixel's entropy (`self_information`).
         disc_weight: Weight of each of the discriminator's two losses in ``loss_disc``.
-        source_map: Which source logits are real: the "level"'s own, or the "mean", those of both
-            heads together, ``main + aux_weight * aux``.
+        source_map: Which source logits are real: those of the "level", or the "mean" of both
+            heads, ``main + aux_weight * aux``.
         aux_weight: Weight of the auxiliary head in the "mean".
         gradient_penalty: Weight of the penalty on the discriminator's gradient at source maps.
-        name: Distinguishes two of these on one level in the log: ``loss_adv_<name>``.
+        name: Distinguishes two of these on one head in the log: ``loss_adv_<name>``.
 
     Raises:
         ConfigError: ``map`` or ``source_map`` is none of the above, or the segmentor lacks the head

@@ -1,4 +1,4 @@
-"""Train on images that are put together from both domains."""
+"""Train on images that are mixed from both domains."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""Keeping parts of a network as they are, for a while."""
+"""Contexts in which parts of a network stay as they are."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 @contextmanager
 def frozen(networks: Iterable[nn.Module]) -> Iterator[None]:
-    """Let the parameters of networks get no gradient; gradients still flow through them."""
+    """Freeze the parameters of networks; gradients still flow through to their input."""
     parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)
@@ -22,7 +22,7 @@ def frozen(networks: Iterable[nn.Module]) -> Iterator[None]:
 
 @contextmanager
 def same_statistics(network: nn.Module, when: bool = True) -> Iterator[None]:
-    """Let batch norm normalise by the batch without updating its running statistics."""
+    """Keep batch norm's running statistics as they are; it still normalises by the batch's."""
     layers = [m for m in network.modules() if when and isinstance(m, _BatchNorm)]
     tracked = [layer.track_running_stats for layer in layers]
     for layer in layers:

@@ -1,4 +1,4 @@
-"""Small modules of which the heads are made."""
+"""Small modules that heads and generators are built from."""
 
 from collections.abc import Sequence
 
@@ -10,43 +10,48 @@ from daseg.utils.errors import ConfigError
 
 
 class ConvNormReLU(nn.Module):
+    """A convolution, or a transposed one, a normalisation of its maps, ReLU."""
+
+    def __init__(self, conv: nn.Module, norm: nn.Module) -> None:
+        super().__init__()
+        self.conv, self.norm = conv, norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N,C,H,W) to what the convolution makes of its size."""
+        return torch.relu(self.norm(self.conv(x)))
+
+
+def conv_norm_relu(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int = 1,
+    *,
+    dilation: int = 1,
+    groups: int = 1,
+    norm: str = "bn",
+) -> ConvNormReLU:
     """Convolution without bias, normalisation, ReLU; the size of the map stays.
 
     Args:
-        in_channels: Channels that come in.
-        out_channels: Channels that go out.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
         kernel_size: 1 or 3.
         dilation: Spacing of the kernel's taps.
-        groups: Groups of channels that are convolved apart.
+        groups: Number of groups of channels that are convolved separately.
         norm: See `make_norm`.
     """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int = 1,
-        *,
-        dilation: int = 1,
-        groups: int = 1,
-        norm: str = "bn",
-    ) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(
-            in_channels,
-            out_channels,
-            kernel_size,
-            padding=dilation * (kernel_size // 2),
-            dilation=dilation,
-            groups=groups,
-            bias=False,
-        )
-        self.norm = make_norm(norm, out_channels)
-        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, in_channels, h, w) to (N, out_channels, h, w)."""
-        return torch.relu(self.norm(self.conv(x)))
+    conv = nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        padding=dilation * (kernel_size // 2),
+        dilation=dilation,
+        groups=groups,
+        bias=False,
+    )
+    made = ConvNormReLU(conv, make_norm(norm, out_channels))
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    return made
 
 
 class SeparableConv(nn.Module):
@@ -55,8 +60,8 @@ class SeparableConv(nn.Module):
     Chollet, "Xception", CVPR 2017; with dilation: Chen et al., DeepLab v3+, ECCV 2018, section 3.1.
 
     Args:
-        in_channels: Channels that come in.
-        out_channels: Channels that go out.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
         dilation: Spacing of the 3x3 kernel's taps.
         norm: See `make_norm`.
     """
@@ -65,10 +70,10 @@ class SeparableConv(nn.Module):
         self, in_channels: int, out_channels: int, *, dilation: int = 1, norm: str = "bn"
     ) -> None:
         super().__init__()
-        self.depthwise = ConvNormReLU(
+        self.depthwise = conv_norm_relu(
             in_channels, in_channels, 3, dilation=dilation, groups=in_channels, norm=norm
         )
-        self.pointwise = ConvNormReLU(in_channels, out_channels, 1, norm=norm)
+        self.pointwise = conv_norm_relu(in_channels, out_channels, 1, norm=norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, h, w) to (N, out_channels, h, w)."""
@@ -81,11 +86,11 @@ def conv3x3(
     """A 3x3 convolution with norm and ReLU, separable or plain."""
     if separable:
         return SeparableConv(in_channels, out_channels, dilation=dilation, norm=norm)
-    return ConvNormReLU(in_channels, out_channels, 3, dilation=dilation, norm=norm)
+    return conv_norm_relu(in_channels, out_channels, 3, dilation=dilation, norm=norm)
 
 
 def classifier(in_channels: int, num_classes: int) -> nn.Conv2d:
-    """The last 1x1 convolution: weights from N(0, 0.01), so that training starts undecided."""
+    """The last 1x1 convolution: weights from N(0, 0.01), for nearly uniform first predictions."""
     conv = nn.Conv2d(in_channels, num_classes, 1)
     nn.init.normal_(conv.weight, std=0.01)
     assert conv.bias is not None
@@ -94,7 +99,7 @@ def classifier(in_channels: int, num_classes: int) -> nn.Conv2d:
 
 
 def channels_at(in_channels: Sequence[int], index: int | Sequence[int]) -> int:
-    """Number of channels of the map, or of the concatenated maps, that ``index`` names.
+    """Number of channels of the feature map at ``index``, or of several maps, concatenated.
 
     Raises:
         ConfigError: The backbone has no such map.
@@ -110,7 +115,7 @@ def channels_at(in_channels: Sequence[int], index: int | Sequence[int]) -> int:
 
 
 def features_at(features: Sequence[Tensor], index: int | Sequence[int]) -> Tensor:
-    """The map that ``index`` names, or several of one size concatenated in that order."""
+    """The feature map at ``index``, or several of one size, concatenated in that order."""
     if isinstance(index, int):
         return features[index]
     sizes = {tuple(features[i].shape[2:]) for i in index}

@@ -1,4 +1,4 @@
-"""Which pixels of one image are pasted onto another, and what is done to the mixture's look.
+"""Masks for pasting one image onto another, and the augmentation of the mixture.
 
 All random numbers come from torch's global generator on the CPU, which the training loop seeds from
 (seed, iteration, process): they are the same on every device, and nothing waits for it.
@@ -16,12 +16,12 @@ BLUR_WIDTH = 9  # of the window: four pixels to each side, more than three of th
 
 
 def class_mask(label: Tensor, num_classes: int) -> Tensor:
-    """The pixels of a random half of each image's classes; the larger half of an odd number.
+    """The pixels of a random half of each image's classes, rounded up.
 
     Olsson et al., "ClassMix", WACV 2021, algorithm 1, on labels.
 
     Args:
-        label: (N,H,W), 0..num_classes - 1; larger values (255) are in no class.
+        label: (N,H,W), 0..num_classes - 1; larger values (255) are no class.
         num_classes: Number of classes.
 
     Returns:
@@ -38,7 +38,7 @@ def class_mask(label: Tensor, num_classes: int) -> Tensor:
 
 
 def box_mask(count: int, size: Size, device: torch.device | str = "cpu") -> Tensor:
-    """One box in each of ``count`` images, whose share of the area is uniform in 0..1.
+    """One box in each of ``count`` images, of a share of the area that is uniform in 0..1.
 
     Yun et al., "CutMix", ICCV 2019, eq. (2), with Beta(1, 1); the box has the image's shape and
     lies inside of it, wherever there is room.
@@ -59,7 +59,7 @@ def box_mask(count: int, size: Size, device: torch.device | str = "cpu") -> Tens
 
 
 def augment_colors(image: Tensor, jitter: float, jitter_prob: float, blur_prob: float) -> Tensor:
-    """Change the colours of some images, and blur some.
+    """Change the colours of some images, and blur some of them.
 
     Brightness, contrast and saturation are multiplied by factors of 1 - jitter .. 1 + jitter, the
     hue is turned by up to ``jitter`` of a circle; the Gaussian blur has a sigma of 0.15..1.15

@@ -1,13 +1,12 @@
-"""Normalisation layers: which one, and which part of it is frozen."""
+"""Normalisation layers: building and freezing them."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from daseg.utils.errors import ConfigError
 
-# Wu and He, "Group Normalization", ECCV 2018: 32 groups, of 2 to 64 channels in their networks. A
-# pooled map of one pixel needs more than two to a group: less, and hardly anything but signs is
-# left of it.
+# Wu and He, "Group Normalization", ECCV 2018, have 32 groups of 2 to 64 channels. A pooled map of
+# one pixel needs more than two channels per group: with two, little more than signs is left.
 GROUPS = (32, 16, 8, 4, 2, 1)
 MIN_CHANNELS = 8
 
@@ -15,8 +14,8 @@ MIN_CHANNELS = 8
 class InstanceNorm(nn.InstanceNorm2d):
     """Instance norm without running statistics, computed as group norm with a channel a group.
 
-    torch's own gives wrong gradients on a CPU for a single image, where the gradient that comes
-    back is laid out channels last.
+    torch's own gives wrong gradients on a CPU for a single image whose incoming gradient is laid
+    out channels last.
 
     Args:
         channels: Number of channels.
@@ -36,7 +35,7 @@ def make_norm(norm: str, channels: int) -> nn.Module:
 
     Args:
         norm: ``"bn"`` batch norm; ``"gn"`` group norm, which depends neither on the batch nor on
-            running statistics (32 groups, fewer where they would be of less than 8 channels);
+            running statistics (32 groups, fewer where a group would have less than 8 channels);
             ``"in"`` instance norm with a learnt scale and shift.
         channels: Number of channels.
 
@@ -60,17 +59,16 @@ def is_norm(module: nn.Module) -> bool:
 
 
 def freeze_affine(module: nn.Module) -> None:
-    """Exclude the scale and shift of every norm layer inside ``module`` from training."""
+    """Freeze the scale and shift of every normalisation layer in ``module``."""
     for layer in filter(is_norm, module.modules()):
         for parameter in layer.parameters(recurse=False):
             parameter.requires_grad_(False)
 
 
 def freeze_statistics(module: nn.Module) -> None:
-    """Put every batch norm inside ``module`` into eval mode.
+    """Put every batch norm in ``module`` into eval mode: it uses its running statistics.
 
-    It then normalises by its running statistics and leaves them as they are. To be called after
-    each ``train()``, which would undo it.
+    To be called after each ``train()``, which undoes it.
     """
     for layer in module.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):

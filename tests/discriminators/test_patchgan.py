@@ -71,5 +71,5 @@ def test_images_too_small_are_refused(layers, smallest):
 
 
 def test_no_strided_convolution_is_refused():
-    with pytest.raises(ConfigError, match="layers=0, at least 1 is due"):
+    with pytest.raises(ConfigError, match="layers=0 is less than 1"):
         PatchGANDiscriminator(layers=0)

@@ -133,12 +133,12 @@ def test_step_by_step(small):
 
 @pytest.mark.parametrize("size", [(4, 16), (16, 3)])
 def test_tiny_images_are_refused(small, size):
-    message = rf"the image is {size[0]}x{size[1]}, at least 5x5 pixels are due"
+    message = rf"the image is {size[0]}x{size[1]}, but at least 5x5 pixels are needed"
     with pytest.raises(ConfigError, match=message):
         small(torch.rand(1, 3, *size))
 
 
 def test_a_config_builds_it():
     assert len(GENERATORS.build(dict(type="ResNetGenerator", channels=2, blocks=6)).blocks) == 6
-    with pytest.raises(ConfigError, match="blocks=0, at least 1 is due"):
+    with pytest.raises(ConfigError, match="blocks=0 is less than 1"):
         ResNetGenerator(blocks=0)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
+from daseg.adaptation import DomainAdapter
 from daseg.config.load import load_config
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.registry import MODELS
@@ -45,10 +46,13 @@ CYCLE = dict(
 def make(model: dict[str, Any], device: str, wrapper: dict[str, Any]) -> tuple[Any, Any]:
     """A model and its optimizers; the same weights on every device."""
     torch.manual_seed(0)
-    hub = MessageHub.get_current_instance()
-    hub.update_info("iter", 5)  # where every objective has begun
+    hub = MessageHub.get_current_instance()  # of CycleGAN's pools
+    hub.update_info("iter", 5)
     hub.update_info("seed", 1)
     built = MODELS.build(model).to(device).train()
+    if isinstance(built, DomainAdapter):
+        built.iteration.fill_(5)  # where every objective has begun
+        assert built.iteration.device.type == "cpu"
     return built, OptimizersByNetwork(wrapper)(built)
 
 

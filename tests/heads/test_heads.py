@@ -187,7 +187,7 @@ def test_are_registered() -> None:
         (DeepLabV2Head, dict(branches=0), r"branches=0 is not within 1\.\.4"),
         (DeepLabV2Head, dict(in_index=4), r"asks for feature map 4, but the backbone has 4 "),
         (DeepLabV3PlusHead, dict(low_index=-5), "asks for feature map -5"),
-        (DeepLabV3Head, dict(norm="in"), "leaves nothing: set pool_norm=False or norm='gn'"),
+        (DeepLabV3Head, dict(norm="in"), "turns into zero: set pool_norm=False or norm='gn'"),
         (DeepLabV3Head, dict(norm="layer"), "norm='layer' is not known; choose 'bn', 'gn' or 'in'"),
     ],
 )
