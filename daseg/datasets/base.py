@@ -29,10 +29,17 @@ DEFAULT_PIPELINE = (
 
 
 class SampleIndex(NamedTuple):
-    """Which sample, and for which place of the endless stream of samples its random draws are."""
+    """Which sample a sampler has drawn, and what for.
+
+    Attributes:
+        index: Number of the sample in the data set.
+        position: Its place in the endless stream of samples, from which its random draws follow.
+        draw_class: Train id of the class that it was drawn for, or None; `RandomCrop` looks for it.
+    """
 
     index: int  # type: ignore[assignment]  # tuples have a method of this name, not needed here
     position: int
+    draw_class: int | None = None
 
 
 class WholeIndex(SampleIndex):
@@ -165,6 +172,8 @@ class SegDataset(Dataset[dict[str, Any]]):
         place = sample_index(index, len(self))
         with isolated_rng(self.seed or 0, place.position):
             described = self.describe(place.index)
+            if place.draw_class is not None:
+                described["draw_class"] = place.draw_class
             if not isinstance(place, WholeIndex):
                 return self.pipeline(described)
             return note_moved(*self.pipeline.whole(described))

@@ -87,8 +87,9 @@ class PackSample(BaseTransform):
 
     It gives ``image``: (3, H, W) uint8 RGB; ``label``: (H, W) int64 train ids, absent where there
     is none; ``meta``: ``image_path``, ``label_path`` (or None), ``name``, ``ori_shape`` (height,
-    width of the image file), ``label_shape`` (height, width of ``label``, or None). What
-    `DomainPair` has loaded from pseudo-labels it gives as ``pseudo_label``, never as ``label``.
+    width of the image file), ``label_shape`` (height, width of ``label``, or None), and
+    ``draw_class`` where the sampler drew the sample for a class. What `DomainPair` has loaded from
+    pseudo-labels it gives as ``pseudo_label``, never as ``label``.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -117,4 +118,6 @@ class PackSample(BaseTransform):
             ori_shape=tuple(results["ori_shape"]),
             label_shape=None if label is None or pseudo else tuple(label.shape),
         )
+        if "draw_class" in results:
+            packed["meta"]["draw_class"] = results["draw_class"]
         return packed

@@ -15,16 +15,19 @@ from daseg.utils.errors import ConfigError
 
 @TRANSFORMS.register_module()
 class RandomCrop(BaseTransform):
-    """Cut out a random window; draw again, up to ``tries`` times, until its label is varied.
+    """Cut out a random window, drawn up to ``tries`` times until its label meets all conditions.
 
-    An image smaller than the window is first padded at its right and bottom. Conditions on the
-    label hold where there is one; if no try meets them, the last one is taken.
+    An image smaller than the window is first padded at its right and bottom. Without a label there
+    are no conditions; where no window meets them, the last one is taken.
 
     Args:
         crop_size: (height, width) of the window, in this order (mmcv's ``scale`` is the other way).
         cat_max_ratio: Largest share that one class may have of the labelled pixels, 0..1.
         min_classes: Fewest distinct label values, "ignore" counted as one. Zheng and Yang
             ("Rectifying Pseudo Label Learning", IJCV 2021) use 11.
+        class_pixels: Fewest pixels of the class that the sampler drew the sample for, if it did
+            (`SampleIndex.draw_class`). Hoyer et al. ("DAFormer", CVPR 2022) take windows of more
+            than 1500, in 11 tries.
         tries: Number of windows drawn at most.
         image_fill: RGB of padded pixels; the default is ImageNet's mean. Their label is 255.
     """
@@ -36,15 +39,22 @@ class RandomCrop(BaseTransform):
         min_classes: int = 0,
         tries: int = 10,
         image_fill: Sequence[int] = (124, 116, 104),
+        class_pixels: int = 0,
     ) -> None:
         self.crop_size = _two_sizes("RandomCrop: crop_size", "(height, width)", crop_size)
-        if tries < 1 or not 0 < cat_max_ratio <= 1 or min_classes < 0:
+        if tries < 1 or not 0 < cat_max_ratio <= 1 or min(min_classes, class_pixels) < 0:
             raise ConfigError(
-                "RandomCrop needs tries >= 1, 0 < cat_max_ratio <= 1 and min_classes >= 0, got "
-                f"{tries}, {cat_max_ratio} and {min_classes}"
+                "RandomCrop needs tries >= 1, 0 < cat_max_ratio <= 1, min_classes >= 0 and "
+                f"class_pixels >= 0, got {tries}, {cat_max_ratio}, {min_classes} and {class_pixels}"
+            )
+        if class_pixels > self.crop_size[0] * self.crop_size[1]:
+            raise ConfigError(
+                f"RandomCrop: class_pixels={class_pixels} are more than a window of "
+                f"{self.crop_size} has"
             )
         _check_colour("RandomCrop", image_fill)
         self.cat_max_ratio, self.min_classes, self.tries = cat_max_ratio, min_classes, tries
+        self.class_pixels = class_pixels
         self.image_fill = tuple(image_fill)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +66,7 @@ class RandomCrop(BaseTransform):
                 "width): LoadLabel belongs right after LoadImageFromFile"
             )
         image, label = self._pad(image, label)
-        y, x = self._window(image, label)
+        y, x = self._window(image, label, results.get("draw_class"))
         h, w = self.crop_size
         results["img"] = image[y : y + h, x : x + w]
         if label is not None:
@@ -78,12 +88,20 @@ class RandomCrop(BaseTransform):
             label = cv2.copyMakeBorder(label, *sides, kind, value=IGNORE)
         return image, label
 
-    def _window(self, image: np.ndarray, label: np.ndarray | None) -> tuple[int, int]:
+    def _window(
+        self, image: np.ndarray, label: np.ndarray | None, draw_class: int | None
+    ) -> tuple[int, int]:
         h, w = self.crop_size
         for _ in range(self.tries):
             y = np.random.randint(image.shape[0] - h + 1)
             x = np.random.randint(image.shape[1] - w + 1)
-            if label is None or self._is_varied(label[y : y + h, x : x + w]):
+            if label is None:
+                break
+            window = label[y : y + h, x : x + w]
+            has_class = (
+                draw_class is None or np.count_nonzero(window == draw_class) >= self.class_pixels
+            )
+            if has_class and self._is_varied(window):
                 break
         return y, x
 
@@ -101,7 +119,8 @@ class RandomCrop(BaseTransform):
     def __repr__(self) -> str:
         return (
             f"RandomCrop({self.crop_size}, cat_max_ratio={self.cat_max_ratio}, "
-            f"min_classes={self.min_classes}, tries={self.tries})"
+            f"min_classes={self.min_classes}, tries={self.tries}, "
+            f"class_pixels={self.class_pixels})"
         )
 
 

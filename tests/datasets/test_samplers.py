@@ -10,7 +10,7 @@ from daseg.utils.errors import ConfigError
 
 
 def take(sampler: EndlessSampler, count: int) -> list[tuple[int, int]]:
-    return [tuple(item) for item in islice(sampler, count)]
+    return [(item.index, item.position) for item in islice(sampler, count)]
 
 
 def sampler_of(dataset, rank: int = 0, world_size: int = 1, **options) -> EndlessSampler:
