@@ -263,7 +263,8 @@ def test_every_objective_is_described():
 
 def test_the_layers_are_those_that_are_held():
     source = ast.parse((ROOT / "tests" / "test_layers.py").read_text(encoding="utf-8"))
-    values = {n.targets[0].id: n.value for n in source.body if isinstance(n, ast.Assign)}  # type: ignore[attr-defined]
+    assigned = [node for node in source.body if isinstance(node, ast.Assign)]
+    values = {ast.unparse(node.targets[0]): node.value for node in assigned}
     rows = re.findall(r"^\| (\d) \| (.+) \|$", TEXTS["CONTRIBUTING.md"], re.MULTILINE)
     named = {name: int(layer) for layer, text in rows for name in re.findall(r"`(\w+)`", text)}
     assert named == {k: v for k, v in ast.literal_eval(values["LAYERS"]).items() if k[0] != "_"}
