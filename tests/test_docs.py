@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-PATH = re.compile(r"(?<![\w./-])((?:tools|configs|tests|daseg|docs|\.ci)/[\w./-]*\w)")
+PATH = re.compile(r"(?<![\w./-])((?:tools|configs|tests|daseg|docs|examples|\.ci)/[\w./-]*\w)")
 CAMEL = re.compile(r"`([A-Z][A-Za-z0-9]*[a-z0-9][A-Z]\w*|[A-Z]+\d+|[A-Z]{5,})\b(\([^`]*\))?`")
 TOOLS = {"dist_train.sh": "train", "slurm_train.sh": "train", "dist_test.sh": "test"}
 FOREIGN = {"CLASSES", "PALETTE", "DataLoader", "PYTHONPATH", "PYTHON", "CONFIG", "SOURCE"}
@@ -97,6 +97,16 @@ def test_links_lead_somewhere(page):
 def test_paths_exist(page):
     for path in PATH.findall(TEXTS[page]):
         assert (ROOT / path).exists(), f"{page} names {path}"
+
+
+def test_pages_that_code_and_configs_name_exist():
+    files = [
+        file for folder in ("daseg", "configs", "tools") for file in ROOT.glob(f"{folder}/**/*")
+    ]
+    texts = [file.read_text(encoding="utf-8") for file in files if file.suffix in (".py", ".sh")]
+    named = {name for text in texts for name in re.findall(r"docs/\w+\.md", text)}
+    assert len(named) > 2
+    assert {name for name in named if not (ROOT / name).is_file()} == set()
 
 
 @each_page

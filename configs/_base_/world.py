@@ -1,7 +1,7 @@
-"""What all small worlds share: how a training is made short, and each kind of part small.
+"""Settings of all small worlds: how trainings are shortened and parts are made small.
 
-``parts`` says by the kind (a key of `daseg.registry.KINDS`) or the type of a part what becomes of
-its arguments; see docs/worlds.md.
+``parts`` maps the kind (a key of `daseg.registry.KINDS`) or the type of a part to changes of its
+arguments; see docs/worlds.md.
 """
 
 max_iters = 160

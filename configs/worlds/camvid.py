@@ -1,9 +1,9 @@
 """CamVid: the source is the day, the target the dusk; validated by day, tested at dusk.
 
     export DASEG_CAMVID=FOLDER
-    python tools/train.py configs/adaptseg/single_vanilla.py --world camvid
+    daseg train adaptseg/single_vanilla --world camvid
 
-Translated images and pseudo-labels lie elsewhere, since CamVid's own folder may be read-only.
+Translated images and pseudo-labels have folders of their own, since CamVid's may be read-only.
 """
 
 _base_ = ['../_base_/world.py']

@@ -1,7 +1,7 @@
 """The embedded world: GTA5 and SYNTHIA are its drawn game, Cityscapes its drawn city.
 
-    python tools/make_demo.py
-    python tools/train.py configs/adaptseg/single_vanilla.py --world demo
+    daseg make-demo
+    daseg train adaptseg/single_vanilla --world demo
 
 DASEG_DEMO names another folder than data/demo.
 """
