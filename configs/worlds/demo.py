@@ -15,7 +15,7 @@ least_interval = 30
 
 root, variable = 'data/demo', 'DASEG_DEMO'
 translated, pseudo_labels = '{root}/gta5_translated', '{root}/pseudo_labels'
-if_missing = 'draw the embedded world first: python tools/make_demo.py --root {root}'
+if_missing = 'draw the embedded world first: daseg make-demo --root {root}'
 
 _game = dict(type='GTA5', root='{root}/gta5', images=400)
 _city = dict(type='Cityscapes', root='{root}/cityscapes')

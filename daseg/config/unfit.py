@@ -11,7 +11,7 @@ from daseg import registry as own
 LOOP = "use dict(type='IterTrainLoop', max_iters=..., val_interval=...): training counts iterations"
 COLLATE = "use dict(type='collate')"
 AMP = "use --amp, or type='AmpOptimWrapper' for each network"
-TTA = "use the top-level key tta, such as dict(type='MultiScaleFlip', ...), and tools/test.py --tta"
+TTA = "use the top-level key tta, such as dict(type='MultiScaleFlip', ...), and daseg test --tta"
 PACK = "PackSample, the last transform, makes the tensors"
 # By registry and name of the class; what derives from such a class cannot work either.
 UNFIT: dict[str, dict[str, str]] = {
@@ -44,9 +44,9 @@ UNFIT: dict[str, dict[str, str]] = {
     ),
     own.HOOKS.name: dict(
         EMAHook="use model.teacher_momentum, whose teacher is validated, saved and resumed",
-        NaiveVisualizationHook="use tools/predict.py or tools/panel.py",
+        NaiveVisualizationHook="use daseg predict or daseg panel",
         PrepareTTAHook=TTA,
-        NPUProfilerHook="it needs Ascend's NPUs; use tools/benchmark.py",
+        NPUProfilerHook="it needs Ascend's NPUs; use daseg benchmark",
         SyncBuffersHook="it works at the end of an epoch, and there are none; buffers follow the "
         "first process before each validation: leave it out",
     ),
@@ -67,7 +67,7 @@ UNFIT: dict[str, dict[str, str]] = {
         BaseTTAModel=TTA,
         ExponentialMovingAverage="use model.teacher_momentum",
         MomentumAnnealingEMA="use model.teacher_momentum",
-        StochasticWeightAverage="use several checkpoints in tools/test.py",
+        StochasticWeightAverage="use several checkpoints in daseg test",
         BaseDataPreprocessor="the model is a DomainAdapter or a translation",
         ImgDataPreprocessor="the model is a DomainAdapter or a translation",
     ),

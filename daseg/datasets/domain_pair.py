@@ -43,7 +43,7 @@ class DomainPair(Dataset[dict[str, Any]]):
         translator: Translator or its config: source and target image (3,H,W), RGB 0..255, to the
             translated one. Its result is clipped to 0..255 and rounded. The target and all labels
             stay as they are.
-        pseudo_labels: Folder of ``tools/pseudo_label.py`` with pseudo-labels of the target's
+        pseudo_labels: Folder of ``daseg pseudo-label`` with pseudo-labels of the target's
             images. Target samples then have ``pseudo_label`` (H,W), which all transforms move with
             the image; they still have no ``label``. The target is then a single data set.
         pseudo_labels_without_manifest: Also take a folder that nothing says the origin of, because

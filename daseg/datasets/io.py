@@ -91,7 +91,7 @@ def _from_16_bits(
                 f"image {path} is a 16-bit picture, but its values{few} end at {used} of {FULL}: a "
                 f"camera of {max(used.bit_length(), 8)} bits? It would become nearly black. Say "
                 "the range: dict(type='LoadImageFromFile', max_value=4095) for 12 bits, 65535 if "
-                "the picture is so dark; in the test pipeline it holds for tools/predict.py, too"
+                "the picture is so dark; in the test pipeline it holds for daseg predict, too"
             )
         max_value = FULL
     if top > max_value:

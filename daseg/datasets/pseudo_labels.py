@@ -26,7 +26,7 @@ class PseudoLabels:
     """The pseudo-labels of a data set's images, one file each, of train ids 0..K-1 and 255.
 
     Args:
-        root: Folder that ``tools/pseudo_label.py`` has written.
+        root: Folder that ``daseg pseudo-label`` has written.
         target: The data set.
         forbidden: Files of true labels, as `os.path.realpath` gives them.
         without_manifest: Also take a folder that nothing says the origin of; its files lie where
@@ -52,7 +52,7 @@ class PseudoLabels:
     ) -> None:
         self.root = Path(root).expanduser()
         if not self.root.is_dir():
-            advice = hint(self.root) or "; make them with tools/pseudo_label.py"
+            advice = hint(self.root) or "; make them with daseg pseudo-label"
             raise DataError(f"there are no pseudo-labels at {self.root}{advice}")
         self.facts, self._entries = self._read(without_manifest)
         classes = target.metainfo["classes"]
@@ -72,7 +72,7 @@ class PseudoLabels:
             return found
         if not without_manifest:
             raise DataError(
-                f"{self.root} has no {FINAL} of tools/pseudo_label.py, so that nothing says "
+                f"{self.root} has no {FINAL} of daseg pseudo-label, so that nothing says "
                 "whether its files are pseudo-labels or true labels. Adaptation would no longer be "
                 "unsupervised with the latter; if you know that they are none, say "
                 f"train_dataloader.dataset.{OPTION}"
@@ -90,7 +90,7 @@ class PseudoLabels:
         if missing:
             raise ScanError(
                 f"{self.root} lacks the pseudo-labels of {len(missing)} of {len(target)} target "
-                "images; make them with tools/pseudo_label.py (the same command as before, without "
+                "images; make them with daseg pseudo-label (the same command as before, without "
                 "--limit):",
                 missing,
             )
@@ -130,7 +130,7 @@ class PseudoLabels:
         if entry and hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
             raise DataError(
                 f"the pseudo-label {path} is not the one that {self.root / FINAL} names: it was "
-                "changed afterwards. Make it again: tools/pseudo_label.py replaces what is changed"
+                "changed afterwards. Make it again: daseg pseudo-label replaces what is changed"
             )
         return label
 

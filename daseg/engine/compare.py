@@ -1,4 +1,4 @@
-"""Show what several checkpoints see on the same test images: what ``tools/panel.py`` does."""
+"""Show what several checkpoints see on the same test images: what ``daseg panel`` does."""
 
 from pathlib import Path
 

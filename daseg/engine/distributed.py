@@ -45,7 +45,8 @@ def init_processes(launcher: str, timeout: int = 1800) -> None:
     if missing:
         raise ConfigError(
             f"--launcher {launcher} needs the environment variables {', '.join(missing)}: "
-            "start with tools/dist_train.sh CONFIG N, or under srun with tools/slurm_train.sh"
+            "start with daseg train CONFIG --gpus N, on several machines with tools/dist_train.sh "
+            "CONFIG N, or under srun with tools/slurm_train.sh"
         )
     use_cuda = torch.cuda.is_available()
     if use_cuda:
@@ -68,8 +69,8 @@ def _check_gpus(processes: int, gpus: int) -> None:
     if processes > gpus:
         raise ConfigError(
             f"{processes} processes were started on this machine, which has {gpus} GPU"
-            f"{'' if gpus == 1 else 's'}: start at most one for each, tools/dist_train.sh CONFIG "
-            f"{gpus}, or all of them on the CPU, with CUDA_VISIBLE_DEVICES=''"
+            f"{'' if gpus == 1 else 's'}: start at most one for each (--gpus {gpus}), "
+            "or all of them on the CPU, with CUDA_VISIBLE_DEVICES=''"
         )
 
 

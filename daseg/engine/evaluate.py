@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint of a config: what ``tools/test.py`` does."""
+"""Evaluate a checkpoint of a config: what ``daseg test`` does."""
 
 import copy
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def evaluate(
 
     Args:
         config: The config file.
-        checkpoint: A checkpoint of a training, or of ``tools/convert_checkpoint.py``. Of several,
+        checkpoint: A checkpoint of a training, or of ``daseg convert``. Of several,
             the mean of their networks' probabilities is evaluated.
         out: Folder for the table, the confusion matrix and the protocol card; default
             ``<folder of the checkpoint>/test_<its name>``, of N checkpoints the first's and

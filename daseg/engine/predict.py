@@ -1,4 +1,4 @@
-"""Run a segmentor over images and videos and write what it sees: what ``tools/predict.py`` does."""
+"""Run a segmentor over images and videos and write what it sees: what ``daseg predict`` does."""
 
 import glob
 import os

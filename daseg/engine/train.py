@@ -1,4 +1,4 @@
-"""Train a config from its file: what ``tools/train.py`` does."""
+"""Train a config from its file: what ``daseg train`` does."""
 
 import sys
 from contextlib import nullcontext

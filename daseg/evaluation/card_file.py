@@ -17,7 +17,7 @@ def load_card(path: str | Path) -> ProtocolCard:
     """
     path = Path(path)
     path = path / f"{NAME}.json" if path.is_dir() else path
-    hint = "make it again, with tools/test.py"
+    hint = "make it again, with daseg test"
     content = read_json(path, "a protocol card", _shape(), hint=hint)
     for name in ("input_sizes", "label_sizes"):  # JSON has no tuples
         content[name] = [tuple(size) for size in content.get(name, ())]

@@ -241,7 +241,7 @@ def _label(sample: dict) -> Tensor:
     if sample.get("label") is None:
         raise DataError(
             f"{_file(sample)} has no label to evaluate against; give the data set of "
-            "val_dataloader/test_dataloader its label folder, or use tools/predict.py"
+            "val_dataloader/test_dataloader its label folder, or use daseg predict"
         )
     return sample["label"]
 

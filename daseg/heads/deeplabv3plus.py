@@ -16,7 +16,7 @@ class DeepLabV3PlusHead(nn.Module):
     """ASPP, upsampled and refined with a fine feature map (Chen et al., ECCV 2018, Fig. 2).
 
     With the defaults it is the decoder of SegmenTron's published ResNet-101 network, whose
-    weights ``tools/convert_checkpoint.py segmentron`` imports.
+    weights ``daseg convert segmentron`` imports.
 
     Args:
         in_channels: Channels of all feature maps of the backbone.

@@ -34,7 +34,7 @@ class PseudoLabelHook(Hook):
     Lee, "Pseudo-Label", ICML workshop 2013, labels anew at each step; Zou et al., "CBST", ECCV
     2018, in rounds, as this does. A round at iteration N is made by the network after N train steps
     and their validation, before the batch of the next: see `label_round`. The pseudo-labels lie in
-    ``WORK_DIR/pseudo_labels/iter_N``, as those of ``tools/pseudo_label.py`` do. Which images are
+    ``WORK_DIR/pseudo_labels/iter_N``, as those of ``daseg pseudo-label`` do. Which images are
     drawn, and how they are cropped, is as without the hook.
 
     Before the first round, where the config gives no ``pseudo_labels``, objectives on

@@ -61,7 +61,7 @@ class PseudoLabelObjective(Objective):
         if label is None or batch is None:
             raise ConfigError(
                 f"the objective {type(self).__name__} needs pseudo-labels, but the training data "
-                "has none: make them with tools/pseudo_label.py, and give their folder as "
+                "has none: make them with daseg pseudo-label, and give their folder as "
                 "train_dataloader.dataset.pseudo_labels of the DomainPair; or have them made in "
                 "training, by dict(type='PseudoLabelHook', interval=...) in custom_hooks"
             )
@@ -82,7 +82,7 @@ class PseudoLabel(PseudoLabelObjective):
 
     Lee, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural
     Networks", ICML workshop 2013. The pseudo-labels are those of `DomainPair`, which
-    ``tools/pseudo_label.py`` writes: made once, before the training (Li et al., "Bidirectional
+    ``daseg pseudo-label`` writes: made once, before the training (Li et al., "Bidirectional
     Learning", CVPR 2019); or `PseudoLabelHook`: made anew in rounds (Zou et al., "CBST", ECCV
     2018).
 

@@ -34,7 +34,7 @@ MANIFEST: dict[str, Any] = {
 
 
 def read_facts(root: Path) -> tuple[Facts, dict[str, Entry]] | None:
-    """The facts of a folder that ``tools/pseudo_label.py`` has written, and its images.
+    """The facts of a folder that ``daseg pseudo-label`` has written, and its images.
 
     Returns:
         ``root``; ``manifest_sha256``; ``checkpoints``, the networks that made them, each ``name``
@@ -51,7 +51,7 @@ def read_facts(root: Path) -> tuple[Facts, dict[str, Entry]] | None:
     if os.path.lexists(root / JOURNAL):
         raise DataError(
             f"the pseudo-labels in {root} are not finished: run the command of "
-            "tools/pseudo_label.py that makes them once more, it goes on where it was"
+            "daseg pseudo-label that makes them once more, it goes on where it was"
         )
     if not os.path.lexists(path):
         return None
@@ -63,7 +63,7 @@ def read_facts(root: Path) -> tuple[Facts, dict[str, Entry]] | None:
         check_shape(content, MANIFEST)
         check_entries(content["images"], {"sha256": str})
     except (OSError, ValueError) as error:
-        hint = "make the pseudo-labels again, with tools/pseudo_label.py and another --out"
+        hint = "make the pseudo-labels again, with daseg pseudo-label and another --out"
         raise unreadable(path, "a manifest of pseudo-labels", error, hint) from error
     facts: Facts = dict(root=str(root), manifest_sha256=hashlib.sha256(data).hexdigest())
     for key in ("checkpoints", "teacher_saw_target_labels", "classes"):

@@ -89,7 +89,7 @@ def load_strictly(module: nn.Module, state: dict[str, torch.Tensor], source: str
         raise CheckpointError(
             f"{source}: not one of its {len(state)} keys is one of the model's (first: "
             f"{_some(state)}; the model has {_some(own)}). A published file is converted first: "
-            "tools/convert_checkpoint.py"
+            "daseg convert"
         )
     problems = [
         *(f"missing {key}" for key in own.keys() - state.keys()),

@@ -138,11 +138,11 @@ def advice(folder: Path) -> str:
             if is_in(world.translated):
                 return (
                     f"translate the source of the world {name!r} into it first: "
-                    f"tools/translate.py CONFIG CHECKPOINT --world {name} --out {world.translated}"
+                    f"daseg translate CONFIG CHECKPOINT --world {name} --out {world.translated}"
                 )
             if is_in(world.pseudo_labels):
                 return (
-                    f"make those of the world {name!r} first: tools/pseudo_label.py CONFIG "
+                    f"make those of the world {name!r} first: daseg pseudo-label CONFIG "
                     f"CHECKPOINT --world {name} --out {world.pseudo_labels}"
                 )
             if is_in(world.root) and not Path(world.root).is_dir():

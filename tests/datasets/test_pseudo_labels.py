@@ -156,7 +156,7 @@ def test_a_folder_of_unknown_origin_is_refused_unless_one_says_so(pair, pseudo):
     assert "pseudo_label" in built[0]["target"]
     # A translated data set has a manifest, too; its labels are true ones.
     manifest(pseudo, kind="translation")
-    with pytest.raises(DataError, match=r"has no manifest.json of tools/pseudo_label.py"):
+    with pytest.raises(DataError, match=r"has no manifest.json of daseg pseudo-label"):
         pair()
 
 
@@ -202,10 +202,10 @@ def test_a_label_put_in_the_place_of_a_pseudo_label_is_found(pair, pseudo, tmp_p
 
 def test_what_does_not_fit_is_refused(pair, pseudo, tmp_path, make_camvid):
     gone = tmp_path / "gone"
-    with pytest.raises(DataError, match=f"no pseudo-labels at {gone}; make them with tools/pseudo"):
+    with pytest.raises(DataError, match=f"no pseudo-labels at {gone}; make them with daseg pseudo"):
         pair(pseudo_labels=gone)
     (pseudo / "manifest.jsonl").write_text("{}\n")
-    with pytest.raises(DataError, match=r"are not finished: run the command of tools/pseudo_label"):
+    with pytest.raises(DataError, match=r"are not finished: run the command of daseg pseudo-label"):
         pair()
     (pseudo / "manifest.jsonl").unlink()
     manifest(pseudo, classes=["dry", "wet"])

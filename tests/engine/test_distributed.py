@@ -113,7 +113,7 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    message = r"2 processes .* which has 1 GPU: .*dist_train.sh CONFIG 1, .*CUDA_VISIBLE_DEVICES=''"
+    message = r"2 processes .* which has 1 GPU: .*--gpus 1.*CUDA_VISIBLE_DEVICES=''"
     with pytest.raises(ConfigError, match=message):
         init_processes("pytorch")
 

@@ -230,7 +230,7 @@ def test_prediction_out_of_range_on_ignored_pixels_is_no_matter():
 
 def test_images_without_labels():
     bare = dict(pred=torch.zeros(2, 2), meta=dict(label_path=None, image_path="photos/a.png"))
-    with pytest.raises(DataError, match=r"photos/a\.png has no label .* tools/predict\.py"):
+    with pytest.raises(DataError, match=r"photos/a\.png has no label .* daseg predict"):
         IoUMetric(classes="ab").process(None, [bare])
 
 

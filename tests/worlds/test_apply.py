@@ -270,7 +270,7 @@ def test_printing_shows_the_result_and_what_changed(capsys):
 
 
 @pytest.mark.parametrize(("world", "advice"), [
-    ("demo", "draw the embedded world first: python tools/make_demo.py --root gone/demo"),
+    ("demo", "draw the embedded world first: daseg make-demo --root gone/demo"),
     ("camvid", "environment variable DASEG_CAMVID"),
 ])  # fmt: skip
 def test_missing_images_say_how_to_get_them(world, advice, monkeypatch):
@@ -284,7 +284,7 @@ def test_a_wrong_path_inside_of_a_world_does_not_make_one_draw_it_again(monkeypa
     monkeypatch.setenv("DASEG_DEMO", str(tmp_path))
     assert hint(tmp_path / "nothere") == ""
     monkeypatch.setenv("DASEG_DEMO", str(tmp_path / "gone"))
-    assert "make_demo.py" in hint(tmp_path / "gone/gta5")
+    assert "daseg make-demo" in hint(tmp_path / "gone/gta5")
 
 
 def test_translated_images_are_the_worlds_own_with_the_labels_of_its_source(monkeypatch):

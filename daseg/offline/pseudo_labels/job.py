@@ -1,4 +1,4 @@
-"""A making of pseudo-labels as ``tools/pseudo_label.py`` is told it: from a config and files."""
+"""A making of pseudo-labels as ``daseg pseudo-label`` is told it: from a config and files."""
 
 from collections.abc import Sequence
 from pathlib import Path

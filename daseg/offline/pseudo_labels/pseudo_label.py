@@ -1,4 +1,4 @@
-"""Write what trained networks say of target images: what ``tools/pseudo_label.py`` does."""
+"""Write what trained networks say of target images: what ``daseg pseudo-label`` does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

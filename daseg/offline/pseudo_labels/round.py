@@ -43,7 +43,7 @@ def label_round(
 ) -> Written:
     """Write pseudo-labels of the target that is trained on; go on where a killed run ended.
 
-    They are those that ``tools/pseudo_label.py`` makes of a checkpoint of this iteration. A second
+    They are those that ``daseg pseudo-label`` makes of a checkpoint of this iteration. A second
     network on the device makes them: the one that is trained is not touched, nor is any random
     number drawn. Of several processes all are to call it.
 

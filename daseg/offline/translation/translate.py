@@ -1,4 +1,4 @@
-"""Translate a whole data set into the target's look: what ``tools/translate.py`` does."""
+"""Translate a whole data set into the target's look: what ``daseg translate`` does."""
 
 import time
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ def write_contact_sheet(root: Path, path: Path, *, rows: int = 6) -> None:
         if all(sample.is_drawn(root) for sample in pair):
             strips.append(np.hstack([tile for s in pair for tile in _tiles(s, root)]))
     if not strips:
-        raise DataError(f"{root} holds no demo world: draw it with tools/make_demo.py")
+        raise DataError(f"{root} holds no demo world: draw it with daseg make-demo")
     write_image(path, np.vstack(strips))
 
 
