@@ -22,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """Write one contact sheet."""
     from daseg.config.load import load_config
-    from daseg.datasets.browse import browse_config
+    from daseg.visualization.browse import browse_config
 
     cfg = load_config(args.config, args.cfg_options, world=args.world)
     browse_config(cfg, args.split, args.num, args.seed, args.out)

@@ -31,10 +31,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Make what is missing, from the world to the pictures."""
-    from daseg.engine.compare import show_models
     from daseg.engine.evaluate import evaluate
     from daseg.engine.train import train
     from daseg.visualization import plot_curves
+    from daseg.visualization.compare import show_models
 
     folder, iters = Path(vars(args).pop("work_dir")), vars(args).pop("iters")
     os.environ["DASEG_DEMO"] = args.root

@@ -24,7 +24,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Draw the world and its contact sheet."""
-    from daseg.worlds.drawing import make_world, write_contact_sheet
+    from daseg.worlds.drawing import make_world
+    from daseg.worlds.sheet import write_contact_sheet
 
     args.size = tuple(args.size)
     make_world(**vars(args))

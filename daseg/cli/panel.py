@@ -28,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Draw."""
-    from daseg.engine.compare import show_models
+    from daseg.visualization.compare import show_models
 
     models = [tuple(model) for model in args.model]
     show_models(models, args.out, num=args.num, device=args.device, world=args.world)

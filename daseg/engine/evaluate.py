@@ -24,6 +24,7 @@ from daseg.utils.errors import ConfigError
 from daseg.utils.lock import locked
 from daseg.utils.verbosity import is_verbose
 from daseg.utils.writable import check_file, check_folder, writing
+from daseg.visualization.figures import draw_matrices
 
 LOCK = ".test.lock"  # not a training's: a test may write into the folder of one that runs
 
@@ -96,6 +97,7 @@ def evaluate(
             norms = [adapt_to_images(network, images, cfg.test_dataloader) for network in networks]
         with writing(out):
             runner.test()
+            draw_matrices(runner.test_evaluator.metrics)
         result = metric.last_result
         if result is not None:  # the first process adds up what all have counted
             card = write_card(

@@ -19,6 +19,7 @@ from daseg.utils.errors import ConfigError
 from daseg.utils.seed import seed_everything
 from daseg.utils.signals import Stopped
 from daseg.utils.workers import workers_of
+from daseg.visualization.figures import draw_matrices
 
 VALIDATING = "val_dataloader (or train_dataloader, whose processes wait meanwhile)"
 
@@ -182,6 +183,7 @@ class ValLoop(MMValLoop):
                 self.run_iter(index, batch)
                 signals.check()
         metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
+        draw_matrices(self.evaluator.metrics)
         if self.val_loss:  # of a model that gives losses in validation
             metrics.update(_parse_losses(self.val_loss, "val"))
         runner.call_hook("after_val_epoch", metrics=metrics)

@@ -53,8 +53,8 @@ class IoUMetric(BaseMetric):
         subsets: More subsets by name, of class names or indices; their plain means are computed
             without being listed in ``subset_means``.
         ignore_index: Label of the pixels that count nowhere.
-        out_dir: Folder for results.json, table.txt and the confusion matrix (npz, png). The main
-            process writes them at each evaluation. None writes nothing.
+        out_dir: Folder for results.json, table.txt and confusion_matrix.npz, which the main process
+            writes at each evaluation; validations and tests add a picture. None writes nothing.
         seed_log: File for the lines that AdaptSegNet's evaluation prints; None writes none.
         collect_device: How processes exchange matrices. "gpu" is mmengine's word for the process
             group, NCCL or gloo alike; it works across nodes. "cpu" is its word for files in a

@@ -13,7 +13,6 @@ from prettytable import PrettyTable
 from daseg.evaluation import confusion
 from daseg.utils.files import atomic_write, atomic_write_text
 from daseg.utils.json_files import read_arrays, unreadable
-from daseg.visualization.pictures import plot_confusion
 
 # The names that AdaptSegNet's and its successors' logs use for Cityscapes' classes, as published.
 SEED_NAMES = {"traffic light": "light", "traffic sign": "sign", "motorcycle": "motocycle"}
@@ -112,13 +111,12 @@ class IoUResult:
         )
 
     def save(self, out_dir: str | Path) -> None:
-        """Write results.json, table.txt, confusion_matrix.npz and confusion_matrix.png."""
+        """Write results.json, table.txt and confusion_matrix.npz."""
         out = Path(out_dir)
         atomic_write_text(out / "results.json", json.dumps(self.to_json(), indent=2) + "\n")
         atomic_write_text(out / "table.txt", self.table() + "\n")
         with atomic_write(out / "confusion_matrix.npz") as temporary:
             np.savez_compressed(temporary, matrix=self.matrix, classes=np.array(self.classes))
-        plot_confusion(self.matrix, self.classes, out / "confusion_matrix.png")
 
 
 def load_matrix(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -21,8 +21,10 @@ from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.writable import refuse_links
-from daseg.visualization.pictures import DomainPicture, draw_domains
+from daseg.visualization import contact_sheet, save_sheet
+from daseg.visualization.sheet import Cell
 
+HEADINGS = ("image", "label", "prediction", "entropy: black 0, certain; yellow 1, uniform")
 KEY = "observatory"  # of the message hub, which travels in the checkpoint
 
 
@@ -163,29 +165,28 @@ class ObservatoryHook(Hook):
         runner.message_hub.update_info(KEY, self.watch.to_text())
 
     def _draw(self, runner: Runner, views: Mapping[str, View], iteration: int) -> None:
-        domains = [picture_of(view) for view in views.values() if view.has_run]
-        if "target" not in views:  # it need not be a source: a supervised training has one domain
-            domains = [each._replace(domain="") for each in domains]
-        path = Path(runner.work_dir) / "pictures" / f"iter_{iteration}.png"
-        draw_domains(
-            domains, self.palette, path, classes=self.classes, title=f"iteration {iteration}"
+        shown = [view for view in views.values() if view.has_run]
+        sheet = contact_sheet(
+            [pictures_of(view) for view in shown],
+            headings=HEADINGS,
+            # Where there is one domain, it need not be a source.
+            captions=[[view.domain] for view in shown] if "target" in views else (),
+            title=f"iteration {iteration}",
+            classes=self.classes,
+            palette=self.palette,
         )
-        show_picture(runner, path, "domains", iteration)
+        save_sheet(sheet, Path(runner.work_dir) / "pictures" / f"iter_{iteration}.png")
+        show_picture(runner, sheet, "domains", iteration)
 
 
 @torch.no_grad()
-def picture_of(view: View) -> DomainPicture:
-    """The first image of a view, with its label where it may have one, prediction and entropy."""
+def pictures_of(view: View) -> list[Cell]:
+    """The first image of a view; its label, where it may have one; its prediction and entropy."""
     logits = resize(view.output.logits[:1].float(), size_of(view.image), view.align_corners)
     label = None if view.domain == "target" else view.label
     image = view.image[0].permute(1, 2, 0).clamp(0, 255).round().byte()
-    return DomainPicture(
-        view.domain,
-        image.cpu().numpy(),
-        None if label is None else label[0].cpu().numpy(),
-        logits.argmax(1)[0].cpu().numpy(),
-        entropy(logits)[0].cpu().numpy(),
-    )
+    maps = (None if label is None else label[0], logits.argmax(1)[0], entropy(logits)[0])
+    return [each if each is None else each.cpu().numpy() for each in (image, *maps)]
 
 
 def _views(runner: Runner) -> Mapping[str, View]:

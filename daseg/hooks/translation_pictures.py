@@ -14,7 +14,7 @@ from daseg.hooks.backends import show_picture
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
 from daseg.utils.writable import refuse_links
-from daseg.visualization.pictures import picture_grid
+from daseg.visualization import contact_sheet, save_sheet
 
 TITLES = ("{0}", "in the look of the {1}", "and back")
 OTHER = dict(source="target", target="source")
@@ -88,8 +88,11 @@ class TranslationPicturesHook(Hook):
         titles = [title.format(name, OTHER[name]) for name in rows for title in TITLES]
         columns = [_as_pictures(images[: self.shown]) for row in rows.values() for images in row]
         path = Path(runner.work_dir) / "pictures" / f"iter_{iteration}.png"
-        picture_grid(columns, titles, path, title=f"iteration {iteration}")
-        show_picture(runner, path, "translations", iteration)
+        sheet = contact_sheet(
+            list(zip(*columns, strict=True)), headings=titles, title=f"iteration {iteration}"
+        )
+        save_sheet(sheet, path)
+        show_picture(runner, sheet, "translations", iteration)
 
 
 def _there_and_back(model: Any, domain: str, fixed: dict[str, Tensor]) -> list[Tensor]:

@@ -18,7 +18,7 @@ from daseg.study.tables import class_names
 from daseg.utils.files import atomic_write, read_bytes
 from daseg.utils.json_files import unreadable
 from daseg.visualization.curves import Points, dress, moving_average
-from daseg.visualization.pictures import new_figure, save_figure
+from daseg.visualization.figures import new_figure, save_figure
 
 MEASURED, LOGGED = "#1f5fbf", "#c2571a"
 LOSS = "loss_seg"

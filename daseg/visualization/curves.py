@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from daseg.utils.errors import DataError
 from daseg.utils.files import read_bytes
 from daseg.utils.json_files import check_shape, parse_json, unreadable
-from daseg.visualization.pictures import check_picture, new_figure, save_figure
+from daseg.visualization.figures import check_picture, new_figure, save_figure
 
 Points = list[tuple[int, float]]  # (iteration, value)
 COMMON = {"step", "iter", "epoch", "time", "data_time", "memory"}  # in lines of every kind

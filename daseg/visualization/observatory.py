@@ -10,7 +10,7 @@ from daseg.ops.colours import default_palette
 from daseg.utils.errors import DataError
 from daseg.utils.json_files import read_json, unreadable
 from daseg.visualization.curves import Points, dress, moving_average, read_records
-from daseg.visualization.pictures import check_picture, new_figure, save_figure
+from daseg.visualization.figures import check_picture, new_figure, save_figure
 
 SHARE = "predicted_share/"
 VISIBLE = 1e-3  # a class that never has a larger share is not named in the legend

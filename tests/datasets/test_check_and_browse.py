@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 
 from daseg.datasets import CamVid
-from daseg.datasets.browse import GAP, TEXT, browse_config, contact_sheet
 from daseg.datasets.check import check_config, check_dataset
 from daseg.ops.colours import colorize, default_palette, overlay
-from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError
 from daseg.utils.progress import track
 
@@ -94,40 +92,6 @@ def test_splits(make_camvid) -> None:
 def test_unlabelled_data_have_no_histogram(make_camvid) -> None:
     report = check_dataset(CamVid(make_camvid(2), labels=False))
     assert "no labels were read" in str(report)
-
-
-def test_contact_sheet_shows_image_and_painted_label(make_camvid) -> None:
-    root = make_camvid(1, size=(20, 40))
-    cv2.imwrite(str(root / "labels/seq0/frame_000.png"), np.full((20, 40), 3, np.uint8))
-    image = np.zeros((20, 40, 3), np.uint8)
-    image[..., 2] = 250  # red
-    cv2.imwrite(str(root / "images/seq0/frame_000.jpg"), image)
-    sheet = contact_sheet(CamVid(root), num=3, tile_width=160)
-    # Two tiles a row, each a pair of 160 x 80; then the third; then the legend.
-    assert sheet.shape[1] == 2 * 320 + GAP
-    red, painted = sheet[40, 80].astype(int), sheet[40, 240].astype(int)
-    assert np.abs(red - [250, 0, 0]).max() < 6
-    expected = 0.3 * red + 0.7 * np.array(CamVid.PALETTE[3])
-    assert np.abs(painted - expected).max() <= 1
-    assert (sheet[80 + TEXT + GAP + 40, 80] == red).all()  # second row
-    legend = sheet[2 * (80 + TEXT + GAP) :]
-    assert (legend == CamVid.PALETTE[9]).all(axis=-1).sum() > 50
-
-
-def test_contact_sheet_without_labels(make_camvid, tmp_path: Path) -> None:
-    cfg = config(make_camvid(2, size=(20, 40)), labels=False)
-    browse_config(cfg, "val", 2, 0, tmp_path / "sheet.png")
-    assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] == 2 * 320 + GAP
-
-
-def test_browse_refuses_what_it_cannot_draw(make_camvid) -> None:
-    cfg = config(make_camvid(1))
-    with pytest.raises(ConfigError, match="no test_dataloader"):
-        browse_config(cfg, "test", 2, 0, "a.png")
-    with pytest.raises(ConfigError, match="num >= 1 and a picture"):
-        browse_config(cfg, "val", 0, 0, "a.png")
-    with pytest.raises(ConfigError, match=r"\.jpg\): 2, a\.txt"):
-        browse_config(cfg, "val", 2, 0, "a.txt")
 
 
 def run_tool(monkeypatch, name: str, *arguments: object) -> int:
@@ -222,22 +186,3 @@ def test_check_reports_a_target_that_is_to_have_labels(make_camvid) -> None:
     cfg["train_dataloader"]["dataset"]["target"]["labels"] = True
     with pytest.raises(ConfigError, match="adaptation is unsupervised"):
         check_config(cfg, "train")
-
-
-def test_contact_sheet_of_a_pair_has_a_row_for_each(make_camvid, tmp_path: Path) -> None:
-    source, target = make_camvid(2, (20, 40)), make_camvid(1, (20, 20), name="target")
-    shutil.rmtree(target / "labels")
-    for path in (target / "images").rglob("*.jpg"):
-        cv2.imwrite(str(path), np.full((20, 20, 3), (0, 200, 0), np.uint8))
-    dataset = DATASETS.build(pair_config(source, target)["train_dataloader"]["dataset"])
-    sheet = contact_sheet(dataset, num=2, tile_width=160)
-    # Beside the source's image and label, 320 wide, the target's image, 160 wide and high.
-    assert sheet.shape[1] == 2 * 320 + GAP
-    for row in range(2):
-        y = row * (160 + TEXT + GAP)
-        green = sheet[y : y + 160, 320 + GAP :]
-        assert np.abs(green[:, :160].astype(int) - [0, 200, 0]).max() < 6
-        assert (green[:, 160:] == 255).all(), "nothing in the place of the label"
-        assert not (sheet[y : y + 80, :320] == 255).all(axis=-1).all()
-    browse_config(pair_config(source, target), "train", 2, 0, tmp_path / "pair.png")
-    assert cv2.imread(str(tmp_path / "pair.png")).shape[1] == 2 * 640 + GAP

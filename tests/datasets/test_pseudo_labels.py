@@ -12,10 +12,10 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from daseg.datasets import CamVid, DomainPair, MixedDataset, PairSampler, TargetBatch, collate
-from daseg.datasets.browse import contact_sheet
 from daseg.datasets.check import check_config
 from daseg.datasets.firewall import count_opened, take_opened
 from daseg.utils.errors import ConfigError, DataError, LabelFirewallError
+from daseg.visualization.browse import browse
 
 LOAD, PACK = dict(type="LoadImageFromFile"), dict(type="PackSample")
 
@@ -240,5 +240,5 @@ def test_they_are_checked_and_drawn_like_labels(pair, pseudo, tmp_path, make_cam
     expected = np.bincount(label_of(pseudo, "seq0/frame_000").ravel(), minlength=256)
     assert np.array_equal(reports[1].pixels, 3 * expected)
     with_them, without = pair(), pair(pseudo_labels=None)
-    assert contact_sheet(with_them, 1).shape[1] == contact_sheet(without, 1).shape[1]
-    assert not np.array_equal(contact_sheet(with_them, 1), contact_sheet(without, 1))
+    assert browse(with_them, 1).shape[1] == browse(without, 1).shape[1]
+    assert not np.array_equal(browse(with_them, 1), browse(without, 1))

@@ -11,9 +11,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from daseg.datasets import DomainPair, PairIndex, PairSampler, SampleIndex, collate
-from daseg.datasets.browse import contact_sheet
 from daseg.translation import FourierTranslator, HistogramTranslator
 from daseg.utils.errors import ConfigError
+from daseg.visualization.browse import WIDTH, browse
+from daseg.visualization.sheet import GAP
 
 FOURIER = dict(type="FourierTranslator", beta=0.2)
 
@@ -91,12 +92,12 @@ def test_a_sample_depends_on_its_place_only(domains) -> None:
 
 def test_a_contact_sheet_shows_what_the_network_sees(domains) -> None:
     sheets = [
-        contact_sheet(DomainPair(**domains, translator=translator), num=1, tile_width=24)
+        browse(DomainPair(**domains, translator=translator), num=1)
         for translator in (None, dict(type="FourierTranslator", beta=0.5))
     ]
-    picture, target = slice(0, 24), slice(54, 78)
-    assert sheets[1][:16, picture].mean() < sheets[0][:16, picture].mean() - 20  # darker
-    np.testing.assert_array_equal(sheets[1][:16, target], sheets[0][:16, target])
+    picture, target = slice(0, WIDTH), slice(2 * (WIDTH + GAP), None)
+    assert sheets[1][:200, picture].mean() < sheets[0][:200, picture].mean() - 20  # darker
+    np.testing.assert_array_equal(sheets[1][:200, target], sheets[0][:200, target])
 
 
 def test_a_translator_that_does_not_exist(domains) -> None:

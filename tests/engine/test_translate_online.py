@@ -8,7 +8,7 @@ from daseg.config.load import load_config
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.evaluate import prepare
 from daseg.engine.train import train
-from daseg.hooks.observatory import picture_of
+from daseg.hooks.observatory import pictures_of
 from daseg.objectives import View
 from daseg.utils.errors import ConfigError
 from outputs import seg_output
@@ -108,4 +108,4 @@ def test_a_picture_shows_the_translated_image():
     output = seg_output(torch.zeros(1, 4, 2, 2))
     view = View(lambda _: output, image, align_corners=True)
     expected = np.array([[0, 0], [100, 255]], np.uint8)[..., None].repeat(3, 2)
-    assert np.array_equal(picture_of(view).image, expected)
+    assert np.array_equal(pictures_of(view)[0], expected)

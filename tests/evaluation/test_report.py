@@ -1,11 +1,9 @@
 """The report's table, files and logs."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from daseg.evaluation import IoUResult, load_matrix
 from daseg.utils.errors import DataError
@@ -66,20 +64,6 @@ def test_files_round_trip(tmp_path):
     assert np.array_equal(matrix, MATRIX)
     assert classes == CLASSES
     assert (tmp_path / "table.txt").read_text() == result().table() + "\n"
-
-
-def dark_share(counts: list[int], path: Path) -> float:
-    """Draw right pixels only, so many of each class; the share of the picture that is dark blue."""
-    IoUResult(("a", "b"), np.diag(counts)).save(path)
-    picture = np.asarray(Image.open(path / "confusion_matrix.png").convert("RGB")).astype(int)
-    return float((picture[..., 2] - picture[..., 0] > 80).mean())
-
-
-def test_confusion_picture_shows_shares_of_each_row(tmp_path):
-    equal = dark_share([5, 5], tmp_path)
-    assert equal > 0.1
-    assert dark_share([10**6, 1], tmp_path) == pytest.approx(equal)
-    assert dark_share([10**6, 0], tmp_path) < 0.7 * equal  # no pixel, no colour
 
 
 @pytest.mark.parametrize("content", [None, b"no zip"])

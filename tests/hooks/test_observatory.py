@@ -16,7 +16,6 @@ from daseg.engine.train import train
 from daseg.hooks import ObservatoryHook, observatory
 from daseg.objectives import View
 from daseg.utils.errors import ConfigError
-from daseg.visualization import pictures
 from outputs import seg_output
 
 CLASSES = ("road", "rider", "sky")
@@ -206,12 +205,15 @@ def test_the_last_iteration_is_drawn_without_a_target_too(runner, tmp_path):
 
 def test_a_domain_is_named_where_there_are_two(runner, monkeypatch):
     drawn = []
-    monkeypatch.setattr(pictures, "save_figure", lambda figure, _: drawn.append(figure))
-    monkeypatch.setattr(observatory, "show_picture", lambda *_: None)
+    monkeypatch.setattr(
+        observatory, "contact_sheet", lambda *_, captions, **__: drawn.append(captions)
+    )
+    for name in ("save_sheet", "show_picture"):
+        monkeypatch.setattr(observatory, name, lambda *_: None)
     hook, logits = started(runner, picture_interval=1), torch.zeros(1, 3, 2, 2)
     step(hook, runner, 1, source=view(logits))
     step(hook, runner, 2, source=view(logits), target=view(logits, "target"))
-    assert [figure.axes[0].get_title() for figure in drawn] == ["image", "source: image"]
+    assert drawn == [(), [["source"], ["target"]]]
 
 
 def test_other_processes_do_nothing(runner, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Curves from logs, and picture panels."""
+"""Curves from logs."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from daseg.utils.errors import DataError
-from daseg.visualization import panel, plot_curves, read_curve
+from daseg.visualization import plot_curves, read_curve
 from daseg.visualization.curves import moving_average, read_records
 
 PALETTE = [[255, 0, 0], [0, 0, 255]]
@@ -99,23 +99,3 @@ def test_unknown_loss_names_what_is_logged(tmp_path):
     write_log(tmp_path, "1", [train(1, 2.0)])
     with pytest.raises(DataError, match="has no 'loss_adv'; it has: iter, loss_seg, lr, step"):
         plot_curves([tmp_path], tmp_path / "c.png", loss_key="loss_adv")
-
-
-def test_panel_shows_image_label_and_prediction(tmp_path):
-    image = np.full((40, 60, 3), (0, 255, 0), dtype=np.uint8)
-    label = np.zeros((40, 60), dtype=np.int64)
-    label[:10] = 255
-    pred = np.ones((40, 60), dtype=np.uint8)
-    out = tmp_path / "panel.png"
-    panel([image], [label], {"model": [pred]}, PALETTE, out, titles=["x"], classes=["road", "sky"])
-    row = np.asarray(Image.open(out).convert("RGB"))
-    middle = row[row.shape[0] // 2]
-    third = len(middle) // 3
-    found = [tuple(int(v) for v in middle[int((i + 0.5) * third)]) for i in range(3)]
-    assert found == [(0, 255, 0), (255, 0, 0), (0, 0, 255)]
-
-
-def test_panel_without_label(tmp_path):
-    image = np.zeros((4, 6, 3), dtype=np.uint8)
-    panel([image] * 2, [None] * 2, {"a": [image[..., 0]] * 2}, PALETTE, tmp_path / "panel.png")
-    assert Image.open(tmp_path / "panel.png").size[0] > 900

@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 from daseg.utils.errors import ConfigError, DataError
-from daseg.worlds.drawing import draw_scene, make_world, write_contact_sheet
+from daseg.visualization.sheet import GAP, TEXT
+from daseg.worlds.drawing import draw_scene, make_world
 from daseg.worlds.drawing.world import remove_world
+from daseg.worlds.sheet import write_contact_sheet
 from processes import environment
 
 ROOT = Path(__file__).parents[2]
@@ -190,10 +192,11 @@ def test_bad_settings(tmp_path: Path, setting: dict, message: str) -> None:
 def test_contact_sheet(world: Path, tmp_path: Path) -> None:
     write_contact_sheet(world, tmp_path / "sheet.png", rows=2)
     sheet = cv2.imread(str(tmp_path / "sheet.png"))[..., ::-1]
-    assert sheet.shape == (2 * 64, 4 * 128, 3)
-    np.testing.assert_array_equal(sheet[64:, :128], draw_scene("game", index=1, size=(128, 64))[0])
+    assert sheet.shape == (TEXT + 2 * (64 + GAP), 4 * 128 + 3 * GAP, 3)
+    second = sheet[TEXT + 64 + GAP : -GAP, :128]
+    np.testing.assert_array_equal(second, draw_scene("game", index=1, size=(128, 64))[0])
     label = draw_scene("city", index=0, size=(128, 64))[1]
-    assert (sheet[:64, 384:][label == 7] == (128, 64, 128)).all()
+    assert (sheet[TEXT : TEXT + 64, -128:][label == 7] == (128, 64, 128)).all()
     with pytest.raises(DataError, match="holds no demo world"):
         write_contact_sheet(tmp_path, tmp_path / "sheet.png")
 
@@ -212,7 +215,7 @@ def test_command_line(tmp_path: Path) -> None:
         f"see {tmp_path / 'w/contact_sheet.png'}"
     )
     assert "5/5" in done.stderr
-    assert cv2.imread(str(tmp_path / "w/contact_sheet.png")).shape == (128, 512, 3)
+    assert cv2.imread(str(tmp_path / "w/contact_sheet.png")).shape[1] == 4 * 128 + 3 * GAP
     again = run_tool("--root", str(tmp_path / "w"), "--seed", "1", *few.split())
     assert again.returncode == 2
     assert again.stderr.startswith("error: ")

@@ -11,10 +11,9 @@ from prettytable import PrettyTable
 from daseg.datasets.io import read_rgb
 from daseg.datasets.label_reader import LabelReader
 from daseg.offline.pseudo_labels.labelling import Labelling
-from daseg.ops.colours import colorize
 from daseg.ops.labels import IGNORE
 from daseg.utils.manifest import Entry
-from daseg.visualization.pictures import picture_grid
+from daseg.visualization import contact_sheet, save_sheet
 
 ROWS = 6
 
@@ -90,19 +89,18 @@ def write_sheet(job: Labelling, indices: Sequence[int]) -> Path | None:
     labels = [reader.read(job.set.label_path(i)) for i in chosen]
     columns = {
         "image": [read_rgb(samples[i].image, job.target.max_value) for i in chosen],
-        "pseudo-label": [colorize(label, palette) for label in labels],
+        "pseudo-label": labels,
     }
     if job.confidence_map:
         maps = [job.confidence_path(samples[i].name) for i in chosen]
         columns["probability"] = [read_rgb(path) for path in maps]
     path = job.set.out / "contact_sheet.png"
-    picture_grid(
-        list(columns.values()),
-        list(columns),
-        path,
-        names=[Path(samples[i].name).name for i in chosen],
+    sheet = contact_sheet(
+        list(zip(*columns.values(), strict=True)),
+        headings=list(columns),
+        captions=[[Path(samples[i].name).name] for i in chosen],
         classes=job.classes,
         palette=palette,
-        present=set().union(*(np.unique(label).tolist() for label in labels)),
     )
+    save_sheet(sheet, path)
     return path

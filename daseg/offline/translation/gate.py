@@ -20,11 +20,10 @@ from daseg.evaluation.agreement import Agreement
 from daseg.evaluation.confusion import confusion_matrix, pixel_accuracy
 from daseg.offline.parallel_set import ParallelSet
 from daseg.offline.translation.data import in_order
-from daseg.ops.colours import colorize
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.progress import track
-from daseg.visualization.pictures import picture_grid
+from daseg.visualization import contact_sheet, save_sheet
 
 WORST = 20
 
@@ -142,20 +141,14 @@ class Gate:
         pairs = _Pairs(translated, [index for _, index in worst])
         seen = [self._see(pairs[number]) for number in range(len(pairs))]
         names = translated.source.names
-        picture_grid(
-            [
-                [judged.pair.source for judged in seen],
-                [judged.pair.translated for judged in seen],
-                [colorize(judged.before, self.segmentor.palette) for judged in seen],
-                [colorize(judged.after, self.segmentor.palette) for judged in seen],
-            ],
-            ["source", "translated", "prediction before", "prediction after"],
-            translated.aside("worst.png"),
-            names=[f"{Path(names[i]).name}\n{100 * s:.1f} % the same" for s, i in worst],
+        sheet = contact_sheet(
+            [(pair.source, pair.translated, before, after) for pair, before, after in seen],
+            headings=("source", "translated", "prediction before", "prediction after"),
+            captions=[[f"{Path(names[i]).name}   {100 * s:.1f} % the same"] for s, i in worst],
             classes=self.segmentor.classes,
             palette=self.segmentor.palette,
-            present=set().union(*(np.unique(m).tolist() for judged in seen for m in judged[1:])),
         )
+        save_sheet(sheet, translated.aside("worst.png"))
 
 
 class _Pairs(Dataset[Pair]):

@@ -9,7 +9,7 @@ from daseg.datasets import SegDataset
 from daseg.datasets.io import read_rgb
 from daseg.offline.parallel_set import ParallelSet
 from daseg.offline.translation.data import target_of
-from daseg.visualization.pictures import picture_grid
+from daseg.visualization import contact_sheet, save_sheet
 
 ROWS = 6
 
@@ -42,6 +42,7 @@ def write_contact_sheet(
         looks = [target.samples[target_of(i, len(target), seed)].image for i in chosen]
         columns["a target image"] = [read_rgb(path, target.max_value) for path in looks]
     path = translated.aside("contact_sheet.png")
-    names = [Path(samples[i].name).name for i in chosen]
-    picture_grid(list(columns.values()), list(columns), path, names=names)
+    rows = list(zip(*columns.values(), strict=True))
+    names = [[Path(samples[i].name).name] for i in chosen]
+    save_sheet(contact_sheet(rows, headings=list(columns), captions=names), path)
     return path

@@ -279,16 +279,16 @@ def test_the_contact_sheet_shows_source_translation_and_target(
     pair_config, tiny_data, tmp_path, monkeypatch
 ):
     drawn = []
-    monkeypatch.setattr(sheet, "picture_grid", lambda *a, **k: drawn.append((a, k)))
+    monkeypatch.setattr(sheet, "contact_sheet", lambda *a, **k: drawn.append((a[0], k)))
+    monkeypatch.setattr(sheet, "save_sheet", lambda _, path: drawn.append(path))
     config = pair_config()
     monkeypatch.setattr(sheet, "ROWS", 3)
     translate(config, out=tmp_path / "out", translator=["ReinhardTranslator"], workers=0, limit=9)
-    (columns, titles, path), options = drawn[0]
-    assert titles == ["source", "translated", "a target image"]
+    (rows, options), path = drawn
+    assert options["headings"] == ["source", "translated", "a target image"]
     assert path == tmp_path / "out/contact_sheet.png"
-    assert options["names"] == ["00", "04", "08"]
-    for row, number in enumerate((0, 4, 8)):
-        source, translated, target = (column[row] for column in columns)
+    assert options["captions"] == [["00"], ["04"], ["08"]]
+    for (source, translated, target), number in zip(rows, (0, 4, 8), strict=True):
         assert np.array_equal(source, read(tiny_data / f"images/{number:02d}.png"))
         assert np.array_equal(translated, read(tmp_path / f"out/images/{number:02d}.png"))
         assert (target == 50 * target_of(number, 5, 5)).all(), "that it was made to look like"

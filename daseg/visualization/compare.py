@@ -1,4 +1,4 @@
-"""Show what several checkpoints see on the same test images: what ``daseg panel`` does."""
+"""What several models predict on the same test images."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from daseg.datasets.pipeline import require_whole
 from daseg.engine.class_check import check_same, names_of
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError
-from daseg.visualization import panel
-from daseg.visualization.pictures import check_picture
+from daseg.visualization.figures import check_picture
+from daseg.visualization.sheet import panel
 
 
 def show_models(
@@ -30,7 +30,7 @@ def show_models(
         out: The picture file.
         num: Number of images.
         device: Where the models run.
-        world: Take the configs as they are in a small world: "demo" or "camvid".
+        world: Take the configs as they are in this small world.
 
     Raises:
         ConfigError: The first config has no test set, or the models' classes differ.
