@@ -15,12 +15,12 @@ import daseg
 from daseg import api
 from daseg.config.load import load_config
 from daseg.engine.adabn import adapt_to_images, target_images
-from daseg.engine.compare import show_models
 from daseg.engine.evaluate import evaluate
 from daseg.engine.train import train
 from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
 from daseg.offline.translation.translate import translate
 from daseg.utils.errors import ConfigError, DataError
+from daseg.visualization.compare import show_models
 from perfect import draw_streets
 
 CONFIG = """

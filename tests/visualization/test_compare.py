@@ -3,8 +3,8 @@
 import cv2
 import pytest
 
-from daseg.engine.compare import show_models
 from daseg.utils.errors import ConfigError
+from daseg.visualization.compare import show_models
 
 
 def test_models_are_shown_side_by_side(trained, tmp_path):
