@@ -130,7 +130,8 @@ class DomainAdapter(BaseModel):
         """
         if self.teacher is not None:
             self.teacher.start_from(unwrap(self.segmentor))
-        active = [o for o in self.objectives if o.is_active(int(self.iteration))]
+        iteration = int(self.iteration)
+        active = [o for o in self.objectives if o.is_active(iteration)]
         games = [o for o in active if o.discriminator is not None]
         parts = list(self._parts(self.data_preprocessor(data, training=True)))
         with frozen(o.discriminator for o in self.adversaries):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from daseg.losses.cross_entropy import labelled_pixels, mean_over_processes
 from daseg.ops.logits import at_least_float32
 from daseg.ops.resize import resize, size_of
-from daseg.segmentor import Prediction, SegOutput
+from daseg.segmentor import SegOutput
 from daseg.utils.errors import ConfigError, LabelFirewallError
 
 Domain = Literal["source", "target", "derived"]
@@ -89,50 +89,49 @@ class View:
         Those of a head that covers a box of the image have the size of what `crop` returns. They
         are float32, or float64 where the segmentor is.
         """
-        if name not in self.output.predictions:
+        predictions = self.output.predictions
+        if name not in predictions:
             raise ConfigError(
                 f"an objective asks for the head {name!r}, but the segmentor has no such head "
-                f"({', '.join(self.output.predictions)}): add it to model.segmentor (aux_head is "
-                "'aux'), or leave the objective out"
+                f"({', '.join(predictions)}): add it to model.segmentor (aux_head is 'aux'), or "
+                "leave the objective out"
             )
-        return self._full_size(name, self.output.predictions[name])
-
-    @property
-    def teacher_logits(self) -> Tensor:
-        """The teacher's main logits for the same images, as `logits`, without a graph.
-
-        The teacher is the moving average of the segmentor after the step before; it runs when this
-        is first read, at most once, with running statistics and without dropout.
-        """
-        return self._full_size("teacher's", Prediction(self._teacher_output))
-
-    @cached_property
-    def _teacher_output(self) -> Tensor:
-        if self.teacher is None:
-            raise ConfigError(
-                "an objective asks the teacher, but there is none: give model.teacher_momentum, "
-                "for example 0.01"
-            )
-        with torch.no_grad():
-            output: SegOutput = self.teacher(self.image)
-            return output.logits
-
-    def _full_size(self, name: str, prediction: Prediction) -> Tensor:
         if name not in self._resized:
-            rows, columns = self._region(prediction)
+            rows, columns = self._region(name)
             size = rows.stop - rows.start, columns.stop - columns.start
-            logits = at_least_float32(prediction.logits)
+            logits = at_least_float32(predictions[name].logits)
             self._resized[name] = resize(logits, size, self.align_corners)
         return self._resized[name]
 
     def crop(self, maps: Tensor, head: str) -> Tensor:
         """The part of maps (N,...,H',W'), of the label's size, that a head covers."""
-        rows, columns = self._region(self.output.predictions[head])
+        rows, columns = self._region(head)
         return maps[..., rows, columns]
 
-    def _region(self, prediction: Prediction) -> tuple[slice, slice]:
+    def _region(self, head: str) -> tuple[slice, slice]:
         shown = self.image if self.domain == "target" or self.labels is None else self.labels
-        return prediction.region(size_of(self.image), size_of(shown))
+        return self.output.predictions[head].region(size_of(self.image), size_of(shown))
+
+    @cached_property
+    def taught(self) -> "View":
+        """The same images with the teacher's output, without a graph.
+
+        The teacher is the moving average of the segmentor after the step before; it runs when its
+        output is first read, at most once, with running statistics and without dropout.
+        """
+        if self.teacher is None:
+            raise ConfigError(
+                "an objective asks the teacher, but there is none: give model.teacher_momentum, "
+                "for example 0.01"
+            )
+        view = replace(self, segmentor=self.teacher)
+        view.detached = True
+        return view
+
+    @property
+    def teacher_logits(self) -> Tensor:
+        """The teacher's main logits, as `logits`."""
+        return self.taught.logits
 
     def normalizer(
         self,
@@ -170,5 +169,7 @@ class View:
         """
         self.detached = True
         self._resized.clear()
+        if "taught" in self.__dict__:
+            self.taught.detach()
         if self.has_run:
             self.__dict__["output"] = self.output.detach(keep_features=keep_features)
