@@ -17,6 +17,7 @@ from daseg.engine.adabn import spread_batches, target_images
 from daseg.evaluation.label_free import LabelFreeScores
 from daseg.registry import DATASETS, HOOKS
 from daseg.utils.errors import ConfigError
+from daseg.utils.log import FILE_ONLY
 
 
 @HOOKS.register_module()
@@ -60,7 +61,7 @@ class LabelFreeScoresHook(Hook):
         elif "target" in (runner.cfg.train_dataloader.get("dataset") or {}):
             self.source = DATASETS.build(target_images(runner.cfg, like="val_dataloader"))
         else:
-            runner.logger.info("no target domain: no scores of it without labels")
+            runner.logger.info("no label-free scores: there is no target domain", extra=FILE_ONLY)
             return
         check_whole(self.source, type(self).__name__)
 

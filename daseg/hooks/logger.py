@@ -73,8 +73,8 @@ def training_line(scalars: Mapping[str, Any], done: int, total: int, eta: float)
         eta: Seconds that are left.
     """
     left = f"{duration(eta)} left" if done < total else "done"
-    pace = f"iter {done:>{len(str(total))}}/{total}"
-    parts = [pace, f"{scalars.get('time', 0.0):.2f} s each,", left]
+    pace = f"{scalars.get('time', 0.0):.2f} s each, {left}"
+    parts = [f"iter {done:>{len(str(total))}}/{total}", pace]
     rates = dict.fromkeys(v for name, v in scalars.items() if name.endswith("lr"))
     if rates:
         parts.append(f"lr {' '.join(f'{rate:.2g}' for rate in rates)}")

@@ -124,7 +124,7 @@ def test_images_of_ones_own(gan_config, tiny_data, tmp_path):
     (row,) = scalars(tmp_path / "without")
     assert not any(name.startswith("labelfree_") for name in row)
     (log,) = (tmp_path / "without").glob("*/*.log")
-    assert "no target domain: no scores of it without labels" in log.read_text()
+    assert "no label-free scores: there is no target domain" in log.read_text()
 
 
 def test_at_least_one_image():

@@ -21,9 +21,9 @@ def test_the_line_of_an_iteration(wide):
     rates = {"segmentor.lr": 2.5e-4, "discriminators.lr": 2.5e-4}
     line = logger.training_line(scalars | rates | dict(memory=2048), 20, 1000, 490.0)
     assert line == (
-        "iter   20/1000  0.50 s each,  8 min 10 s left  lr 0.00025  2.0 GiB  seg 1.235  adv 1e-05"
+        "iter   20/1000  0.50 s each, 8 min 10 s left  lr 0.00025  2.0 GiB  seg 1.235  adv 1e-05"
     )
-    assert "0.50 s each,  done" in logger.training_line(scalars, 1000, 1000, 0.0)
+    assert "0.50 s each, done" in logger.training_line(scalars, 1000, 1000, 0.0)
 
 
 def test_a_narrow_console_breaks_no_number(monkeypatch):
@@ -33,7 +33,7 @@ def test_a_narrow_console_breaks_no_number(monkeypatch):
     assert all(len(line) <= 50 for line in lines)
     assert len(lines) > 1
     parts = [part for line in lines for part in line.split("  ") if part.strip()]
-    assert [part.strip() for part in parts[3:]] == [f"{name} 0.1235" for name in "abcdefgh"]
+    assert [part.strip() for part in parts[2:]] == [f"{name} 0.1235" for name in "abcdefgh"]
 
 
 def test_metrics_in_a_line(wide):
