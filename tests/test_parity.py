@@ -200,7 +200,7 @@ def test_published_generator_with_dropout() -> None:
     assert torch.equal(found, published["model.18.conv_block.6.bias"])
     assert {k.removeprefix("target_to_source.") for k in state} == shapes.keys()
     assert report.warnings == [
-        "this network was trained with dropout, which ResNetGenerator has not"
+        "this network was trained with dropout; ResNetGenerator has none"
     ]
 
 

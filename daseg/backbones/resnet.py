@@ -1,7 +1,7 @@
 """ResNet (He et al., "Deep Residual Learning", CVPR 2016) with dilated stages for segmentation.
 
-Two styles of the same network exist, with the same weight names and shapes but different outputs:
-torchvision's and that of the original Caffe release, which DeepLab-v2 and the domain adaptation
+There are two styles of the network, with the same weight names and shapes but different outputs:
+torchvision's, and that of the original Caffe release, which DeepLab-v2 and the domain adaptation
 papers built on it (AdaptSegNet, ...) use.
 """
 
@@ -33,13 +33,13 @@ def conv1x1(in_channels: int, out_channels: int, stride: int) -> nn.Conv2d:
 
 
 class Block(nn.Module):
-    """What both residual blocks share: the shortcut, and 1x1 where its shape must change.
+    """What both residual blocks share: the shortcut, with a 1x1 where the shape changes.
 
     Args:
-        in_channels: Channels that come in.
-        channels: Channels inside; ``channels * expansion`` go out.
+        in_channels: Channels of the input.
+        channels: Channels inside; the output has ``channels * expansion``.
         stride: 1 or 2.
-        dilation_before: Dilation of the stage before, at which the map that comes in is sampled.
+        dilation_before: Dilation of the stage before, at which the input map is sampled.
         dilation: Dilation of this block's stage.
         style: "torchvision" or "caffe".
         norm: See `make_norm`.
@@ -86,7 +86,7 @@ class Block(nn.Module):
 
 
 class BasicBlock(Block):
-    """Two 3x3 convolutions, of ResNet-18 and 34; the stride is on the first in either style."""
+    """Two 3x3 convolutions (ResNet-18 and 34); the first has the stride, in either style."""
 
     def add_convs(
         self, in_channels: int, channels: int, stride: int, dilations: tuple[int, int], style: str
@@ -108,7 +108,7 @@ class Bottleneck(Block):
         self, in_channels: int, channels: int, stride: int, dilations: tuple[int, int], style: str
     ) -> None:
         first, second = (stride, 1) if style == "caffe" else (1, stride)
-        # What reads the map behind the stride reads it at the stage's own dilation.
+        # Behind the stride the map is sampled at the stage's own dilation.
         dilation = dilations[1] if style == "caffe" else dilations[0]
         self.conv1 = conv1x1(in_channels, channels, first)
         self.conv2 = conv3x3(channels, channels, second, dilation)
@@ -132,13 +132,13 @@ BLOCKS: dict[int, tuple[type[Block], tuple[int, int, int, int]]] = {
 class ResNet(Backbone):
     """ResNet-18/34/50/101 without its classifier; weight names are torchvision's.
 
-    A smaller output stride is gained "a trous" (Chen et al., DeepLab, TPAMI 2018, section 3.1):
-    strides of the last stages become dilations of the convolutions behind them, so that the dense
-    maps hold the values of the coarse ones at every second or fourth place.
+    A smaller output stride is reached by atrous convolution (Chen et al., DeepLab, TPAMI 2018,
+    section 3.1): strides of the last stages become dilations of the convolutions behind them, so
+    that the dense maps hold the values of the coarse ones at every second or fourth place.
 
     AdaptSegNet and its successors train ``ResNet(101, style='caffe', output_stride=8,
     frozen_affine=True)`` in batches of one image: the affine parameters of batch norm are frozen,
-    its statistics are **not**, so source and target images both move them.
+    its statistics are **not**: source and target images both update them.
 
     Args:
         depth: 18, 34, 50 or 101.

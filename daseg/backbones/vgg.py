@@ -33,7 +33,7 @@ class VGG16(Backbone):
     Args:
         weights: None for random ones; a name of torchvision's (``"IMAGENET1K_V1"``; ``"imagenet"``
             means that one); or the path of a file, torchvision's or a network's around this one.
-            A file of torchvision's gives the 13 convolutions of the stages; the two behind them
+            A file of torchvision's has the 13 convolutions of the stages; the two behind them
             start at random, as in the published training.
         frozen: Nothing of it is trained.
 

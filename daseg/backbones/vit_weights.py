@@ -72,9 +72,10 @@ def to_own_names(state: Mapping[str, Tensor], path: str) -> dict[str, Tensor]:
         if name.endswith("attn.q_proj.weight"):
             names = [name.replace("q_proj", f"{letter}_proj") for letter in "qkv"]
             own[name.replace("q_proj", "qkv")] = torch.cat([own.pop(n) for n in names])
-        elif ".mlp.fc1." in name and len(own[name]) == 2 * own[last_layer(name)].shape[1]:
-            gate, own[name] = own[name].chunk(2)  # SwiGLU's two layers in one
-            own[name.replace("fc1", "gate")] = gate
+        elif ".mlp.fc1." in name:
+            hidden = own[f"{name.partition('fc1')[0]}fc2.weight"].shape[1]
+            if len(own[name]) == 2 * hidden:  # SwiGLU's two layers in one
+                own[name.replace("fc1", "gate")], own[name] = own[name].chunk(2)
     if any(key.endswith("bias_mask") for key in state):  # DINOv3: keys have a bias of zero
         for name in [n for n in own if n.endswith("attn.qkv.bias")]:
             query, _, value = own.pop(name).chunk(3)
@@ -86,11 +87,6 @@ def to_own_names(state: Mapping[str, Tensor], path: str) -> dict[str, Tensor]:
             f"cls_token or patch_embed.proj.weight is missing (it has {some(list(state))})"
         )
     return own
-
-
-def last_layer(name: str) -> str:
-    """The weight of the last layer of the feed-forward part that a parameter belongs to."""
-    return f"{name.rpartition('.mlp.')[0]}.mlp.fc2.weight"
 
 
 def is_left_out(name: str, backbone: Any) -> bool:

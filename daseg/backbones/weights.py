@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.weights.files import check_finite, read_torch_file, sha256_file
 
-# Where weights of a backbone stand in files of whole networks: ours, published ones.
+# Prefixes of a backbone's weights in files of whole networks, daseg's and published ones.
 PREFIXES = ("", "module.", "backbone.", "segmentor.backbone.", "Scale.", "encoder.")
-# What follows the backbone in classification and segmentation networks.
+# Parts behind the backbone in classification and segmentation networks.
 NOT_BACKBONE = ("fc.", "classifier.", "layer5.", "layer6.")
 TRACKED = "num_batches_tracked"  # files written before PyTorch 0.4.1 lack it
 
@@ -26,7 +26,7 @@ class InitialWeights:
     Attributes:
         source: Path or name of the file.
         sha256: Hash of the file, hexadecimal; None where another package read the file.
-        dropped: Keys of the file that the backbone has no use for.
+        dropped: Keys of the file that the backbone does not use.
     """
 
     source: str
@@ -35,7 +35,7 @@ class InitialWeights:
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Read a state dict from a ``.pth`` file, without executing what a pickle may hold.
+    """Read a state dict from a ``.pth`` file without running code from its pickle.
 
     Args:
         path: The file. The state dict may stand under the key ``state_dict`` or ``model``.
@@ -56,20 +56,17 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
 
 def some(keys: list[str], count: int = 5) -> str:
-    """The first keys of a list, in words."""
+    """The first keys of a list, and how many more there are."""
     rest = f" and {len(keys) - count} more" if len(keys) > count else ""
     return ", ".join(keys[:count]) + rest
 
 
 def check_fit(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str) -> None:
-    """Raise `CheckpointError` unless ``state`` holds what is expected, in the same shapes.
-
-    And unless all of it is finite, where that which is expected is.
-    """
+    """Raise `CheckpointError` unless ``state`` has the expected keys, shapes and finite values."""
     if not state.keys() & expected.keys():
         raise CheckpointError(
-            f"{source}: nothing in it fits. It has {some(list(state)) or 'no keys'}; "
-            f"wanted are {some(list(expected))}"
+            f"{source}: none of its keys fits. It has {some(list(state)) or 'no keys'}; "
+            f"expected are {some(list(expected))}"
         )
     missing = [k for k in expected if k not in state and not k.endswith(TRACKED)]
     if missing:
@@ -158,7 +155,7 @@ def load_torchvision_weights(module: nn.Module, model: str, name: str) -> Initia
 
 
 def torchvision_url(model: str, name: str) -> str:
-    # Imported here since it takes seconds and most backbones need none of it.
+    # Imported here, since it takes seconds and most backbones do not need it.
     from torchvision.models import get_model_weights
 
     offered = {weights.name: weights.url for weights in get_model_weights(model)}

@@ -1,7 +1,7 @@
-"""Published checkpoints under daseg's names.
+"""Convert published checkpoints to daseg's names.
 
-A conversion is a renaming: each key of the file goes to one key of the segmentor, or is left out
-for a reason that the report states. What is left over on either side is an error.
+A conversion renames: each key of the file becomes one key of the segmentor, or is left out for a
+reason that the report states. A key that is left over on either side is an error.
 
 The systems: AdaptSegNet (Tsai et al., CVPR 2018), Seg-Uncertainty (Zheng and Yang, IJCAI 2020),
 SegmenTron (a collection of segmentation networks, 2020), and torchvision's ImageNet classifiers.
@@ -67,7 +67,7 @@ CAFFE = {
     "mean": (122.679, 116.669, 104.007),  # red, green, blue
     "std": (1.0, 1.0, 1.0),
 }
-# What the published networks were trained with and no weight shows: attribute path -> value.
+# Settings of the published networks that no weight shows: attribute path -> value.
 TRAINED_WITH: dict[str, dict[str, Any]] = {
     "segmentron": {
         **IMAGENET,
@@ -84,13 +84,13 @@ TRAINED_WITH: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Report:
-    """What became of each key.
+    """The result for each key.
 
     Attributes:
         mapped: Key of the file -> key of the segmentor.
         dropped: Key of the file -> why it is left out.
-        kept: Keys of the segmentor that no file states: its normalisation.
-        absent: Keys of the segmentor that the file lacks and need not have.
+        kept: Keys of the segmentor that no file has: its normalisation.
+        absent: Keys of the segmentor that the file lacks and may lack.
         warnings: Where the config differs from what the weights were trained with.
     """
 
@@ -128,8 +128,8 @@ def convert_state_dict(
             into the result.
 
     Returns:
-        The state under our names and the report. It is the whole segmentor's, or only that of
-        ``backbone.*`` where the file holds initial weights without a head of use.
+        The renamed state and the report. It is that of the whole segmentor, or of ``backbone.*``
+        alone if the file holds initial weights without a usable head.
 
     Raises:
         ConfigError: ``source`` is unknown.
@@ -142,10 +142,9 @@ def convert_state_dict(
     names = {key: strip(key) for key in published}
     if set(names.values()) == DISCRIMINATOR:
         raise CheckpointError(
-            "it is one of AdaptSegNet's discriminators, and segmentors are converted: theirs mean "
-            "the source by 0 and the target by 1, daseg's the other way round, so that a training "
-            "that went on with it would push the domains apart (docs/weights.md says how it is "
-            "turned round)"
+            "it is one of AdaptSegNet's discriminators; only segmentors are converted. Theirs give "
+            "0 for the source and 1 for the target, daseg's the opposite, so that a training "
+            "continued with it would push the domains apart (docs/weights.md says how to invert it)"
         )
     initial = source == "torchvision" or any(key.startswith("Scale.") for key in published)
     two_heads = any(name.startswith("layer6.") for name in names.values())
@@ -157,7 +156,8 @@ def convert_state_dict(
             report.dropped[key] = reason
             continue
         if new in state:
-            raise CheckpointError(f"the keys {key} and {report_key(report, new)} both mean {new}")
+            other = next(old for old, mapped in report.mapped.items() if mapped == new)
+            raise CheckpointError(f"the keys {key} and {other} both mean {new}")
         report.mapped[key] = new
         state[new] = published[key]
     expected = {k: v for k, v in target.items() if k not in ("mean", "std")}
@@ -169,10 +169,6 @@ def convert_state_dict(
         report.kept = [key for key in ("mean", "std") if key in target]
     filled = [*report.absent, *report.kept]
     return {**state, **{key: target[key].clone() for key in filled}}, report
-
-
-def report_key(report: Report, new: str) -> str:
-    return next(key for key, value in report.mapped.items() if value == new)
 
 
 def strip(key: str) -> str:
@@ -210,9 +206,9 @@ def why_left_out(name: str, new: str, initial: bool, target: State) -> str:
 
 
 def differences(segmentor: nn.Module, source: str) -> list[str]:
-    """Where a segmentor differs from what the published weights were trained with.
+    """Settings of a segmentor that differ from those the published weights were trained with.
 
-    None of it shows in the names or shapes of weights, so files load and give poor results.
+    Names and shapes of weights do not show them: the file loads, and the results are poor.
     """
     found = []
     for path, wanted in TRAINED_WITH[source].items():

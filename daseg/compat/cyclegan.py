@@ -1,4 +1,4 @@
-"""Published CycleGAN networks under daseg's names.
+"""Convert published CycleGAN networks to daseg's names.
 
 The public PyTorch code of Zhu et al. (ICCV 2017) writes one file for each network:
 ``latest_net_G_A.pth``, ``latest_net_G_B.pth``, ``latest_net_D_A.pth``, ``latest_net_D_B.pth``.
@@ -14,8 +14,8 @@ from daseg.backbones.weights import check_fit, read_state_dict
 from daseg.compat.convert import Report, refuse_existing, strip, write_converted
 from daseg.utils.errors import CheckpointError, ConfigError
 
-# What the published files of these networks are called, where A is the source and B the target.
-# A discriminator is called there after the generator that it plays against.
+# Names of the published files of these networks, where A is the source and B the target.
+# A discriminator has the name of the generator that it is trained against.
 NETWORKS = dict(
     source_to_target="G_A", target_to_source="G_B", disc_source="D_B", disc_target="D_A"
 )
@@ -52,7 +52,7 @@ def convert_network(
         state[new] = value
     check_fit(state, target, "this cyclegan file")
     if any(match[2] == "6" for match in map(BLOCK.match, map(strip, report.mapped)) if match):
-        report.warnings = ["this network was trained with dropout, which ResNetGenerator has not"]
+        report.warnings = ["this network was trained with dropout; ResNetGenerator has none"]
     return {f"{name}.{key}": value for key, value in state.items()}, report
 
 

@@ -1,7 +1,7 @@
-"""AutoAugment and its successors, made so that labels follow the image.
+"""AutoAugment and its successors for an image and its labels.
 
-Policies and operations are torchvision's, on PIL's pictures, as the published ones; the random
-draws are torch's. torchvision refuses labels in them, hence the hook into its private methods.
+Policies and operations are torchvision's, on PIL images, as in the papers; random numbers are
+torch's. torchvision refuses labels in them, so private methods of its classes are overridden.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from mmcv.transforms import BaseTransform
 from PIL import Image
 from torchvision.transforms import v2
 
+from daseg.datasets.transforms import check_colour
 from daseg.ops.labels import IGNORE
 from daseg.registry import TRANSFORMS
 from daseg.utils.errors import ConfigError
@@ -22,7 +23,7 @@ COLOURS = frozenset(
     "Identity Brightness Color Contrast Sharpness Posterize Solarize AutoContrast Equalize "
     "Invert".split()
 )
-# torchvision's private methods that are made use of, and where.
+# torchvision's private methods that are overridden or called, and their classes.
 HOOKS = {
     "_apply_image_or_video_transform": (v2.AutoAugment, v2.RandAugment, v2.TrivialAugmentWide),
     "_get_random_item": (v2.RandAugment, v2.TrivialAugmentWide),
@@ -35,7 +36,7 @@ GREY = (124, 116, 104)  # ImageNet's mean, RGB
 
 
 class _LabelsFollow(v2.Transform):
-    """Mixed into an augmentation of torchvision: what moves the image moves `_labels`, too."""
+    """Mixed into an augmentation of torchvision: geometric operations move `_labels` too."""
 
     _labels: Sequence[Image.Image] = ()
     _geometric = True
@@ -49,15 +50,18 @@ class _LabelsFollow(v2.Transform):
         fill: dict[Any, Any],
     ) -> Image.Image:
         if transform_id not in (COLOURS | GEOMETRIC if self._geometric else COLOURS):
-            raise ConfigError(f"{_torchvision()} does {transform_id}, which is not expected here")
+            raise ConfigError(
+                f"torchvision {torchvision.__version__} has an operation {transform_id}, of which "
+                "daseg does not know whether it moves labels: install torchvision 0.21 to 0.29"
+            )
         apply = super()._apply_image_or_video_transform
         if transform_id in GEOMETRIC:
             nearest, ignored = v2.InterpolationMode.NEAREST, dict(others=IGNORE)
             self._labels = [
                 apply(label, transform_id, magnitude, nearest, ignored) for label in self._labels
             ]
-        elif transform_id == "Solarize":  # published thresholds are 256 to 0; torchvision's begin
-            magnitude *= 256 / 255  # at 255, so that the weakest would turn white into black
+        elif transform_id == "Solarize":  # published thresholds go from 256 to 0; torchvision's
+            magnitude *= 256 / 255  # from 255, where the weakest turns white into black
         return apply(image, transform_id, magnitude, interpolation, fill)
 
     def _get_random_item(self, operations: dict[str, Any]) -> tuple[str, Any]:
@@ -83,12 +87,8 @@ class _TrivialAugmentWide(_LabelsFollow, v2.TrivialAugmentWide):
     pass
 
 
-def _torchvision() -> str:
-    return f"torchvision {torchvision.__version__}"
-
-
 class _Augmentation(BaseTransform):
-    """Hands image and labels to an augmentation of torchvision, and back."""
+    """Runs an augmentation of torchvision on an image and its labels."""
 
     def __init__(
         self,
@@ -104,11 +104,7 @@ class _Augmentation(BaseTransform):
                 f"{type(self).__name__}: interpolation is one of {', '.join(INTERPOLATIONS)}, "
                 f"not {interpolation!r}"
             )
-        if len(image_fill) != 3 or not all(0 <= value <= 255 for value in image_fill):
-            raise ConfigError(
-                f"{type(self).__name__}: image_fill is RGB, three numbers of 0..255, got "
-                f"{image_fill}"
-            )
+        check_colour(type(self).__name__, image_fill)
         mode = v2.InterpolationMode(interpolation)
         self.augmentation = augmentation(interpolation=mode, fill=list(image_fill), **options)
         self.augmentation._geometric = self.geometric = geometric
@@ -119,15 +115,19 @@ class _Augmentation(BaseTransform):
         Raises:
             ConfigError: The image is not uint8, or a label is of another size or no integers.
         """
-        names = [name for name in _label_names(results) if results.get(name) is not None]
+        fields = dict.fromkeys(["gt_seg_map", *results.get("seg_fields", ())])
+        names = [name for name in fields if results.get(name) is not None]
         self._check(results, names)
         image = Image.fromarray(np.ascontiguousarray(results["img"][..., ::-1]))
-        self.augmentation._labels = [_picture(results[name]) for name in names]
+        self.augmentation._labels = [  # PIL knows bytes and 32-bit integers
+            Image.fromarray(label.astype(np.uint8 if label.dtype == np.uint8 else np.int32))
+            for label in (results[name] for name in names)
+        ]
         results["img"] = np.ascontiguousarray(np.asarray(self.augmentation(image))[..., ::-1])
         for name, label in zip(names, self.augmentation._labels, strict=True):
             results[name] = np.array(label).astype(results[name].dtype, copy=False)
         if self.geometric:
-            results["auto_augmented"] = True  # for `LoadLabel`, which would come too late
+            results["auto_augmented"] = True  # a `LoadLabel` after this would be wrong
         return results
 
     def _check(self, results: dict[str, Any], names: Sequence[str]) -> None:
@@ -135,7 +135,7 @@ class _Augmentation(BaseTransform):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ConfigError(
                 f"{who}: works on colour images of bytes, (H, W, 3) uint8, but the image is "
-                f"{image.shape} {image.dtype}: put it before what makes it so"
+                f"{image.shape} {image.dtype}: put it before the transform that changes that"
             )
         for name in names:
             label = results[name]
@@ -155,40 +155,30 @@ class _Augmentation(BaseTransform):
 
 
 def _check_torchvision() -> None:
-    # Where a hook has another name, torchvision would move the image and not the label.
+    # If a method has another name, torchvision moves the image and not the label.
     missing = [h for h, users in HOOKS.items() if not all(hasattr(user, h) for user in users)]
     if missing:
         raise ConfigError(
-            f"{_torchvision()} lacks {', '.join(missing)}, without which labels would not follow "
-            "the image. daseg knows torchvision 0.21 to 0.29: install one of these"
+            f"torchvision {torchvision.__version__} lacks {', '.join(missing)}, without which "
+            "labels would not follow the image: install torchvision 0.21 to 0.29"
         )
-
-
-def _label_names(results: dict[str, Any]) -> list[str]:
-    return list(dict.fromkeys(["gt_seg_map", *results.get("seg_fields", ())]))
-
-
-def _picture(label: np.ndarray) -> Image.Image:
-    # PIL knows bytes and 32-bit integers.
-    kind = np.uint8 if label.dtype == np.uint8 else np.int32
-    return Image.fromarray(np.ascontiguousarray(label, dtype=kind))
 
 
 @TRANSFORMS.register_module()
 class AutoAugment(_Augmentation):
     """One of 25 learnt pairs of operations, each operation with its probability and strength.
 
-    Cubuk et al., "AutoAugment: Learning Augmentation Strategies from Data", CVPR 2019. Where the
-    image is moved, labels follow, by nearest neighbour; what comes from outside is 255 in them.
+    Cubuk et al., "AutoAugment: Learning Augmentation Strategies from Data", CVPR 2019. Labels are
+    moved with the image, by nearest neighbour; pixels from outside the image get the label 255.
 
-    Without geometry the policy "imagenet" has 18 pairs, which change colours alone. They are those
-    of the code of Zheng and Yang, "Rectifying Pseudo Label Learning", IJCV 2021.
+    Without geometry the policy "imagenet" has 18 pairs, which change only colours. These are the
+    pairs in the code of Zheng and Yang, "Rectifying Pseudo Label Learning", IJCV 2021.
 
     Args:
         policy: The data set that it was learnt for: "imagenet", "cifar10" or "svhn".
         geometric: False: leave out each pair that shears, moves or turns the image.
-        interpolation: Of the image, where it is moved: "nearest", "bilinear" or "bicubic".
-        image_fill: RGB, 0..255, of what comes from outside; the default is ImageNet's mean.
+        interpolation: How a moved image is sampled: "nearest", "bilinear" or "bicubic".
+        image_fill: RGB, 0..255, of pixels from outside the image; default: ImageNet's mean.
     """
 
     def __init__(
@@ -212,14 +202,14 @@ class RandAugment(_Augmentation):
     """A few operations at random, one after the other, all of the same strength.
 
     Cubuk et al., "RandAugment: Practical Automated Data Augmentation with a Reduced Search Space",
-    NeurIPS 2020. Labels follow as in `AutoAugment`.
+    NeurIPS 2020. Labels are moved as in `AutoAugment`.
 
     Args:
-        num_ops: How many, at least 1.
-        magnitude: Their strength, 0..num_magnitude_bins - 1. At 0 only what has no strength
-            (AutoContrast, Equalize) changes the image.
+        num_ops: Number of operations, at least 1.
+        magnitude: Their strength, 0..num_magnitude_bins - 1. At 0 only operations without a
+            strength (AutoContrast, Equalize) change the image.
         num_magnitude_bins: Number of strengths, at least 2.
-        geometric: False: draw from those operations alone that do not move the image.
+        geometric: False: draw only operations that do not move the image.
         interpolation: As in `AutoAugment`.
         image_fill: As in `AutoAugment`.
     """
@@ -244,10 +234,10 @@ class RandAugment(_Augmentation):
 
 @TRANSFORMS.register_module()
 class TrivialAugmentWide(_Augmentation):
-    """One operation of any strength, both at random.
+    """One random operation of random strength.
 
     Müller and Hutter, "TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation", ICCV
-    2021, with the wide space of strengths: turns by up to 135 degrees. Labels follow as in
+    2021, with the wide range of strengths: rotations by up to 135 degrees. Labels are moved as in
     `AutoAugment`.
 
     Args:

@@ -1,4 +1,4 @@
-"""The endless stream of training samples, computed from a position, not from what ran before."""
+"""The endless stream of training samples: each follows from its position alone."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,20 +17,20 @@ from daseg.utils.seed import derive_seed
 
 @DATA_SAMPLERS.register_module()
 class EndlessSampler(Sampler[SampleIndex]):
-    """Yields samples for ever, each with its position in one stream that all processes share.
+    """Yields samples without end, each with its position in one stream that all processes share.
 
-    The stream is made of epochs of ``len(dataset)`` samples, each shuffled by (seed, epoch);
-    process r of W yields the positions r, r + W, r + 2W, ... Since an epoch's order follows from
-    its number, a resumed run starts at any position without reading what lies before.
+    The stream consists of epochs of ``len(dataset)`` samples, each shuffled by (seed, epoch);
+    process r of W yields the positions r, r + W, r + 2W, ... The order of an epoch follows from
+    its number, so that a resumed run starts at any position without reading the samples before.
 
-    A `MixedDataset` is drawn from by its weights: in each epoch a data set has the quota that its
-    weight gives it (by largest remainder), taken from that data set's own endless stream of
-    permutations, so that each of its images comes equally often.
+    For a `MixedDataset` each data set gets a quota of every epoch by its weight (by largest
+    remainder), taken from an endless stream of its own permutations, so that each of its images
+    comes equally often.
 
     Args:
         dataset: Has a length; optionally ``sizes`` and ``weights`` of its parts, and
             ``inherit_seed``.
-        shuffle: False: samples come in their order, over and over.
+        shuffle: False: samples come in the data set's order, again and again.
         seed: Seed of the order. None: one is drawn, the same for all processes.
         rank: This process; None: from the distributed environment.
         world_size: Number of processes; None: from the distributed environment.
@@ -103,7 +103,7 @@ class EndlessSampler(Sampler[SampleIndex]):
 
 @DATA_SAMPLERS.register_module()
 class PairSampler(Sampler[PairIndex]):
-    """Yields pairs of samples of a `DomainPair` for ever, each domain from a stream of its own.
+    """Yields pairs of samples of a `DomainPair` without end, each domain from its own stream.
 
     The streams are those of two `EndlessSampler`, shuffled by different seeds, so that neither an
     epoch's length nor the order of one domain says anything about the other. Both are shared out
@@ -111,7 +111,7 @@ class PairSampler(Sampler[PairIndex]):
 
     Args:
         dataset: Has ``source``, which may be None, and ``target``.
-        shuffle: False: samples come in their order, over and over.
+        shuffle: False: samples come in the data set's order, again and again.
         seed: Seed of both. None: one is drawn, the same for all processes.
         rank: This process; None: from the distributed environment.
         world_size: Number of processes; None: from the distributed environment.

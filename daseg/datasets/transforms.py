@@ -1,4 +1,4 @@
-"""Transforms that mmcv lacks; all draw from numpy's global generator, as mmcv's do."""
+"""Transforms that mmcv lacks. They draw from numpy's global generator, as mmcv's do."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ class RandomCrop(BaseTransform):
 
     Args:
         crop_size: (height, width) of the window, in this order (mmcv's ``scale`` is the other way).
-        cat_max_ratio: Largest share that one class may have of the labelled pixels, 0..1.
+        cat_max_ratio: Largest share of the labelled pixels that one class may have, 0..1.
         min_classes: Fewest distinct label values, "ignore" counted as one. Zheng and Yang
             ("Rectifying Pseudo Label Learning", IJCV 2021) use 11.
         class_pixels: Fewest pixels of the class that the sampler drew the sample for, if it did
@@ -52,7 +52,7 @@ class RandomCrop(BaseTransform):
                 f"RandomCrop: class_pixels={class_pixels} are more than a window of "
                 f"{self.crop_size} has"
             )
-        _check_colour("RandomCrop", image_fill)
+        check_colour("RandomCrop", image_fill)
         self.cat_max_ratio, self.min_classes, self.tries = cat_max_ratio, min_classes, tries
         self.class_pixels = class_pixels
         self.image_fill = tuple(image_fill)
@@ -113,7 +113,7 @@ class RandomCrop(BaseTransform):
             return False
         labelled = counts[:IGNORE]
         share = labelled.max() / max(labelled.sum(), 1)
-        # A window without any labelled pixel teaches nothing, however small its largest share.
+        # A window without any labelled pixel is no use, however small its largest share.
         return self.cat_max_ratio == 1 or 0 < share <= self.cat_max_ratio
 
     def __repr__(self) -> str:
@@ -144,7 +144,7 @@ class ResizePIL(BaseTransform):
                 f"ResizePIL: interpolation is one of {', '.join(sorted(names))}, "
                 f"not {interpolation!r}"
             )
-        # mmcv's RandomResize builds it with 0, and gives each image's scale afterwards.
+        # mmcv's RandomResize builds it with 0, and sets the scale for each image.
         self.scale = scale if scale == 0 else self._checked(scale)
         self.interpolation = Image.Resampling[interpolation.upper()]
 
@@ -175,16 +175,16 @@ def _resize(array: np.ndarray, scale: tuple[int, int], filter_: Image.Resampling
 
 @TRANSFORMS.register_module()
 class PhotoMetricDistortion(BaseTransform):
-    """Change brightness, contrast, saturation and hue at random; each with probability 1/2.
+    """Change brightness, contrast, saturation and hue at random, each with probability 1/2.
 
-    Liu et al., "SSD: Single Shot MultiBox Detector", ECCV 2016 (its data augmentation). Contrast
-    comes before or after saturation and hue, by the toss of a coin. Labels are not touched.
+    The data augmentation of Liu et al., "SSD: Single Shot MultiBox Detector", ECCV 2016. Contrast
+    comes before or after saturation and hue, with equal probability. Labels stay as they are.
 
     Args:
         brightness_delta: Largest change of brightness, in grey levels.
         contrast_range: Smallest and largest factor of contrast.
         saturation_range: Smallest and largest factor of saturation.
-        hue_delta: Largest turn of the hue, in degrees.
+        hue_delta: Largest rotation of the hue, in degrees.
     """
 
     def __init__(
@@ -229,7 +229,7 @@ class PhotoMetricDistortion(BaseTransform):
 
 
 def _two_sizes(name: str, order: str, given: Any) -> tuple[int, int]:
-    """Two numbers of pixels; `ConfigError` where they are no such ones."""
+    """The two numbers of pixels; raise `ConfigError` if they are not."""
     sizes = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else ()
     whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in sizes)
     if len(sizes) != 2 or not whole or min(sizes) <= 0:
@@ -237,7 +237,8 @@ def _two_sizes(name: str, order: str, given: Any) -> tuple[int, int]:
     return int(sizes[0]), int(sizes[1])
 
 
-def _check_colour(who: str, given: Any) -> None:
+def check_colour(who: str, given: Any) -> None:
+    """Raise `ConfigError` unless ``given`` is an RGB colour of 0..255."""
     if len(given) != 3 or not all(0 <= value <= 255 for value in given):
         raise ConfigError(f"{who}: image_fill is RGB, three numbers of 0..255, got {given!r}")
 

@@ -61,12 +61,15 @@ def parameter_groups(
         groups.setdefault((rate, decay, repeats), []).append(parameter)
     for factors in (rates, decays):
         factors.check_all_used(network)
-    return [
-        dict(params=parameters, lr=lr * rate, **decay_of_group(weight_decay, decay))
-        | (dict(repeats=repeats) if duplicates else {})
-        for (rate, decay, repeats), parameters in groups.items()
-        if parameters
-    ]
+    found = []
+    for (rate, decay, repeats), parameters in groups.items():
+        group: dict[str, Any] = dict(params=parameters, lr=lr * rate)
+        if weight_decay is not None or not decay:  # else the optimizer's own default holds
+            group["weight_decay"] = (weight_decay or 0.0) * decay
+        if duplicates:
+            group["repeats"] = repeats
+        found += [group] if parameters else []
+    return found
 
 
 class Factors:
@@ -109,13 +112,6 @@ def is_position(name: str) -> bool:
     """Whether a parameter is a learnt position or token of a transformer, by its name."""
     last = name.rpartition(".")[2]
     return any(fnmatch.fnmatchcase(last, pattern) for pattern in POSITIONS)
-
-
-def decay_of_group(weight_decay: float | None, factor: float) -> dict[str, float]:
-    """The weight decay of a group; nothing where the optimizer's default holds."""
-    if weight_decay is None:
-        return {} if factor else dict(weight_decay=0.0)
-    return dict(weight_decay=weight_decay * factor)
 
 
 def layer_factors(network: nn.Module, layer_decay: float) -> dict[str, float]:

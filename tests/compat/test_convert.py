@@ -114,7 +114,7 @@ def test_torchvision_file() -> None:
 
 def test_what_does_not_fit_is_an_error() -> None:
     target = segmentor().state_dict()
-    with pytest.raises(CheckpointError, match=r"nothing in it fits. It has model\.1\.weight"):
+    with pytest.raises(CheckpointError, match=r"none of its keys fits. It has model\.1\.weight"):
         convert_state_dict({"model.1.weight": torch.zeros(1)}, "adaptsegnet", target)
     with pytest.raises(CheckpointError, match=r"no known use: layer7\.weight$"):
         convert_state_dict({**published(), "layer7.weight": torch.zeros(1)}, "adaptsegnet", target)
@@ -151,7 +151,7 @@ def test_an_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
         convert_file("adaptsegnet", file, out, segmentor())
     assert out.read_text() == "precious"
     torch.save({"a": torch.zeros(1)}, file)
-    with pytest.raises(CheckpointError, match=r"theirs\.pth: this adaptsegnet file: nothing in it"):
+    with pytest.raises(CheckpointError, match=r"theirs\.pth: this adaptsegnet file: none of its"):
         convert_file("adaptsegnet", file, out, segmentor(), force=True)
     assert out.read_text() == "precious"  # a failed conversion leaves it, too
     torch.save(published(), file)
@@ -182,9 +182,9 @@ def test_a_discriminator_is_refused_and_what_it_means_is_said():
     torch.manual_seed(0)
     theirs = FCDiscriminator(2, channels=4)
     published = {f"module.{k}": v for k, v in theirs.state_dict().items()}
-    with pytest.raises(CheckpointError, match=r"AdaptSegNet's discriminators.* source by 0 "):
+    with pytest.raises(CheckpointError, match=r"AdaptSegNet's discriminators.* 0 for the source "):
         convert_state_dict(published, "adaptsegnet", {})
-    # What the page says: turned round, it is as wrong about the source as it was with label 0.
+    # What the page says: inverted, it is as wrong about the source as it was with label 0.
     maps = torch.randn(1, 2, 64, 64)
     for loss, shift, measure in (
         (BCEGANLoss(), 0, lambda x: torch.nn.functional.binary_cross_entropy_with_logits(x, 0 * x)),

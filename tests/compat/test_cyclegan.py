@@ -100,7 +100,7 @@ def test_what_does_not_fit_is_an_error(tmp_path):
     wide = model(source_to_target=dict(GENERATOR, channels=8))
     with pytest.raises(CheckpointError, match="wrong shape"):
         convert(file, target=wide)
-    with pytest.raises(CheckpointError, match="nothing in it fits"):
+    with pytest.raises(CheckpointError, match="none of its keys fits"):
         convert({"layer1.weight": torch.zeros(1)})
     with pytest.raises(ConfigError, match="a CycleGAN, has no network 'source_to_targt'"):
         convert(file, "source_to_targt")

@@ -400,5 +400,5 @@ def test_a_torchvision_without_the_hooks_is_refused(owner, hook, monkeypatch) ->
 def test_a_new_operation_of_torchvision_is_refused(monkeypatch) -> None:
     warp = {"Warp": (lambda bins, height, width: None, False)}
     monkeypatch.setattr(v2.RandAugment, "_AUGMENTATION_SPACE", warp)
-    with pytest.raises(ConfigError, match=r"torchvision .* does Warp"):
+    with pytest.raises(ConfigError, match=r"torchvision .* has an operation Warp"):
         RandAugment()(noise())
