@@ -199,9 +199,7 @@ def test_published_generator_with_dropout() -> None:
     found = state["target_to_source.blocks.8.conv2.bias"]
     assert torch.equal(found, published["model.18.conv_block.6.bias"])
     assert {k.removeprefix("target_to_source.") for k in state} == shapes.keys()
-    assert report.warnings == [
-        "this network was trained with dropout; ResNetGenerator has none"
-    ]
+    assert report.warnings == ["this network was trained with dropout; ResNetGenerator has none"]
 
 
 @torch.no_grad()
