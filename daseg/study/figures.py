@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from daseg.study.definition import Row, Study
+from daseg.study.facts import class_names
 from daseg.study.runs import Run
-from daseg.study.tables import class_names
 from daseg.utils.files import atomic_write, read_bytes
 from daseg.utils.json_files import unreadable
 from daseg.visualization.curves import Points, dress, moving_average

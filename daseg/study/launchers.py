@@ -137,7 +137,9 @@ def build_launcher(
     load_plugins()
     names = {each.lower(): each for each in LAUNCHERS.names()}
     settings = dict(stated or dict(type="Local"))
-    kind = settings.pop("type", None)
+    if "type" not in settings:
+        raise ConfigError("the study's file names a launcher as launcher = dict(type=...)")
+    kind = settings.pop("type")
     if other is not None and names.get(other.lower(), other) != kind:
         kind, settings = names.get(other.lower(), other), {}
     settings |= options or {}

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from daseg.study.tables import number
+from daseg.study.facts import number
 
 MIME = {".png": "image/png", ".jpg": "image/jpeg"}
 NUMBER = re.compile(r"[-<]|-?\d[\d.]*( ?%| ± .*| \(.*| s)?")
@@ -53,8 +53,8 @@ def _environment(autoescape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = dict(anchor=_anchor, data_uri=_data_uri, fence=_fence, plain=_plain, number=number)
-    environment.filters.update(filters, is_number=NUMBER.fullmatch)
+    environment.filters.update(anchor=_anchor, data_uri=_data_uri, fence=_fence, number=number)
+    environment.filters.update(plain=_plain, is_number=lambda cell: NUMBER.fullmatch(str(cell)))
     return environment
 
 
@@ -66,9 +66,9 @@ def _data_uri(path: Path) -> str:
     return f"data:{MIME[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 
 
-def _plain(text: str) -> str:
+def _plain(text: Any) -> str:
     """The text, with nothing in it that Markdown would take for its own, on one line."""
-    return SPECIAL.sub(lambda match: "\\" + match[0], " ".join(text.split()))
+    return SPECIAL.sub(lambda match: "\\" + match[0], " ".join(str(text).split()))
 
 
 def _fence(text: str) -> str:

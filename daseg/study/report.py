@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 
 from prettytable import PrettyTable
 
-from daseg.study import figures, selection, tables
+from daseg.study import facts, figures, selection
 from daseg.study.claims import Finding, judge, verdict_of
 from daseg.study.definition import Row, Study
 from daseg.study.ranking import rank
 from daseg.study.reading import read_results
 from daseg.study.rendering import to_html, to_markdown
 from daseg.study.runs import Run
-from daseg.study.tables import Table, verdict_cell
 from daseg.utils.files import atomic_write_text
 
 PICTURES = "report"  # folder of the pictures
@@ -45,7 +44,7 @@ def write_report(root: str | Path) -> list[Path]:
         ConfigError: ``study.json`` contradicts itself, or a claim cannot be read.
     """
     root, study = Path(root), read_results(root)
-    content = contents(study, root / PICTURES)
+    content = contents(study) | _pictures(study, root / PICTURES)
     page, text = root / "report.html", root / "report.md"
     atomic_write_text(page, to_html(content))
     atomic_write_text(text, to_markdown(content, root))
@@ -65,41 +64,35 @@ def summary(root: str | Path) -> str:
     table.align["row"] = "l"
     for row in study.rows.values():
         done = f"{sum(run.finished for run in row.runs)} of {len(row.runs)}"
-        line = [row.name, str(row.miou or tables.NONE), tables.number(row.logged_miou)]
-        line += [tables.gap(study, row), ranking.ranks.get(row.name, tables.NONE), done]
-        table.add_row(line)
+        line = [str(row.miou or ""), facts.number(row.logged_miou), facts.gap(study, row)]
+        cells = [text or "-" for text in (*line, ranking.ranks.get(row.name))]
+        table.add_row([row.name, *cells, done])
     verdicts = {title: _verdicts(found) for title, found in _findings(study).items()}
     claims = [f"{title}: {here} (study's log: {log})" for title, (here, log) in verdicts.items()]
     refused = [f"{name} is not ranked: {reason}" for name, reason in ranking.refused.items()]
     return "\n".join([study.title, table.get_string(), *claims, *refused, *_unfinished(study)])
 
 
-def contents(study: Study, folder: Path) -> dict[str, Any]:
-    """What the template of the report shows; draws the pictures into a folder."""
-    ranking, findings, selected = rank(study), _findings(study), selection.select(study)
-    gaps = [row for row in study.rows.values() if tables.gap(study, row) != tables.NONE]
-    notes = {row.name: ranking.unlike([row.name, row.baseline, row.oracle]) for row in gaps}
-    letters = [group.name for group in ranking.groups]
+def contents(study: Study) -> dict[str, Any]:
+    """What the template of the report shows, apart from pictures."""
+    ranking, findings = rank(study), _findings(study)
+    gaps = [row for row in study.rows.values() if facts.gap(study, row)]
+    unlike = {row.name: ranking.unlike([row.name, row.baseline, row.oracle]) for row in gaps}
     return dict(
         study=study,
-        unfinished=_unfinished(study),
-        groups=Table(
-            ["group", "rows, best first"],
-            [[group.name, ", ".join(row.name for row in group.rows)] for group in ranking.groups],
-        ),
-        separations=Table(["differs in", *letters], ranking.separations()),
+        rows=study.rows.values(),
+        facts=facts,
+        ranking=ranking,
+        selection=selection,
+        selected=selection.select(study),
         refused=[f"{name}: {reason}" for name, reason in ranking.refused.items()],
-        results=tables.results(study, ranking),
-        descriptions=tables.descriptions(study, ranking),
-        unlike_gaps=[f"{name}: {fields}" for name, fields in notes.items() if fields],
-        verdicts=Table(
-            ["claim", "measured here", "by the study's log"],
-            [[title, *map(verdict_cell, _verdicts(found))] for title, found in findings.items()],
-        ),
+        unfinished=_unfinished(study),
+        unlike_gaps=[f"{name}: {fields}" for name, fields in unlike.items() if fields],
         claims=[
             dict(
                 title=title,
-                checks=tables.checks(found),
+                found=found,
+                verdicts=[facts.verdict(each) for each in _verdicts(found)],
                 unlike=[
                     f"{each.check.text}: {fields}"
                     for each in found
@@ -108,18 +101,6 @@ def contents(study: Study, folder: Path) -> dict[str, Any]:
             )
             for title, found in findings.items()
         ],
-        sizes=tables.sizes(study),
-        classes=tables.class_ious(study),
-        selection=selected
-        and dict(
-            correlations=selection.correlations(selected),
-            choices=selection.choices(selected),
-            by_run=selection.by_run(selected),
-            without=[each.run.name for each in selected if each.candidates < 2],
-        ),
-        pictures=_drawings(study, folder),
-        curves=_curves(study, folder),
-        panels=_panels(study, folder),
         commands={run.name: lines for run in study.runs if (lines := _commands(run))},
     )
 
@@ -157,13 +138,14 @@ def _unfinished(study: Study) -> list[str]:
     return [f"{', '.join(names)}: {state}" for state, names in rows.items()]
 
 
-def _drawings(study: Study, folder: Path) -> dict[str, Path]:
-    """The drawings of the whole study for which there is something to draw."""
+def _pictures(study: Study, folder: Path) -> dict[str, Any]:
+    """Draw the pictures of the report for which there is something to draw."""
     draw: Mapping[str, Callable[[Study, Path], bool]] = dict(
         overview=figures.draw_overview, classes=figures.draw_classes, sizes=figures.draw_sizes
     )
     paths = {name: folder / f"{name}.png" for name in draw}
-    return {name: path for name, path in paths.items() if draw[name](study, path)}
+    drawn = {name: path for name, path in paths.items() if draw[name](study, path)}
+    return dict(pictures=drawn, curves=_curves(study, folder), panels=_panels(study, folder))
 
 
 def _curves(study: Study, folder: Path) -> list[Picture]:
@@ -194,7 +176,7 @@ def _panels(study: Study, folder: Path) -> list[Picture]:
         path = folder / f"panel_{number}.jpg"
         text = f"{run.name}, iteration {figures.save_panel(run, path, len(runs))}"
         if run.report.get("target_domain") is False:
-            text += f" ({tables.one_domain(study.rows[run.row])})"
+            text += f" ({facts.one_domain(study.rows[run.row])})"
         pictures.append(Picture(path, text))
     return pictures
 

@@ -1,17 +1,17 @@
 """What choosing checkpoints without labels gives: correlations of the scores, and their choices."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from daseg.study.choosing import LAST, RULES, SCORES, VALIDATION, chosen_checkpoints, validations
+from daseg.study.choosing import LAST, SCORES, VALIDATION, chosen_checkpoints, validations
 from daseg.study.definition import Study
 from daseg.study.measures import spearman, spread
 from daseg.study.runs import Run
-from daseg.study.tables import NONE, Table, number
 
-TITLES = {LAST: "last", VALIDATION: "best on validation (peeks)"}
+TITLES = {LAST: "last"}
 TITLES |= {score: f"best by {score.replace('_', ' ')}" for score in SCORES}
+TITLES |= {VALIDATION: "best on validation (peeks)"}
 
 
 @dataclass(frozen=True)
@@ -58,79 +58,68 @@ def _selected(run: Run) -> Selected:
     )
 
 
-def median_correlation(selected: Sequence[Selected], score: str) -> tuple[float | None, int]:
-    """Median over the runs in which the score has a correlation, None of none; their number."""
-    found = [each.correlations.get(score) for each in selected]
-    numbers = [value for value in found if value is not None]
-    return statistics.median(numbers) if numbers else None, len(numbers)
+def scores(selected: Sequence[Selected]) -> list[str]:
+    """The scores that have a correlation in a run."""
+    return [score for score in SCORES if any(score in each.correlations for each in selected)]
 
 
-def between_runs(selected: Sequence[Selected], score: str) -> tuple[float | None, int]:
-    """Spearman's correlation of score and test mIoU over the runs' last checkpoints, their number.
+def median_correlations(selected: Sequence[Selected], scores: Sequence[str]) -> list[str]:
+    """For each score the median of its correlations within the runs, and the number of these."""
+    cells = []
+    for score in scores:
+        found = [each.correlations.get(score) for each in selected]
+        numbers = [value for value in found if value is not None]
+        cells.append(_with_runs(statistics.median(numbers) if numbers else None, len(numbers)))
+    return cells
+
+
+def between_runs(selected: Sequence[Selected], scores: Sequence[str]) -> list[str]:
+    """For each score Spearman's correlation with the test mIoU over the runs' last checkpoints.
 
     The runs belong to different rows: this is about choosing between these.
     """
-    pairs = []
-    for each in selected:
-        last = validations(each.run.log).get(each.chosen.get(LAST, -1), {})
-        if score in last and LAST in each.miou:
-            pairs.append((last[score], each.miou[LAST]))
-    return spearman([a for a, _ in pairs], [b for _, b in pairs]), len(pairs)
+    cells = []
+    for score in scores:
+        pairs = []
+        for each in selected:
+            last = validations(each.run.log).get(each.chosen.get(LAST, -1), {})
+            if score in last and LAST in each.miou:
+                pairs.append((last[score], each.miou[LAST]))
+        cells.append(_with_runs(spearman([a for a, _ in pairs], [b for _, b in pairs]), len(pairs)))
+    return cells
 
 
-def correlations(selected: Sequence[Selected]) -> Table:
-    """The correlations of each run, their median, and those between the runs."""
-    scores = [score for score in SCORES if any(score in e.correlations for e in selected)]
-    lines = [
-        [each.run.name, *(number(each.correlations.get(score)) for score in scores)]
-        for each in selected
-    ]
-    lines += [
-        ["median within a run", *(_over(*median_correlation(selected, s)) for s in scores)],
-        [
-            "between the runs: their last checkpoints, with test mIoU",
-            *(_over(*between_runs(selected, score)) for score in scores),
-        ],
-    ]
-    return Table(["run", *(score.replace("_", " ") for score in scores)], lines)
+def with_choice(selected: Sequence[Selected], rule: str) -> list[Selected]:
+    """The runs that had several checkpoints to choose from, and whose chosen one was tested."""
+    return [each for each in selected if each.candidates > 1 and rule in each.miou]
 
 
-def choices(selected: Sequence[Selected]) -> Table:
-    """By rule, the mean test mIoU of what it chooses, over the runs that have a choice."""
-    lines, choosing = [], [each for each in selected if each.candidates > 1]
-    for rule in RULES:
-        runs = [each for each in choosing if rule in each.miou]
-        if runs:
-            means = [_mean(runs, name) for name in (rule, LAST, VALIDATION)]
-            lines.append([TITLES[rule], str(len(runs)), *means])
-    return Table(["rule", "runs", "test mIoU", "last", "best on validation (peeks)"], lines)
-
-
-def by_run(selected: Sequence[Selected]) -> Table:
-    """What each rule chooses in each run, the iteration in brackets."""
-    rules = [rule for rule in RULES if any(rule in each.chosen for each in selected)]
-    lines = [
-        [each.run.name, str(each.candidates), *(_choice(each, rule) for rule in rules)]
-        for each in selected
-    ]
-    return Table(["run", "checkpoints", *(TITLES[rule] for rule in rules)], lines)
-
-
-def _over(value: float | None, runs: int) -> str:
-    return NONE if value is None else f"{value:.2f} ({runs} run{'' if runs == 1 else 's'})"
-
-
-def _mean(runs: Sequence[Selected], rule: str) -> str:
-    """Over the runs; with their number, where it is not known for all."""
+def mean_miou(runs: Sequence[Selected], rule: str) -> str:
+    """Mean test mIoU of what a rule chooses; with how many runs, where it is not known for all."""
     values = [each.miou[rule] for each in runs if rule in each.miou]
     mean = spread(values)
     if mean is None:
-        return NONE
+        return ""
     return f"{mean.mean:.2f}" + ("" if len(values) == len(runs) else f" (of {len(values)} runs)")
 
 
-def _choice(each: Selected, rule: str) -> str:
-    if rule not in each.chosen:
-        return NONE
-    miou = f"{each.miou[rule]:.2f}" if rule in each.miou else "not tested"
-    return f"{miou} ({each.chosen[rule]})"
+def rules(selected: Sequence[Selected]) -> dict[str, str]:
+    """The rules that choose in a run, with their titles."""
+    return {
+        rule: title
+        for rule, title in TITLES.items()
+        if any(rule in each.chosen for each in selected)
+    }
+
+
+def choices(each: Selected, rules: Iterable[str]) -> list[str]:
+    """By rule the test mIoU of what it chooses in a run, the iteration in brackets."""
+    miou = {rule: f"{value:.2f}" for rule, value in each.miou.items()}
+    return [
+        f"{miou.get(rule, 'not tested')} ({each.chosen[rule]})" if rule in each.chosen else ""
+        for rule in rules
+    ]
+
+
+def _with_runs(value: float | None, runs: int) -> str:
+    return "" if value is None else f"{value:.2f} ({runs} run{'' if runs == 1 else 's'})"

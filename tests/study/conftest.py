@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from daseg.evaluation import ProtocolCard
+from daseg.study import read_results
+from daseg.study.rendering import to_markdown
+from daseg.study.report import contents
 
 CARD = ProtocolCard(
     config="configs/a.py --world demo",
@@ -68,6 +71,16 @@ class Folder:
         log = path / "20250101_000000" / "vis_data" / "scalars.json"
         log.parent.mkdir(parents=True)
         log.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+    def table(self, column: str) -> tuple[list[str], list[list[str]]]:
+        """The columns and rows of the report's first table that has this column; no pictures."""
+        content = contents(read_results(self.root)) | dict(pictures={}, curves=[], panels=[])
+        blocks = to_markdown(content, self.root).split("\n\n")
+        for lines in (block.splitlines() for block in blocks if block.startswith("|")):
+            columns, _, *rows = [line[2:-2].split(" | ") for line in lines]
+            if column in columns:
+                return columns, rows
+        raise AssertionError(f"no table has a column {column!r}")
 
 
 @pytest.fixture

@@ -82,24 +82,6 @@ def test_gpus_are_counted_among_the_visible_ones(job, monkeypatch):
     assert (job.folder / "log.txt").read_text() == "GPU-7e\n" * 2
 
 
-def test_how_many_jobs_at_a_time_and_where(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 64)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    assert Local().slots == ["cpu"] * 4
-    assert Local(jobs=9).slots == ["cpu"] * 9
-    with pytest.raises(ConfigError, match=r"--devices cuda:0: there are cpu$"):
-        Local(["cuda:0"])
-    with pytest.raises(ConfigError, match="--jobs 0: at least one"):
-        Local(jobs=0)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
-    assert Local().slots == ["cuda:0", "cuda:1", "cuda:2"]
-    assert Local(jobs=2).slots == ["cuda:0", "cuda:1"]
-    assert Local(["cuda:2", "cpu"], jobs=3).slots == ["cuda:2", "cpu", "cuda:2"]
-    for wrong in ("0", "cuda", "cuda:3", "gpu"):
-        with pytest.raises(ConfigError, match=f"{wrong}: there are cpu, cuda:0, cuda:1, cuda:2"):
-            Local([wrong])
-
-
 LIVES_ON = """
 import subprocess
 print(subprocess.Popen(['sleep', '600'], close_fds=False).pid)

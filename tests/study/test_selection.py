@@ -3,14 +3,7 @@
 import pytest
 
 from daseg.study import chosen_checkpoints, read_results, write_report
-from daseg.study.selection import (
-    between_runs,
-    by_run,
-    choices,
-    correlations,
-    median_correlation,
-    select,
-)
+from daseg.study.selection import between_runs, median_correlations, select
 
 
 def validation(step: int, miou: float, **scores: float) -> dict:
@@ -88,27 +81,22 @@ def test_runs_without_scores_are_left_out(folder):
     assert "Choosing a checkpoint" not in write_report(folder.root)[1].read_text()
 
 
-def tables(folder) -> list:
-    selected = select(read_results(folder.root))
-    return [correlations(selected), choices(selected), by_run(selected)]
-
-
 def test_choices_side_by_side(run, folder):
     folder.run("a", 1, 31.0, out="test_iter_60", iteration=60)
     folder.row("b", {1: 40.0})
     other = folder.root / "runs/b/seed_1"
     folder.log(other, [validation(60, 1.0, entropy=0.1), validation(120, 2.0, entropy=0.2)])
     (other / "iter_60.pth").touch()  # chosen by entropy, but not tested
-    _, of_rules, of_runs = tables(folder)
-    assert [list(line) for line in of_rules.rows] == [
+    (_, of_rules), (_, of_runs) = folder.table("rule"), folder.table("checkpoints")
+    assert of_rules == [
         ["last", "2", "32.50", "32.50", "35.50"],
         ["best by entropy", "1", "31.00", "25.00", "31.00"],
         ["best by information", "1", "31.00", "25.00", "31.00"],
         ["best by flip agreement", "1", "31.00", "25.00", "31.00"],
         ["best on validation (peeks)", "2", "35.50", "32.50", "35.50"],
     ]
-    assert of_runs.rows[0][1] == "4"
-    assert list(of_runs.rows[1]) == [
+    assert of_runs[0][1] == "4"
+    assert of_runs[1] == [
         "b, seed 1", "2", "40.00 (120)", "not tested (60)", "-", "-", "40.00 (120)",
     ]  # fmt: skip
 
@@ -126,9 +114,9 @@ def test_runs_without_a_choice_are_not_in_the_means(run, folder):
         # Validated twice, of which one has a score.
         records = [validation(60, 1.0), validation(120, 2.0, entropy=0.2)]
         folder.log(folder.root / f"runs/{name}/seed_1", records)
-    _, of_rules, of_runs = tables(folder)
-    assert [line[1:3] for line in of_rules.rows] == [["1", "25.00"]] * 5
-    assert [line[1] for line in of_runs.rows] == ["4", "1", "1"]
+    (_, of_rules), (_, of_runs) = folder.table("rule"), folder.table("checkpoints")
+    assert [line[1:3] for line in of_rules] == [["1", "25.00"]] * 5
+    assert [line[1] for line in of_runs] == ["4", "1", "1"]
     told = "2 runs with a single checkpoint, so without a choice (b, seed 1; c, seed 1)."
     assert f"\nNot in the means: {told}\n" in write_report(folder.root)[1].read_text()
 
@@ -150,9 +138,8 @@ def test_medians_and_order_between_runs(folder):
         folder.log(folder.root / f"runs/{name}/seed_1", records)
     found = select(read_results(folder.root))
     assert [each.correlations["entropy"] for each in found] == pytest.approx([1, -1, -1])
-    assert median_correlation(found, "entropy") == (pytest.approx(-1), 3)
-    assert median_correlation(found, "information") == (None, 0)
-    of_scores, *_ = tables(folder)
-    assert [line[1] for line in of_scores.rows[-2:]] == ["-1.00 (3 runs)"] * 2
-    # Entropies 0.1, 1.3, 2.3 at the last iteration: the better the run, the less sure.
-    assert between_runs(found, "entropy") == (pytest.approx(-1), 3)
+    assert median_correlations(found, ["entropy", "information"]) == ["-1.00 (3 runs)", ""]
+    _, of_scores = folder.table("entropy")
+    assert [line[1] for line in of_scores[-2:]] == ["-1.00 (3 runs)"] * 2
+    # Entropies 0.1, 1.3, 2.3 at the last iteration: the better the run, the less certain.
+    assert between_runs(found, ["entropy", "information"]) == ["-1.00 (3 runs)", ""]

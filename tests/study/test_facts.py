@@ -1,12 +1,11 @@
-"""The tables of a report."""
+"""What the report says of each row, in its tables."""
 
 import json
 
 import pytest
 
 from daseg.study import read_results
-from daseg.study.ranking import rank
-from daseg.study.tables import BAD, FAINT, class_ious, descriptions, results, sizes
+from daseg.study.facts import BAD, FAINT, labels_opened
 
 
 def report(folder, row: str, seed: int, **content) -> None:
@@ -14,10 +13,14 @@ def report(folder, row: str, seed: int, **content) -> None:
     path.write_text(json.dumps(dict(target_domain=True, target_train_labels_opened=0) | content))
 
 
-def lines(folder, table=results) -> dict[str, dict[str, str]]:
-    study = read_results(folder.root)
-    made = table(study, rank(study)) if table is not class_ious else table(study)
-    return {row[0]: dict(zip(made.columns, row, strict=True)) for row in made.rows}
+def lines(folder, column="mIoU (n)") -> dict[str, dict[str, str]]:
+    columns, rows = folder.table(column)
+    return {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+
+
+def opened(folder) -> str:
+    """What the study's first row says of the labels that it opened."""
+    return labels_opened(next(iter(read_results(folder.root).rows.values())))
 
 
 def test_results(folder):
@@ -61,7 +64,7 @@ def test_opened_labels_are_marked(folder, reports, shown):
     folder.row("a", {1: 1.0, 2: 2.0})
     for seed, content in enumerate(reports, start=1):
         report(folder, "a", seed, **content)
-    cell = lines(folder)["a"]["target train labels opened"]
+    cell = opened(folder)
     assert (cell, cell.color) == (shown, BAD)
 
 
@@ -84,15 +87,14 @@ def test_training_on_one_domain_says_which(folder, headings, said, shown):
         if headings:
             names = "".join(f"{heading}\nx/y\n" for heading in headings)
             (folder.root / f"runs/a/seed_{seed}/train_images.txt").write_text(names)
-    cell = lines(folder)["a"]["target train labels opened"]
+    cell = opened(folder)
     assert (cell, cell.color) == (shown, FAINT)
 
 
 def test_training_on_pseudo_labels_of_one_domain_is_not_said_to_have_labels_alone(folder):
     folder.row("a", {1: 1.0}, data="Cityscapes")
     report(folder, "a", 1, target_domain=False, pseudo_labels=dict(root="x"))
-    shown = lines(folder)["a"]["target train labels opened"]
-    assert shown == "one domain: labels of Cityscapes, pseudo-labels among them"
+    assert opened(folder) == "one domain: labels of Cityscapes, pseudo-labels among them"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_origin_of_pseudo_labels(folder, saw, kind):
 
 def test_descriptions(folder):
     folder.row("a", {1: 1.0}, data="GTA5", remark="odd")
-    row = lines(folder, descriptions)["a"]
+    row = lines(folder, "started from")["a"]
     assert row["started from"] == "imagenet.pth sha256:1111111111111111"
     assert (row["training data"], row["iterations"], row["remark"]) == ("GTA5", "120", "odd")
 
@@ -120,7 +122,7 @@ def test_descriptions(folder):
 def test_class_ious_beside_the_log(folder):
     folder.row("a", {1: 20.0, 2: 22.0}, classes_logged=dict(road=99.0))
     folder.row("b", classes_logged=dict(sky=1.0))
-    rows = lines(folder, class_ious)
+    rows = lines(folder, "sky")
     assert rows["a"] == dict(row="a", road="31.0", sky="11.0")
     assert list(rows["a (study's log)"].values())[1:] == ["99.0", "-"]
     assert list(rows["b (study's log)"].values())[1:] == ["-", "1.0"]
@@ -138,7 +140,7 @@ def test_sizes_count_the_images_of_the_target_that_were_trained_on(folder):
     (runs / "many/seed_1/train_images_target.txt").write_text("# all\na\nb\nc\n")
     folder.spec["sizes"] = dict(seen=[[2975, "many"], [100, "few"]], none=[[5, "untold"]])
     folder.save()
-    assert sizes(read_results(folder.root)).rows == [
+    assert folder.table("images here")[1] == [
         ["seen", "few", "100", "2", "21.00 ± 1.41 (2)", "28.59 (500)"],
         ["seen", "many", "2975", "3", "60.00 (1)", "-"],
         ["none", "untold", "5", "-", "-", "-"],
