@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
@@ -112,6 +113,20 @@ def test_the_network_runs_once_a_step_whatever_the_number_of_objectives():
     (log,) = train(adapter, 1)
     assert log.keys() == {"loss_seg", "loss_seg_aux", "loss_other"}
     assert adapter.segmentor.backbone.runs == 1
+
+
+def test_the_adapter_counts_its_own_steps_and_keeps_the_count():
+    MessageHub.get_current_instance().update_info("iter", 70)  # of somebody else's runner
+    late = MemoryRegularization(begin=2)
+    first, second = (DomainAdapter(make_segmentor(), [Supervised(), late]) for _ in range(2))
+    logs = [first.train_step(two_domains(), wrapped(first)) for _ in range(2)]
+    assert "loss_memory" not in logs[0] | logs[1]
+    assert first.state_dict()["iteration"] == 2
+    assert first.views["target"].iteration == 1
+    second.load_state_dict(first.state_dict())
+    assert "loss_memory" in second.train_step(two_domains(), wrapped(second))
+    assert second.iteration == 3
+    assert second.double().to("meta").iteration == 3  # it stays where the host can read it
 
 
 def test_channels_last_changes_nothing_but_the_layout():

@@ -108,3 +108,28 @@ def test_the_segmentors_config_is_found_with_and_without_an_adapter():
 def test_resizing_to_the_same_size_returns_the_tensor_itself():
     maps = torch.rand(1, 2, 3, 4)
     assert resize(maps, (3, 4), align_corners=True) is maps
+
+
+def test_the_auxiliary_head_draws_its_dropout_first():
+    """The order of random draws is part of what a seed reproduces."""
+    ran = []
+
+    class Named(nn.Module):
+        def __init__(self, name):
+            super().__init__()
+            self.name = name
+
+        def forward(self, features):
+            ran.append(self.name)
+            return features[-1]
+
+    class Backbone(nn.Module):
+        out_channels = (3,)
+
+        def forward(self, image):
+            return (image,)
+
+    segmentor = Segmentor(Backbone(), Named("main"), Named("aux"), num_classes=3)
+    output = segmentor(torch.zeros(1, 3, 4, 4))
+    assert ran == ["aux", "main"]
+    assert list(output.predictions) == list(segmentor.head_names) == ["main", "aux"]

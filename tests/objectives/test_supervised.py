@@ -90,3 +90,15 @@ def test_logits_without_a_label_have_the_images_size_and_full_precision():
     found = view(segmentor, label=False).logits
     assert found.shape == (2, 4, 6, 6)
     assert found.dtype is torch.float32
+
+
+def test_running_class_weights_move_once_a_batch_for_all_its_parts_and_heads():
+    objective = Supervised(dict(type="BalancedCrossEntropyLoss", num_classes=4, max_weight=7.0))
+    labels = torch.tensor([0, 1])[:, None, None].expand(2, 6, 6)  # no class 2, no class 3
+    for rows in (slice(0, 1), slice(1, 2)):
+        image, options = torch.zeros(1, 3, 6, 6), dict(align_corners=False, rows=rows)
+        segmentor = Fixed(aux=True)
+        segmentor.logits, segmentor.aux_logits = segmentor.logits[rows], segmentor.aux_logits[rows]
+        losses = objective.source_losses(View(segmentor, image, labels, **options))
+        assert losses.keys() == {"loss_seg", "loss_seg_aux"}
+    assert objective.loss.running.tolist() == pytest.approx([1, 1, 1.6, 1.6])  # 0.9 + 0.1 * 7
