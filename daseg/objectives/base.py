@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from daseg.datasets.domain_pair import no_domain
 from daseg.losses.balanced import ClassBalance
-from daseg.losses.cross_entropy import labelled_pixels
+from daseg.losses.cross_entropy import labelled_pixels, mean_over_processes
 from daseg.objectives.views import Domain, View
 from daseg.registry import LOSSES
 from daseg.segmentor import Segmentor
@@ -167,12 +167,14 @@ def label_loss(loss: nn.Module | dict[str, Any] | None) -> nn.Module:
         ConfigError: It is not called as losses on labels are.
     """
     built: nn.Module = LOSSES.build(loss or dict(type="CrossEntropyLoss"))
-    call = built.forward if isinstance(built, nn.Module) else built
-    if len(signature(call).parameters) < 4:
+    call = signature(built.forward if isinstance(built, nn.Module) else built)
+    try:
+        call.bind("logits", "target", "weight", normalizer="normalizer")
+    except TypeError:
         raise ConfigError(
             f"{type(built).__name__} is called as loss(logits, target, weight=None, "
-            f"normalizer=None), but takes {signature(call)}: see docs/extend.md"
-        )
+            f"normalizer=None), but takes {call}: see docs/extend.md"
+        ) from None
     return built
 
 
@@ -216,14 +218,17 @@ def label_losses(
         batch: Labels of the whole batch, where they are not the view's.
     """
     batch = view.labels if batch is None else batch
-    normalizer = view.normalizer(batch, getattr(loss, "denominator", labelled_pixels))
+    count = getattr(loss, "denominator", labelled_pixels)
+    normalizer = view.normalizer(batch, count)
     if not view.rows.start and isinstance(loss, ClassBalance) and batch is not None:
         loss.begin_batch(batch)
     losses = {}
     for head, weight in weighed(view, weights):
         factors = None if view.weight is None else view.crop(view.weight, head)
-        own = normalizer if view.output.predictions[head].box is None else None
-        measured = loss(view.head(head), view.crop(label, head), factors, normalizer=own)
+        logits, target, own = view.head(head), view.crop(label, head), normalizer
+        if view.output.predictions[head].box is not None:
+            own = mean_over_processes(count(target).to(logits.dtype))
+        measured = loss(logits, target, factors, normalizer=own)
         losses[key_of(term, head, name)] = weight * measured
     return losses
 
