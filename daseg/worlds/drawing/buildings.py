@@ -6,49 +6,34 @@ import numpy as np
 
 from daseg.worlds.drawing import labels
 from daseg.worlds.drawing.canvas import NEAR, Canvas
-from daseg.worlds.drawing.looks import Colour, Look
+from daseg.worlds.drawing.looks import Colour, Look, Rng, pick
 from daseg.worlds.drawing.solids import patch
 
 
 @dataclass(frozen=True)
 class House:
-    """A house: its street front lies in the plane x, from ``start`` to ``end``.
+    """A house: its street front lies in the plane x, from ``start`` to ``end``, in metres."""
 
-    Attributes:
-        x: place of the front across the street, metres; its sign is the side.
-        start: nearest z.
-        end: farthest z.
-        height: height of the eaves.
-        floors: number of storeys.
-        wall: colour of the facade.
-        roof: colour of the roof.
-        pitched: with a sloping roof.
-        shop: with shop windows on the ground floor.
-        bay: distance between windows, metres.
-        glazed: a glass facade (bands of windows).
-    """
-
-    x: float
+    x: float  # its sign is the side of the street
     start: float
     end: float
-    height: float
+    height: float  # of the eaves
     floors: int
     wall: Colour
     roof: Colour
-    pitched: bool
-    shop: bool
-    bay: float
-    glazed: bool
+    pitched: bool  # with a sloping roof
+    shop: bool  # with shop windows on the ground floor
+    bay: float  # distance between windows
+    glazed: bool  # a glass facade (bands of windows)
 
 
-def draw_house(rng: np.random.Generator, look: Look, x: float, start: float, end: float) -> House:
+def draw_house(rng: Rng, look: Look, x: float, start: float, end: float) -> House:
     """Draw a house in the style of the look's domain."""
     floors = int(rng.choice([1, 2, 3, 5, 9], p=[0.25, 0.32, 0.2, 0.13, 0.1]))
     if not look.is_game:
         floors = int(rng.choice([2, 3, 4, 5], p=[0.12, 0.28, 0.35, 0.25]))
     storey = rng.uniform(3.0, 3.9)
-    facades, roofs = look.palette.facades, look.palette.roofs
-    wall = np.array(facades[rng.integers(len(facades))]) * rng.uniform(0.88, 1.08)
+    wall = np.array(pick(rng, look.palette.facades)) * rng.uniform(0.88, 1.08)
     return House(
         x=x,
         start=start,
@@ -56,7 +41,7 @@ def draw_house(rng: np.random.Generator, look: Look, x: float, start: float, end
         height=floors * storey + 0.6,
         floors=floors,
         wall=tuple(wall.tolist()),
-        roof=roofs[rng.integers(len(roofs))],
+        roof=pick(rng, look.palette.roofs),
         pitched=bool(rng.random() < (0.15 if look.is_game else 0.75)),
         shop=bool(rng.random() < 0.5),
         bay=float(rng.uniform(2.6, 4.2) if look.is_game else rng.uniform(1.9, 2.8)),
@@ -64,7 +49,7 @@ def draw_house(rng: np.random.Generator, look: Look, x: float, start: float, end
     )
 
 
-def paint_house(canvas: Canvas, rng: np.random.Generator, house: House) -> None:
+def paint_house(canvas: Canvas, rng: Rng, house: House) -> None:
     """The end wall that faces the camera, the roof and the street front."""
     away = np.sign(house.x) * 11.0
     start = max(house.start, NEAR)
@@ -106,12 +91,7 @@ def _paint_roof(canvas: Canvas, house: House, start: float, away: float) -> None
 
 
 def _paint_windows(
-    canvas: Canvas,
-    rng: np.random.Generator,
-    house: House,
-    face: np.ndarray,
-    length: float,
-    gain: float,
+    canvas: Canvas, rng: Rng, house: House, face: np.ndarray, length: float, gain: float
 ) -> None:
     """A grid of windows with frames; too far away they melt into the wall."""
     columns = max(1, int(length / house.bay))
@@ -145,7 +125,7 @@ def _grid(
 
 
 def _paint_ground_floor(
-    canvas: Canvas, rng: np.random.Generator, house: House, front: np.ndarray, gain: float
+    canvas: Canvas, rng: Rng, house: House, front: np.ndarray, gain: float
 ) -> None:
     """Doors; where there are shops: their windows, fascia and awnings."""
     bays = max(1, int((house.end - house.start) / 4.5))
@@ -157,7 +137,7 @@ def _paint_ground_floor(
             u = number / bays
             area = (u + 0.06 / bays, 0.5 / house.height, u + 0.66 / bays, door * 1.1)
             canvas.fill(patch(front, area), glass, labels.BUILDING, gain=gain)
-            sign = np.array(canvas.look.palette.cars[rng.integers(len(canvas.look.palette.cars))])
+            sign = np.array(pick(rng, canvas.look.palette.cars))
             top = 0.94 * storey / house.height
             area = (u + 0.03 / bays, top - 0.6 / house.height, u + 0.97 / bays, top)
             canvas.fill(patch(front, area), sign * 0.8 + 30, labels.BUILDING, gain=gain)
@@ -168,9 +148,7 @@ def _paint_ground_floor(
         canvas.fill(patch(front, area), brown, labels.BUILDING, gain=gain)
 
 
-def paint_wall(
-    canvas: Canvas, rng: np.random.Generator, x: float, start: float, end: float
-) -> None:
+def paint_wall(canvas: Canvas, rng: Rng, x: float, start: float, end: float) -> None:
     """A garden or retaining wall of brick or concrete with a coping."""
     height, start = rng.uniform(1.3, 2.6), max(start, NEAR)
     gain = canvas.look.shade(np.array([-np.sign(x), 0, 0]))
@@ -185,9 +163,7 @@ def paint_wall(
     canvas.fill(top, colour * 1.15, labels.WALL, gain=gain)
 
 
-def paint_fence(
-    canvas: Canvas, rng: np.random.Generator, x: float, start: float, end: float
-) -> None:
+def paint_fence(canvas: Canvas, rng: Rng, x: float, start: float, end: float) -> None:
     """A fence: rails, posts and bars, or boards. What shows between the bars is labelled fence."""
     height, start = rng.uniform(1.0, 2.0), max(start, NEAR)
     face = _rectangle((x, start), (x, end), 0, height)

@@ -18,28 +18,17 @@ class Camera:
 
     World axes in metres: x to the right of the road's centre line, y up from the road, z ahead of
     the camera. Yaw and pitch are small and are expressed by where the vanishing point lies.
-
-    Attributes:
-        width: canvas width, pixels.
-        height: canvas height, pixels.
-        focal: focal length, pixels.
-        centre: column of the vanishing point.
-        horizon: row of the vanishing point.
-        x: the camera's place across the road, metres.
-        y: its height over the road, metres.
-        bend: curvature of the street; a point at distance z moves by ``bend * z**2`` metres.
-        roll: tilt, rows per column.
     """
 
-    width: int
+    width: int  # of the canvas, pixels
     height: int
-    focal: float
-    centre: float
-    horizon: float
-    x: float
-    y: float
-    bend: float
-    roll: float
+    focal: float  # pixels
+    centre: float  # column of the vanishing point
+    horizon: float  # row of the vanishing point
+    x: float  # the camera's place across the road, metres
+    y: float  # its height over the road, metres
+    bend: float  # of the street: a point at distance z moves by bend * z**2 metres
+    roll: float  # tilt, rows per column
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """World points (..., 3) to int32 canvas pixels (..., 2)."""

@@ -5,7 +5,7 @@ import numpy as np
 
 from daseg.worlds.drawing import labels
 from daseg.worlds.drawing.canvas import Canvas
-from daseg.worlds.drawing.looks import Colour
+from daseg.worlds.drawing.looks import Colour, Rng, colours, pick
 from daseg.worlds.drawing.solids import Box, Place, paint_box
 
 WHITE, RED, BLUE = (226, 226, 222), (186, 26, 30), (32, 74, 150)
@@ -23,7 +23,7 @@ def _inwards(place: Place) -> float:
     return -1.0 if place.x > 0 else 1.0
 
 
-def paint_lamp(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+def paint_lamp(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A street light with an arm over the road."""
     metal = canvas.look.palette.metal
     top = _pole(canvas, place, rng.uniform(6.0, 8.5), 0.18)
@@ -33,7 +33,7 @@ def paint_lamp(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
     canvas.line(np.array([arm, tip]), 0.22, np.array(metal) * 1.2, labels.POLE)
 
 
-def paint_pole(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+def paint_pole(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A bare pole, or in the game a wooden one with cross-arms."""
     if not canvas.look.is_game:
         _pole(canvas, place, rng.uniform(2.5, 6.0), rng.uniform(0.1, 0.2))
@@ -47,7 +47,7 @@ def paint_pole(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
         canvas.line(top + ends, 0.13, wood, labels.POLE)
 
 
-def paint_traffic_light(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+def paint_traffic_light(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A signal on a pole; in the game most hang from a mast arm over the road."""
     lit = int(rng.integers(3))
     if canvas.look.is_game and rng.random() < 0.6:
@@ -73,13 +73,13 @@ def _signal(canvas: Canvas, at: np.ndarray, lit: int) -> None:
         canvas.disc(spot, 0.125, shade, labels.TRAFFIC_LIGHT)
 
 
-def paint_sign(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+def paint_sign(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A traffic sign on its pole: American shapes in the game, European ones in the city."""
     height = rng.uniform(2.3, 3.0)
     top = _pole(canvas, place, height, 0.09)
     kinds = _GAME_SIGNS if canvas.look.is_game else _CITY_SIGNS
     for number in range(1 + int(rng.random() < 0.25)):
-        kind = kinds[rng.integers(len(kinds))]
+        kind = pick(rng, kinds)
         kind(canvas, top - [0, 0.25 + 0.75 * number, 0], rng.uniform(0.3, 0.42))
 
 
@@ -150,15 +150,15 @@ _CITY_SIGNS = (_limit, _limit, _yield, _priority, _blue, _parking)
 _GAME_SIGNS = (_stop, _street_name, _warning, _speed)
 
 
-def paint_bin(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+def paint_bin(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A dustbin, a post box or a crate: Cityscapes' void class "static"."""
     half, tall = rng.uniform(0.22, 0.4), rng.uniform(0.8, 1.25)
-    colour = ((60, 70, 62), (40, 70, 120), (190, 160, 40), (90, 90, 92))[rng.integers(4)]
+    colour = pick(rng, colours("3c463e 284678 bea028 5a5a5c"))
     box = Box((-half, 0, 0), (half, tall, 2 * half), colour, (0.03, 0.03, 0.03))
     paint_box(canvas, place, box, labels.STATIC)
 
 
-def paint_bonnet(canvas: Canvas, rng: np.random.Generator) -> None:
+def paint_bonnet(canvas: Canvas, rng: Rng) -> None:
     """The own car's bonnet at the lower edge (void class "ego vehicle")."""
     height, width = canvas.data.shape[:2]
     middle = (int(width * rng.uniform(0.47, 0.53)), int(height * 1.36))

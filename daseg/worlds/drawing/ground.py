@@ -7,7 +7,7 @@ import numpy as np
 
 from daseg.worlds.drawing import labels
 from daseg.worlds.drawing.canvas import FAR, NEAR, Canvas
-from daseg.worlds.drawing.looks import Colour
+from daseg.worlds.drawing.looks import Colour, Rng, pick
 
 STEPS = np.geomspace(NEAR, FAR, 16)
 WHITE_PAINT = (214.0, 214.0, 210.0)
@@ -16,25 +16,15 @@ KERB = 0.14  # metres: how high the sidewalk lies above the road
 
 @dataclass(frozen=True)
 class Street:
-    """The ground plan across the street, in metres from the road's centre line.
+    """The ground plan across the street, in metres from the road's centre line."""
 
-    Attributes:
-        lanes: lanes in each direction.
-        lane: width of a lane.
-        parking: width of the parking strip on each side, 0 for none.
-        walk: width of the sidewalk.
-        verge: width of the grass between sidewalk and houses.
-        junction: nearest and farthest z of a side street, or None.
-        tracks: tram tracks run in the inner lanes.
-    """
-
-    lanes: int
-    lane: float
-    parking: float
-    walk: float
-    verge: float
-    junction: tuple[float, float] | None
-    tracks: bool
+    lanes: int  # in each direction
+    lane: float  # width of a lane
+    parking: float  # width of the parking strip on each side, 0 for none
+    walk: float  # width of the sidewalk
+    verge: float  # width of the grass between sidewalk and houses
+    junction: tuple[float, float] | None  # nearest and farthest z of a side street
+    tracks: bool  # tram tracks run in the inner lanes
 
     @property
     def half(self) -> float:
@@ -58,7 +48,7 @@ class Street:
         return self.junction[0] - margin < z < self.junction[1] + margin
 
 
-def draw_street(rng: np.random.Generator, *, game: bool, tracks: bool) -> Street:
+def draw_street(rng: Rng, *, game: bool, tracks: bool) -> Street:
     """Draw a ground plan: wide roads with lawns in the game, narrow ones in the city."""
     start = rng.uniform(14, 60)
     width = rng.uniform(9, 15) if game else rng.uniform(7, 10)
@@ -87,7 +77,7 @@ def paint_sky(canvas: Canvas) -> None:
     canvas.data[down:] = (*canvas.look.lit(palette.grass, 60), labels.TERRAIN)
 
 
-def paint_skyline(canvas: Canvas, rng: np.random.Generator) -> None:
+def paint_skyline(canvas: Canvas, rng: Rng) -> None:
     """What closes the view: hills (game), rows of trees and far houses."""
     game = canvas.look.is_game
     if game and rng.random() < 0.6:
@@ -96,18 +86,13 @@ def paint_skyline(canvas: Canvas, rng: np.random.Generator) -> None:
         tall = rng.uniform(4, 26 if game else 15)
         shape = np.array([[x, 0, FAR], [x + 14, 0, FAR], [x + 14, tall, FAR], [x, tall, FAR]])
         if rng.random() < 0.7:
-            wall = canvas.look.palette.facades[rng.integers(len(canvas.look.palette.facades))]
+            wall = pick(rng, canvas.look.palette.facades)
             canvas.fill(shape, wall, labels.BUILDING, gain=0.8)
     _ridge(canvas, rng, rng.uniform(3, 8), canvas.look.palette.leaves[0], labels.VEGETATION)
 
 
 def _ridge(
-    canvas: Canvas,
-    rng: np.random.Generator,
-    height: float,
-    colour: Colour,
-    label: int,
-    rough: float = 0.5,
+    canvas: Canvas, rng: Rng, height: float, colour: Colour, label: int, rough: float = 0.5
 ) -> None:
     x = np.linspace(-170, 170, 60)
     wave = np.sin(x * rng.uniform(0.02, 0.05) + rng.uniform(0, 6))
@@ -131,7 +116,7 @@ def _floor(canvas: Canvas, shape: np.ndarray, colour: Colour, label: int) -> Non
     cv2.fillPoly(canvas.data, [canvas.camera.project(shape)], paint)
 
 
-def paint_ground(canvas: Canvas, rng: np.random.Generator, street: Street) -> None:
+def paint_ground(canvas: Canvas, rng: Rng, street: Street) -> None:
     """Grass, sidewalks with kerbs, parking strips, the road and its marks."""
     palette = canvas.look.palette
     for side in (-1, 1):
@@ -161,7 +146,7 @@ def _corners(x: float, start: float, end: float) -> list[tuple[float, float]]:
     return [(-x, start), (x, start), (x, end), (-x, end)]
 
 
-def _paint_patches(canvas: Canvas, rng: np.random.Generator, street: Street) -> None:
+def _paint_patches(canvas: Canvas, rng: Rng, street: Street) -> None:
     """Repaired asphalt and manhole covers."""
     road = np.array(canvas.look.palette.road)
     for _ in range(rng.integers(2, 7)):
@@ -176,7 +161,7 @@ def _paint_patches(canvas: Canvas, rng: np.random.Generator, street: Street) -> 
         _floor(canvas, circle, road * 0.6, labels.ROAD)
 
 
-def _paint_marks(canvas: Canvas, rng: np.random.Generator, street: Street) -> None:
+def _paint_marks(canvas: Canvas, rng: Rng, street: Street) -> None:
     paint = np.array(WHITE_PAINT) * rng.uniform(0.8, 1.05)
     line = canvas.look.palette.centre_line
     if canvas.look.is_game:
@@ -199,13 +184,7 @@ def _paint_marks(canvas: Canvas, rng: np.random.Generator, street: Street) -> No
 
 
 def _mark(
-    canvas: Canvas,
-    street: Street,
-    x: float,
-    width: float,
-    colour: Colour,
-    *,
-    through: bool = False,
+    canvas: Canvas, street: Street, x: float, width: float, colour: Colour, *, through: bool = False
 ) -> None:
     spans = [(NEAR, FAR * 0.7)]
     if street.junction and not through:
@@ -214,9 +193,7 @@ def _mark(
         _floor(canvas, strip(x, x + width, 0, start, end), colour, labels.ROAD)
 
 
-def _dashes(
-    canvas: Canvas, street: Street, x: float, colour: Colour, rng: np.random.Generator
-) -> None:
+def _dashes(canvas: Canvas, street: Street, x: float, colour: Colour, rng: Rng) -> None:
     for z in np.arange(NEAR + rng.uniform(0, 9), 90, 9):
         if not street.blocked(z, 4) and not street.blocked(z + 3, 4):
             _floor(canvas, strip(x - 0.07, x + 0.07, 0, z, z + 3), colour, labels.ROAD)

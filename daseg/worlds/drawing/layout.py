@@ -9,51 +9,37 @@ import numpy as np
 from daseg.worlds.drawing import buildings, furniture, nature, people, vehicles
 from daseg.worlds.drawing.canvas import Canvas
 from daseg.worlds.drawing.ground import KERB, Street
-from daseg.worlds.drawing.looks import Look
+from daseg.worlds.drawing.looks import Look, Rng
 from daseg.worlds.drawing.solids import Place
 
-Paint = Callable[[Canvas, np.random.Generator], None]
-PaintAt = Callable[[Canvas, np.random.Generator, Place], None]
+MAKERS = dict(car=vehicles.car, truck=vehicles.truck, bus=vehicles.bus, train=vehicles.tram)
+Paint = Callable[[Canvas, Rng], None]
 
 
 @dataclass
 class Scene:
-    """A street to be painted.
-
-    Attributes:
-        street: the ground plan.
-        look: the appearance.
-        feature: the rare thing that this scene must hold, or None.
-        rows: what lines the street, (nearest z, painter).
-        items: what stands on sidewalk and road, (nearest z, painter).
-        shadows: ground polygons (V, 3) that lie in the shade of the sun.
-        contacts: ground polygons (V, 3) under vehicles, dark in any light.
-    """
+    """A street to be painted; painters come with the nearest z, shadows are polygons (V, 3)."""
 
     street: Street
     look: Look
-    feature: str | None
-    rows: list[tuple[float, Paint]] = field(default_factory=list)
-    items: list[tuple[float, Paint]] = field(default_factory=list)
-    shadows: list[np.ndarray] = field(default_factory=list)
-    contacts: list[np.ndarray] = field(default_factory=list)
+    feature: str  # the rare thing that this scene must hold
+    rows: list[tuple[float, Paint]] = field(default_factory=list)  # what lines the street
+    items: list[tuple[float, Paint]] = field(default_factory=list)  # what stands on it
+    shadows: list[np.ndarray] = field(default_factory=list)  # in the shade of the sun
+    contacts: list[np.ndarray] = field(default_factory=list)  # under vehicles, dark in any light
+
+    def add(self, paint: Callable[..., None], place: Place) -> None:
+        """Let a thing stand on sidewalk or road."""
+        self.items.append((place.z, partial(paint, place=place)))
 
     def cast(self, x: float, z: float, half: float, height: float) -> None:
         """Let something ``2 * half`` wide and ``height`` high at (x, z) cast a shadow."""
-        away = -self.look.sun * height * 0.9
-        self.shadows.append(
-            np.array(
-                [
-                    [x - half, 0, z],
-                    [x + half, 0, z],
-                    [x + half + away, 0, z + 0.35 * height],
-                    [x - half + away, 0, z + 0.35 * height],
-                ]
-            )
-        )
+        away, far = -self.look.sun * height * 0.9, z + 0.35 * height
+        near = [[x - half, 0, z], [x + half, 0, z]]
+        self.shadows.append(np.array([*near, [x + half + away, 0, far], [x - half + away, 0, far]]))
 
 
-def furnish(scene: Scene, rng: np.random.Generator) -> None:
+def furnish(scene: Scene, rng: Rng) -> None:
     """Put everything in its place."""
     special = float(rng.choice([-1, 1])) if scene.feature in ("wall", "fence") else 0.0
     for side in (-1.0, 1.0):
@@ -65,7 +51,7 @@ def furnish(scene: Scene, rng: np.random.Generator) -> None:
     _add_traffic(scene, rng)
 
 
-def _line_street(scene: Scene, rng: np.random.Generator, side: float, feature: str | None) -> None:
+def _line_street(scene: Scene, rng: Rng, side: float, feature: str | None) -> None:
     """Houses and gardens one after the other, with a gap for the side street."""
     z, street = rng.uniform(-12, 0), scene.street
     while z < 140:
@@ -84,11 +70,11 @@ def _line_street(scene: Scene, rng: np.random.Generator, side: float, feature: s
         z = end + (rng.uniform(0, 5) if game else rng.choice([0.0, 0.0, 3.0]))
 
 
-def _add_house(scene: Scene, rng: np.random.Generator, side: float, z: float, end: float) -> None:
+def _add_house(scene: Scene, rng: Rng, side: float, z: float, end: float) -> None:
     setback = scene.street.verge + (rng.uniform(0, 2) if scene.look.is_game else 0)
     x = side * (scene.street.edge + setback)
     house = buildings.draw_house(rng, scene.look, x, z, end)
-    scene.rows.append((z, lambda canvas, draws: buildings.paint_house(canvas, draws, house)))
+    scene.rows.append((z, partial(buildings.paint_house, house=house)))
     away = -scene.look.sun * house.height * 0.9
     if away * side < 0:
         reach = [[x, 0, z], [x, 0, end], [x + away, 0, end + 3], [x + away, 0, z + 3]]
@@ -96,7 +82,7 @@ def _add_house(scene: Scene, rng: np.random.Generator, side: float, z: float, en
 
 
 def _add_garden(
-    scene: Scene, rng: np.random.Generator, side: float, z: float, end: float, wanted: str | None
+    scene: Scene, rng: Rng, side: float, z: float, end: float, wanted: str | None
 ) -> None:
     """Open ground with trees, often behind a wall, a fence or a hedge."""
     x = side * (scene.street.edge + 0.1)
@@ -104,26 +90,17 @@ def _add_garden(
         place = Place(x + side * rng.uniform(2.5, 16), rng.uniform(z, end), y=KERB)
         if place.z > 5:
             paint = nature.paint_tree if rng.random() < 0.7 else nature.paint_bush
-            scene.rows.append((place.z, partial(_at, paint, place)))
+            scene.rows.append((place.z, partial(paint, place=place)))
     kind = wanted or rng.choice(["wall", "fence", "hedge", "open"], p=[0.18, 0.26, 0.26, 0.3])
-    if kind == "wall":
-        scene.rows.append((z, lambda c, r: buildings.paint_wall(c, r, x, z, end)))
-    elif kind == "fence":
-        scene.rows.append((z, lambda c, r: buildings.paint_fence(c, r, x, z, end)))
-    elif kind == "hedge":
-        height = rng.uniform(0.9, 2.2)
-        scene.rows.append((z, lambda c, r: nature.paint_hedge(c, r, x, max(z, 1.5), end, height)))
+    painters: dict[str, Callable[..., None]] = dict(
+        wall=buildings.paint_wall, fence=buildings.paint_fence, hedge=nature.paint_hedge
+    )
+    if kind != "open":
+        options = dict(height=rng.uniform(0.9, 2.2)) if kind == "hedge" else {}
+        scene.rows.append((z, partial(painters[kind], x=x, start=z, end=end, **options)))
 
 
-def _at(paint: PaintAt, place: Place, canvas: Canvas, rng: np.random.Generator) -> None:
-    paint(canvas, rng, place)
-
-
-def _add(scene: Scene, paint: PaintAt, place: Place) -> None:
-    scene.items.append((place.z, partial(_at, paint, place)))
-
-
-def _add_furniture(scene: Scene, rng: np.random.Generator, side: float) -> None:
+def _add_furniture(scene: Scene, rng: Rng, side: float) -> None:
     """Lamps, poles, signs, street trees and bins along the kerb."""
     street = scene.street
     x = side * (street.kerb + 0.55)
@@ -132,38 +109,38 @@ def _add_furniture(scene: Scene, rng: np.random.Generator, side: float) -> None:
     trees = rng.random() < (0.4 if scene.look.is_game else 0.65)
     for z in np.arange(rng.uniform(5, spacing), 110, spacing):
         if not street.blocked(z):
-            _add(scene, furniture.paint_lamp, Place(x, z, y=KERB))
+            scene.add(furniture.paint_lamp, Place(x, z, y=KERB))
             scene.cast(x, z, 0.1, 7)
     for z in np.arange(rng.uniform(5, 12), 80, rng.uniform(9, 16)):
         spot = z + rng.uniform(-3, 3)
         if street.blocked(spot):
             continue
         if trees and rng.random() < 0.6:
-            _add(scene, nature.paint_tree, Place(x + 0.3 * side, spot + 3, y=KERB))
+            scene.add(nature.paint_tree, Place(x + 0.3 * side, spot + 3, y=KERB))
             scene.cast(x, spot + 3, 1.8, 7)
         if rng.random() < 0.55:
             kind = kinds[rng.choice(3, p=[0.55, 0.3, 0.15])]
-            _add(scene, kind, Place(x, max(spot, 4.5), y=KERB))
+            scene.add(kind, Place(x, max(spot, 4.5), y=KERB))
 
 
-def _add_people(scene: Scene, rng: np.random.Generator, side: float) -> None:
+def _add_people(scene: Scene, rng: Rng, side: float) -> None:
     """People on the sidewalk, bicycles leaning about."""
     street, game = scene.street, scene.look.is_game
     for _ in range(rng.poisson(1.3 if game else 4.2)):
         z = rng.uniform(5, 14) if rng.random() < 0.3 else rng.uniform(8, 55)
         place = Place(side * rng.uniform(street.kerb + 0.4, street.edge - 0.3), z, y=KERB)
-        _add(scene, people.paint_person, place)
+        scene.add(people.paint_person, place)
         scene.cast(place.x, z, 0.25, 1.7)
         if rng.random() < 0.3:
-            _add(scene, people.paint_person, Place(place.x + 0.55, z + 0.2, y=KERB))
+            scene.add(people.paint_person, Place(place.x + 0.55, z + 0.2, y=KERB))
     count = rng.poisson(0.12 if game else 0.7) + (2 if scene.feature == "bicycle" else 0)
     for _ in range(count):
         z, heading = rng.uniform(6, 22), rng.choice([0.0, 1.2, 1.57, 2.0])
         x = side * rng.uniform(street.kerb + 0.6, street.edge - 0.6)
-        _add(scene, people.paint_bicycle, Place(x, z, heading, KERB))
+        scene.add(people.paint_bicycle, Place(x, z, heading, KERB))
 
 
-def _add_parked(scene: Scene, rng: np.random.Generator, side: float) -> None:
+def _add_parked(scene: Scene, rng: Rng, side: float) -> None:
     street = scene.street
     if not street.parking:
         return
@@ -186,7 +163,7 @@ def _add_vehicle(scene: Scene, model: vehicles.Vehicle, x: float, z: float, turn
     scene.shadows.append(np.concatenate([rim, rim + [away, 0, 0.3 * height]]))
 
 
-def _add_signals(scene: Scene, rng: np.random.Generator) -> None:
+def _add_signals(scene: Scene, rng: Rng) -> None:
     """Traffic lights and people at the crossing."""
     street = scene.street
     if street.junction is None:
@@ -196,41 +173,38 @@ def _add_signals(scene: Scene, rng: np.random.Generator) -> None:
             for z in (street.junction[0] - 0.8, street.junction[1] + 0.8):
                 if rng.random() < 0.8:
                     place = Place(side * (street.kerb + 0.4), z, y=KERB)
-                    _add(scene, furniture.paint_traffic_light, place)
+                    scene.add(furniture.paint_traffic_light, place)
     for _ in range(rng.poisson(0.5 if scene.look.is_game else 0.9)):
         z = street.junction[0] - rng.uniform(1, 3.2)
-        _add(scene, people.paint_person, Place(rng.uniform(-0.9, 0.9) * street.half, z))
+        scene.add(people.paint_person, Place(rng.uniform(-0.9, 0.9) * street.half, z))
 
 
-def _add_traffic(scene: Scene, rng: np.random.Generator) -> None:
+def _add_traffic(scene: Scene, rng: Rng) -> None:
     """Vehicles lane by lane, then riders at the road's edge."""
     street = scene.street
-    rare = scene.feature if scene.feature in ("bus", "truck", "train") else None
-    rare_lane = int(rng.integers(2 * street.lanes)) if rare else -1
-    if rare == "train":
+    rare_lane = -1
+    if scene.feature in ("bus", "truck", "train"):
+        rare_lane = int(rng.integers(2 * street.lanes))
+    if scene.feature == "train":
         rare_lane = street.lanes - 1 if rng.random() < 0.6 else street.lanes
     for lane in range(2 * street.lanes):
         x = (lane - street.lanes + 0.5) * street.lane
         z = rng.uniform(8, 32) if x > 0 else rng.uniform(4, 18)
         while z < 110:
-            kind = rare if lane == rare_lane else None
-            rare_lane = -1 if kind else rare_lane
-            model = _draw_model(scene, rng, kind)
+            kind = scene.feature
+            if lane != rare_lane:
+                kind = str(rng.choice(["car", "truck", "bus"], p=[0.95, 0.035, 0.015]))
+            rare_lane = -1 if lane == rare_lane else rare_lane
+            model = MAKERS[kind](rng, scene.look)
             _add_vehicle(scene, model, x + rng.normal(0, 0.15), z, x < 0)
             z += model.length + rng.uniform(6, 60)
     _add_riders(scene, rng)
 
 
-def _draw_model(scene: Scene, rng: np.random.Generator, kind: str | None) -> vehicles.Vehicle:
-    kind = kind or rng.choice(["car", "truck", "bus"], p=[0.95, 0.035, 0.015])
-    makers = {"truck": vehicles.truck, "bus": vehicles.bus, "train": vehicles.tram}
-    return makers.get(str(kind), vehicles.car)(rng, scene.look)
-
-
-def _add_riders(scene: Scene, rng: np.random.Generator) -> None:
+def _add_riders(scene: Scene, rng: Rng) -> None:
     """Cyclists at the edge of the road and motorcycles, ridden or parked at the kerb."""
     street, game = scene.street, scene.look.is_game
-    wanted = {"rider": 1, "motor_rider": 1}.get(scene.feature or "", 0)
+    wanted = int(scene.feature in ("rider", "motor_rider"))
     for number in range(wanted + rng.poisson(0.08 if game else 0.3)):
         side = float(rng.choice([-1, 1]))
         motor = scene.feature == "motor_rider" if number < wanted else rng.random() < 0.25
@@ -239,8 +213,8 @@ def _add_riders(scene: Scene, rng: np.random.Generator) -> None:
         z = rng.uniform(6, 15) if number < wanted else rng.uniform(8, 40)
         if rng.random() < 0.25:
             x, heading = rng.uniform(-0.5, 0.9) * street.half, side * 1.5
-        _add(scene, partial(people.paint_rider, motor=motor), Place(x, z, heading))
+        scene.add(partial(people.paint_rider, motor=motor), Place(x, z, heading))
     for _ in range(rng.poisson(0.06) + 2 * (scene.feature == "motorcycle")):
         side = float(rng.choice([-1, 1]))
         place = Place(side * (street.half - 0.5), rng.uniform(6, 16), side * rng.uniform(0.3, 1.5))
-        _add(scene, people.paint_motorcycle, place)
+        scene.add(people.paint_motorcycle, place)

@@ -7,7 +7,7 @@ import numpy as np
 
 from daseg.worlds.drawing import labels
 from daseg.worlds.drawing.canvas import SUPERSAMPLING, Camera
-from daseg.worlds.drawing.looks import Look
+from daseg.worlds.drawing.looks import Look, Rng
 
 TILE = 512
 
@@ -51,7 +51,7 @@ def _noise(scale: float) -> np.ndarray:
     return (field - field.mean()) / field.std()
 
 
-def _crop(scale: float, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _crop(scale: float, shape: tuple[int, int], rng: Rng) -> np.ndarray:
     """A random part of a noise field, (H, W), repeated where the picture is larger."""
     height, width = shape
     top, left = rng.integers(TILE, size=2)
@@ -63,7 +63,7 @@ def _crop(scale: float, shape: tuple[int, int], rng: np.random.Generator) -> np.
 
 
 def develop(
-    data: np.ndarray, camera: Camera, look: Look, rng: np.random.Generator
+    data: np.ndarray, camera: Camera, look: Look, rng: Rng
 ) -> tuple[np.ndarray, np.ndarray]:
     """The canvas (sH, sW, 4) as a picture.
 
@@ -80,7 +80,7 @@ def develop(
 
 
 def _add_texture(
-    image: np.ndarray, label: np.ndarray, camera: Camera, look: Look, rng: np.random.Generator
+    image: np.ndarray, label: np.ndarray, camera: Camera, look: Look, rng: Rng
 ) -> None:
     """Grain and stains by material; on the ground in perspective, with its haze."""
     shape, scale = label.shape, label.shape[1] / 512
@@ -102,7 +102,7 @@ def _add_texture(
 
 
 def _ground_grain(
-    shape: tuple[int, int], top: int, camera: Camera, rng: np.random.Generator
+    shape: tuple[int, int], top: int, camera: Camera, rng: Rng
 ) -> tuple[np.ndarray, np.ndarray]:
     """Noise laid on the ground plane, (H - top, W), and the distance of each row (H - top, 1)."""
     rows = (np.arange(top, shape[0]) + 0.5) * SUPERSAMPLING
@@ -121,7 +121,7 @@ def _haze_floor(image: np.ndarray, label: np.ndarray, z: np.ndarray, look: Look)
     image += (np.array(look.palette.haze, np.float32) - image) * mask[..., None]
 
 
-def _add_clouds(image: np.ndarray, label: np.ndarray, look: Look, rng: np.random.Generator) -> None:
+def _add_clouds(image: np.ndarray, label: np.ndarray, look: Look, rng: Rng) -> None:
     shape, scale = label.shape, label.shape[1] / 512
     wide = cv2.resize(_crop(9 * scale, shape, rng), shape[::-1], fx=0, fy=0)
     puff = 0.7 * wide + 0.3 * _crop(3 * scale, shape, rng)
@@ -130,7 +130,7 @@ def _add_clouds(image: np.ndarray, label: np.ndarray, look: Look, rng: np.random
     image += (shade - image) * (cover * (0.85 if look.is_game else 0.5))[..., None]
 
 
-def _photograph(image: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray:
+def _photograph(image: np.ndarray, look: Look, rng: Rng) -> np.ndarray:
     """Saturation, tone curve, vignette, blur and noise."""
     shape = image.shape[:2]
     grey = image.mean(axis=2, keepdims=True)

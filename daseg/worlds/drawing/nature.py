@@ -4,17 +4,17 @@ import numpy as np
 
 from daseg.worlds.drawing import labels
 from daseg.worlds.drawing.canvas import Canvas
+from daseg.worlds.drawing.looks import Rng, pick
 from daseg.worlds.drawing.solids import Box, Place, paint_box
 
 BARK = {"game": (110, 84, 60), "city": (74, 66, 58)}
 
 
-def _leaf(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
-    leaves = canvas.look.palette.leaves
-    return np.array(leaves[rng.integers(len(leaves))]) * rng.uniform(0.85, 1.12)
+def _leaf(canvas: Canvas, rng: Rng) -> np.ndarray:
+    return np.array(pick(rng, canvas.look.palette.leaves)) * rng.uniform(0.85, 1.12)
 
 
-def paint_tree(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+def paint_tree(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A broad-leaved tree, or now and then in the game a palm. Trunks are vegetation too."""
     if not canvas.camera.sees(place.x, place.z, 5):
         return
@@ -34,7 +34,7 @@ def paint_tree(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
 
 
 def paint_crown(
-    canvas: Canvas, rng: np.random.Generator, at: np.ndarray, radius: float, colour: np.ndarray
+    canvas: Canvas, rng: Rng, at: np.ndarray, radius: float, colour: np.ndarray
 ) -> None:
     """A cloud of leaf clumps: dark ones below and away from the sun, light ones on top of them."""
     count = int(np.clip(canvas.camera.pixels(radius, float(at[2])) / 3, 7, 28))
@@ -50,7 +50,7 @@ def paint_crown(
         canvas.disc(spot, sizes[number], shade, labels.VEGETATION, tall=0.85)
 
 
-def paint_palm(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+def paint_palm(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A tall bare trunk with a crown of fronds."""
     height, lean = rng.uniform(7, 13), rng.uniform(-0.7, 0.7)
     base = np.array([place.x, place.y, place.z])
@@ -72,15 +72,10 @@ def paint_palm(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
 
 
 def paint_hedge(
-    canvas: Canvas,
-    rng: np.random.Generator,
-    x: float,
-    start: float,
-    end: float,
-    height: float,
+    canvas: Canvas, rng: Rng, x: float, start: float, end: float, height: float
 ) -> None:
     """A clipped hedge along the street, with a slightly ragged top."""
-    colour = _leaf(canvas, rng)
+    colour, start = _leaf(canvas, rng), max(start, 1.5)
     away = 0.9 if x > 0 else -0.9
     low, high = min(x, x + away), max(x, x + away)
     box = Box((low, 0, start), (high, height, end), tuple(colour.tolist()))
@@ -90,7 +85,7 @@ def paint_hedge(
         canvas.disc(at, rng.uniform(0.3, 0.5), colour * rng.uniform(0.85, 1.1), labels.VEGETATION)
 
 
-def paint_bush(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+def paint_bush(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A low bush."""
     radius = rng.uniform(0.5, 1.1)
     at = np.array([place.x, place.y + 0.75 * radius, place.z])

@@ -4,7 +4,7 @@ import numpy as np
 
 from daseg.worlds.drawing import labels
 from daseg.worlds.drawing.canvas import Canvas
-from daseg.worlds.drawing.looks import Colour
+from daseg.worlds.drawing.looks import Colour, Rng, pick
 from daseg.worlds.drawing.solids import Place
 
 SKIN = ((224, 180, 150), (198, 150, 116), (150, 104, 76), (108, 74, 54))
@@ -12,20 +12,16 @@ HAIR = ((40, 30, 24), (92, 64, 40), (160, 130, 84), (70, 68, 66))
 TURN = np.linspace(0, 2 * np.pi, 17)
 
 
-def _pick(rng: np.random.Generator, colours: tuple) -> tuple:
-    return colours[rng.integers(len(colours))]
+def _clothes(canvas: Canvas, rng: Rng) -> np.ndarray:
+    return np.array(pick(rng, canvas.look.palette.clothes)) * rng.uniform(0.7, 1.2)
 
 
-def _clothes(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
-    return np.array(_pick(rng, canvas.look.palette.clothes)) * rng.uniform(0.7, 1.2)
-
-
-def paint_person(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+def paint_person(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A standing or walking person, a figure that faces the camera or goes along the street."""
     height = rng.uniform(1.55, 1.9) * (0.65 if rng.random() < 0.06 else 1.0)
     stride, lean = rng.uniform(0.0, 0.16), rng.uniform(-0.02, 0.02)
     turned = rng.uniform(0.6, 1.0)
-    coat, trousers, skin = _clothes(canvas, rng), _clothes(canvas, rng) * 0.8, _pick(rng, SKIN)
+    coat, trousers, skin = _clothes(canvas, rng), _clothes(canvas, rng) * 0.8, pick(rng, SKIN)
 
     def body(shape: list[tuple[float, float]], colour: Colour, gain: float = 1.0) -> None:
         flat = np.array(shape) * height
@@ -55,11 +51,9 @@ def paint_person(canvas: Canvas, rng: np.random.Generator, place: Place) -> None
     _paint_head(canvas, rng, place, height, skin)
 
 
-def _paint_head(
-    canvas: Canvas, rng: np.random.Generator, place: Place, height: float, skin: tuple
-) -> None:
+def _paint_head(canvas: Canvas, rng: Rng, place: Place, height: float, skin: tuple) -> None:
     at = np.array([place.x, place.y + 0.92 * height, place.z])
-    hair = _pick(rng, HAIR)
+    hair = pick(rng, HAIR)
     canvas.disc(at + [0, 0.02 * height, 0], 0.062 * height, hair, labels.PERSON, tall=1.15)
     if rng.random() < 0.55:  # else seen from behind
         canvas.disc(at - [0, 0.008 * height, 0], 0.052 * height, skin, labels.PERSON, tall=1.15)
@@ -100,12 +94,10 @@ class Cycle:
         self.line(ring, width, (24, 24, 26))
 
 
-def paint_bicycle(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+def paint_bicycle(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A bicycle; seen along its heading only its tyres and handlebar show."""
     bike = Cycle(canvas, place, labels.BICYCLE)
-    colour = _pick(
-        rng, ((30, 30, 32), (150, 30, 34), (40, 70, 130), (60, 110, 70), (190, 190, 190))
-    )
+    colour = pick(rng, ((30, 30, 32), (150, 30, 34), (40, 70, 130), (60, 110, 70), (190, 190, 190)))
     for axle in (-0.52, 0.52):
         bike.wheel(axle, 0.34, 0.055, solid=False)
     bike.line(
@@ -119,10 +111,10 @@ def paint_bicycle(canvas: Canvas, rng: np.random.Generator, place: Place) -> Non
         canvas.disc(bike.points([(-0.56, 0.72)])[0], 0.05, (190, 24, 24), labels.BICYCLE)
 
 
-def paint_motorcycle(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+def paint_motorcycle(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A motorcycle or scooter."""
     bike = Cycle(canvas, place, labels.MOTORCYCLE)
-    colour = np.array(_pick(rng, canvas.look.palette.cars)) * 0.9
+    colour = np.array(pick(rng, canvas.look.palette.cars)) * 0.9
     for axle in (-0.68, 0.68):
         bike.wheel(axle, 0.31, 0.13, solid=True)
     bike.line([(-0.35, 0.4), (0.3, 0.42)], 0.36, (58, 58, 62))
@@ -137,13 +129,11 @@ def paint_motorcycle(canvas: Canvas, rng: np.random.Generator, place: Place) -> 
         bike.across((-0.88, 0.5), 0.1, 0.14, (222, 222, 214))
 
 
-def paint_rider(
-    canvas: Canvas, rng: np.random.Generator, place: Place, *, motor: bool = False
-) -> None:
+def paint_rider(canvas: Canvas, rng: Rng, place: Place, *, motor: bool = False) -> None:
     """Someone on a bicycle or a motorcycle, which is painted too."""
     (paint_motorcycle if motor else paint_bicycle)(canvas, rng, place)
     body = Cycle(canvas, place, labels.RIDER)
-    coat, trousers, skin = _clothes(canvas, rng), _clothes(canvas, rng) * 0.7, _pick(rng, SKIN)
+    coat, trousers, skin = _clothes(canvas, rng), _clothes(canvas, rng) * 0.7, pick(rng, SKIN)
     seat = 0.82 if motor else 0.94
     bend = rng.uniform(-0.08, 0.1)
     shoulder, hand = (0.1 + bend, seat + 0.52), (0.34, 1.06)
@@ -160,16 +150,11 @@ def paint_rider(
 
 
 def _paint_rider_head(
-    canvas: Canvas,
-    rng: np.random.Generator,
-    body: Cycle,
-    at: tuple[float, float],
-    skin: tuple,
-    motor: bool,
+    canvas: Canvas, rng: Rng, body: Cycle, at: tuple[float, float], skin: tuple, motor: bool
 ) -> None:
     head = body.points([at])[0]
     helmet = motor or rng.random() < 0.4
-    top = _pick(rng, ((30, 30, 34), (200, 200, 200), (170, 40, 40))) if helmet else _pick(rng, HAIR)
+    top = pick(rng, ((30, 30, 34), (200, 200, 200), (170, 40, 40))) if helmet else pick(rng, HAIR)
     canvas.disc(head, 0.15 if motor else 0.12, top, labels.RIDER, tall=1.15)
     if np.cos(body.place.heading) < 0.5:
         canvas.disc(head - [0, 0.04, 0], 0.085, skin, labels.RIDER)

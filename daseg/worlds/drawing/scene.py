@@ -9,23 +9,12 @@ from daseg.worlds.drawing.furniture import paint_bonnet
 from daseg.worlds.drawing.ground import Street, draw_street, paint_ground, paint_sky, paint_skyline
 from daseg.worlds.drawing.layout import Scene, furnish
 from daseg.worlds.drawing.lens import develop
-from daseg.worlds.drawing.looks import DOMAINS, Look, draw_look
+from daseg.worlds.drawing.looks import DOMAINS, Look, Rng, draw_look
 
 SPLITS = ("train", "val", "test")
 # Rare things take turns, so that even a small world holds every class.
 FEATURES = (
-    None,
-    "bus",
-    "rider",
-    "wall",
-    None,
-    "truck",
-    "motorcycle",
-    "fence",
-    "train",
-    None,
-    "motor_rider",
-    "bicycle",
+    "- bus rider wall - truck motorcycle fence train - motor_rider bicycle".split()  # "-": nothing
 )
 
 
@@ -74,9 +63,7 @@ def _check(domain: str, split: str, size: tuple[int, int]) -> None:
         raise ConfigError(f"demo pictures of {size[0]}x{size[1]} are too small: 64x32 at least")
 
 
-def draw_camera(
-    rng: np.random.Generator, look: Look, street: Street, size: tuple[int, int]
-) -> Camera:
+def draw_camera(rng: Rng, look: Look, street: Street, size: tuple[int, int]) -> Camera:
     """Draw the camera: high and wide in the game, low and narrow behind the city's windscreen."""
     width, height = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
     lane = street.lane * (rng.integers(street.lanes) + 0.5)
@@ -95,7 +82,7 @@ def draw_camera(
     )
 
 
-def _paint(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
+def _paint(canvas: Canvas, scene: Scene, rng: Rng) -> None:
     """Far to near: sky, ground, shadows, what lines the street, what stands on it."""
     paint_sky(canvas)
     paint_skyline(canvas, rng)

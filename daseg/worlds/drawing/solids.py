@@ -37,21 +37,13 @@ class Panel:
 
 @dataclass(frozen=True)
 class Box:
-    """A box in the vehicle's own frame: x across, y up, z ahead, metres; it may taper upwards.
-
-    Attributes:
-        low: least x, y, z.
-        high: greatest x, y, z.
-        colour: paint.
-        taper: how far the top is drawn in: at each side, at the back, at the front, metres.
-        panels: windows, lights and the like.
-    """
+    """A box in the vehicle's own frame: x across, y up, z ahead, metres; it may taper upwards."""
 
     low: tuple[float, float, float]
     high: tuple[float, float, float]
     colour: Colour
-    taper: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    panels: list[Panel] = field(default_factory=list)
+    taper: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of the top: each side, back, front
+    panels: list[Panel] = field(default_factory=list)  # windows, lights and the like
 
     def corners(self) -> np.ndarray:
         """The eight corners, (8, 3)."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from daseg.worlds.drawing import labels
 from daseg.worlds.drawing.canvas import Canvas
-from daseg.worlds.drawing.looks import Colour, Look
+from daseg.worlds.drawing.looks import Colour, Look, Rng, colours, pick
 from daseg.worlds.drawing.solids import Box, Panel, Place, paint_box
 
 TYRE, RIM = (22.0, 22.0, 24.0), (132.0, 134.0, 138.0)
@@ -18,26 +18,15 @@ PLATE = (226.0, 226.0, 218.0)
 
 @dataclass(frozen=True)
 class Vehicle:
-    """A vehicle in its own frame, its rear end at z = 0.
-
-    Attributes:
-        label: label id.
-        boxes: its parts. The first `base` of them are painted in this order, the rest on top of
-            them from far to near.
-        axles: z of the wheels.
-        radius: of the wheels.
-        half: half the width.
-        length: along z.
-        base: see `boxes`.
-    """
+    """A vehicle in its own frame, its rear end at z = 0."""
 
     label: int
     boxes: list[Box]
-    axles: tuple[float, ...]
-    radius: float
-    half: float
-    length: float
-    base: int = 1
+    axles: tuple[float, ...]  # z of the wheels
+    radius: float  # of the wheels
+    half: float  # half the width
+    length: float  # along z
+    base: int = 1  # so many boxes are painted in their order, the rest over them, far to near
 
     def footprint(self, place: Place) -> np.ndarray:
         """Ground rectangle, (4, 3)."""
@@ -80,9 +69,9 @@ class Vehicle:
                     canvas.fill(place.move(rim), colour, self.label, gain=0.8)
 
 
-def car(rng: np.random.Generator, look: Look, *, colour: Colour | None = None) -> Vehicle:
+def car(rng: Rng, look: Look, *, colour: Colour | None = None) -> Vehicle:
     """A hatchback, a saloon, an estate, a van-like car or (game) a pickup."""
-    paint = colour or look.palette.cars[rng.integers(len(look.palette.cars))]
+    paint = colour or pick(rng, look.palette.cars)
     kind = rng.choice(["hatch", "saloon", "suv"], p=[0.25, 0.5, 0.25] if look.is_game else None)
     length = {"hatch": 3.9, "saloon": 4.7, "suv": 4.6}[kind] * rng.uniform(0.95, 1.05)
     width, top = 1.76 * rng.uniform(0.97, 1.06), 1.72 if kind == "suv" else 1.44
@@ -129,10 +118,10 @@ def _glass(look: Look) -> Colour:
     return (52.0, 66.0, 80.0) if look.is_game else (40.0, 44.0, 48.0)
 
 
-def truck(rng: np.random.Generator, look: Look) -> Vehicle:
+def truck(rng: Rng, look: Look) -> Vehicle:
     """A lorry: a cab and a box body, or (every other one) a tarpaulin in colour."""
-    cab_paint = look.palette.cars[rng.integers(len(look.palette.cars))]
-    load = ((214, 212, 206), (196, 198, 200), (70, 96, 140), (176, 120, 60))[rng.integers(4)]
+    cab_paint = pick(rng, look.palette.cars)
+    load = pick(rng, colours("d6d4ce c4c6c8 46608c b0783c"))
     length, height, half = rng.uniform(6.5, 10.5), rng.uniform(2.9, 3.7), 1.2
     bed = Box((-half, 0.55, 0), (half, 0.95, length), DARK, panels=_truck_back())
     body = Box((-half, 0.95, 0), (half, height, length - 2.2), load, panels=_doors(load))
@@ -169,12 +158,10 @@ def _doors(load: Sequence[float]) -> list[Panel]:
     return sides + [Panel("back", area, dark) for area in seams]
 
 
-def bus(rng: np.random.Generator, look: Look) -> Vehicle:
+def bus(rng: Rng, look: Look) -> Vehicle:
     """A city bus: large windows, doors, a destination display."""
-    game = ((214, 120, 40), (70, 110, 170), (222, 222, 216))
-    city = ((176, 168, 60), (150, 40, 40), (60, 96, 140), (210, 208, 200))
-    paints = game if look.is_game else city
-    paint = paints[rng.integers(len(paints))]
+    game, city = "d67828 466eaa deded8", "b0a83c 962828 3c608c d2d0c8"
+    paint = pick(rng, colours(game if look.is_game else city))
     length, half, glass = rng.uniform(10, 12.5), 1.27, _glass(look)
     areas = [(u, 0.42, u + 0.13, 0.86) for u in np.arange(0.03, 0.9, 0.158)]
     panels = [Panel(side, area, glass) for side in ("left", "right") for area in areas]
@@ -198,10 +185,9 @@ def _bus_lights() -> list[Panel]:
     return [*lamps, Panel("back", (0.2, 0.1, 0.8, 0.36), DARK)]
 
 
-def tram(rng: np.random.Generator, look: Look) -> Vehicle:
+def tram(rng: Rng, look: Look) -> Vehicle:
     """A tram of two or three jointed cars; the label is Cityscapes' "train"."""
-    paints = ((206, 44, 40), (236, 206, 60), (60, 120, 90), (224, 222, 214))
-    paint = paints[rng.integers(len(paints))]
+    paint = pick(rng, colours("ce2c28 ecce3c 3c785a e0ded6"))
     stripe = (232, 230, 222) if paint[0] < 220 else (150, 36, 38)
     part, half = rng.uniform(8, 10), 1.18
     count = int(rng.integers(2, 4))

@@ -3,16 +3,14 @@
 import json
 import os
 import shutil
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.json_files import read_json
+from daseg.utils.progress import track
 from daseg.utils.writable import check_folder
 from daseg.worlds.drawing.files import Sample, write_bytes
-from daseg.worlds.drawing.workers import draw_parallel
 
 VERSION = 1  # raise it when the pictures change, so that old worlds are not taken for new ones
 MANIFEST = "demo_world.json"
@@ -68,7 +66,9 @@ def make_world(
     if missing:
         _write_json(root / STARTED, settings)
         (root / MANIFEST).unlink(missing_ok=True)
-        _draw(root, missing, seed, size, workers, progress)
+        drawn = _draw(root, missing, seed, size, workers)
+        for _ in track(drawn, len(missing), "drawing the demo world") if progress else drawn:
+            pass
     if missing or not (root / MANIFEST).is_file():
         files = sum(len(sample.paths(root)) for sample in samples)
         _write_json(root / MANIFEST, {"settings": settings, "files": files})
@@ -146,39 +146,16 @@ def _samples(counts: dict[str, int]) -> list[Sample]:
 
 
 def _draw(
-    root: Path,
-    samples: list[Sample],
-    seed: int,
-    size: tuple[int, int],
-    workers: int | None,
-    progress: bool,
-) -> None:
-    count = workers or min(os.cpu_count() or 1, 8)
-    if workers is None and len(samples) < WORTH_WORKERS:
-        count = 1
-    if count == 1:
-        done = _draw_here(root, samples, seed, size)
-    else:
-        done = draw_parallel(root, samples, seed, size, count)
-    begin = time.monotonic()
-    for number, _ in enumerate(done, start=1):
-        if progress and (number % 10 == 0 or number == len(samples)):
-            _show(number, len(samples), time.monotonic() - begin)
-
-
-def _draw_here(
-    root: Path, samples: list[Sample], seed: int, size: tuple[int, int]
+    root: Path, samples: list[Sample], seed: int, size: tuple[int, int], workers: int | None
 ) -> Iterator[None]:
+    """Draw the samples; yields once for each that is written."""
+    few = len(samples) < WORTH_WORKERS
+    count = workers or (1 if few else min(os.cpu_count() or 1, 8))
+    if count > 1:
+        from daseg.worlds.drawing.workers import draw_parallel
+
+        yield from draw_parallel(root, samples, seed, size, count)
+        return
     for sample in samples:
         sample.write(root, seed, size)
         yield
-
-
-def _show(done: int, total: int, seconds: float) -> None:
-    """One line that is rewritten on a terminal; in a log, a line every tenth of the way."""
-    bar, left = "#" * (30 * done // total), seconds / done * (total - done)
-    line = f"drawing the demo world [{bar:<30}] {done}/{total}, {left:3.0f} s left"
-    if sys.stderr.isatty():
-        print(f"\r{line}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-    elif done == total or done % max(10, total // 100 * 10) == 0:
-        print(line, file=sys.stderr, flush=True)
