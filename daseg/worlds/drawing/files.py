@@ -23,17 +23,11 @@ FRAME = 19  # Cityscapes annotates the 20th frame of each sequence
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture to be drawn.
+    """One picture to be drawn."""
 
-    Attributes:
-        domain: "game" or "city".
-        split: "train", "val" or "test".
-        index: number within the split, from 0.
-    """
-
-    domain: str
-    split: str
-    index: int
+    domain: str  # "game" or "city"
+    split: str  # "train", "val" or "test"
+    index: int  # within the split, from 0
 
     def paths(self, root: Path) -> tuple[Path, ...]:
         """Image, label ids and, for the city, the label in colour."""
@@ -54,31 +48,15 @@ class Sample:
     def write(self, root: Path, seed: int, size: tuple[int, int]) -> None:
         """Draw the picture and write its files."""
         image, label = draw_scene(self.domain, seed, split=self.split, index=self.index, size=size)
-        paths = self.paths(root)
-        write_image(paths[0], image)
-        if self.domain == "game":
-            write_palette(paths[1], label)
-        else:
-            _save(paths[1], Image.fromarray(label))
-            write_image(paths[2], np.array(COLOURS, np.uint8)[label])
-
-
-def write_image(path: Path, image: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 RGB as PNG."""
-    write_bytes(path, encode_picture(path, image))
-
-
-def write_palette(path: Path, label: np.ndarray) -> None:
-    """Write label ids (H, W) uint8 as GTA5 does: a palette PNG in Cityscapes' colours."""
-    picture = Image.frombytes("P", label.shape[::-1], label.tobytes())
-    picture.putpalette([part for colour in COLOURS for part in colour])
-    _save(path, picture)
-
-
-def _save(path: Path, picture: Image.Image) -> None:
-    data = io.BytesIO()
-    picture.save(data, format="PNG")
-    write_bytes(path, data.getvalue())
+        paths, ids = self.paths(root), Image.fromarray(label)
+        write_bytes(paths[0], encode_picture(paths[0], image))
+        if self.domain == "game":  # as GTA5, whose labels are palette pictures
+            ids.putpalette([part for colour in COLOURS for part in colour])
+        data = io.BytesIO()
+        ids.save(data, format="PNG")
+        write_bytes(paths[1], data.getvalue())
+        if self.domain == "city":
+            write_bytes(paths[2], encode_picture(paths[2], np.array(COLOURS, np.uint8)[label]))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -89,9 +67,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     staged = Staged(path)
     try:
-        with writing(
-            path
-        ):  # not synced: a world is thousands of files, and drawn again for nothing
+        with writing(path):  # not synced: a world has thousands of files, soon drawn again
             staged.temporary.write_bytes(data)
         staged.place()
     finally:

@@ -1,5 +1,7 @@
 """Street furniture: poles, lamps, traffic lights, signs, bins."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
@@ -10,6 +12,7 @@ from daseg.worlds.drawing.solids import Box, Place, paint_box
 
 WHITE, RED, BLUE = (226, 226, 222), (186, 26, 30), (32, 74, 150)
 GREEN, YELLOW = (26, 104, 66), (232, 186, 36)
+GREY, BLACK = (40, 40, 40), (30, 30, 30)
 
 
 def _pole(canvas: Canvas, place: Place, height: float, width: float) -> np.ndarray:
@@ -63,91 +66,63 @@ def paint_traffic_light(canvas: Canvas, rng: Rng, place: Place) -> None:
 
 def _signal(canvas: Canvas, at: np.ndarray, lit: int) -> None:
     body = (196, 160, 30) if canvas.look.is_game else (26, 30, 30)
-    half, tall = 0.2, 1.05
-    shape = np.array([[-half, -tall, 0], [half, -tall, 0], [half, 0, 0], [-half, 0, 0]])
+    shape = np.array([[-0.2, -1.05, 0], [0.2, -1.05, 0], [0.2, 0, 0], [-0.2, 0, 0]])
     canvas.fill(at + shape, body, labels.TRAFFIC_LIGHT)
-    lamps: tuple[tuple[int, int, int], ...] = ((250, 40, 36), (250, 180, 40), (50, 230, 140))
-    for number, colour in enumerate(lamps):
+    for number, colour in enumerate(colours("fa2824 fab428 32e68c")):
         shade = colour if number == lit else (36, 36, 36)
         spot = at + np.array([0, -0.18 - 0.34 * number, -0.02])
         canvas.disc(spot, 0.125, shade, labels.TRAFFIC_LIGHT)
 
 
+def _ngon(size: float, corners: int, turn: float = 0.0) -> np.ndarray:
+    angle = np.linspace(0, 2 * np.pi, corners, endpoint=False) + turn
+    return np.column_stack([np.cos(angle), np.sin(angle), np.zeros(corners)]) * size
+
+
+def _plate(wide: float, tall: float) -> np.ndarray:
+    return np.array([[-wide, -tall, 0], [wide, -tall, 0], [wide, tall, 0], [-wide, tall, 0]])
+
+
+class Disc(NamedTuple):
+    """An ellipse ``tall`` times as high as wide."""
+
+    radius: float
+    tall: float = 1.0
+
+
+Layers = list[tuple[np.ndarray | Disc, Colour]]  # of a sign of size 1: outline (V, 3) or disc
+LIMIT: Layers = [(Disc(1.0), RED), (Disc(0.74), WHITE), (Disc(0.26), BLACK)]
+YIELD: Layers = [(_ngon(1.25, 3, -np.pi / 2), RED), (_ngon(0.8, 3, -np.pi / 2), WHITE)]
+PRIORITY: Layers = [(_ngon(1.1, 4), WHITE), (_ngon(0.78, 4), YELLOW)]
+MANDATORY: Layers = [(Disc(1.0), BLUE), (Disc(0.4, tall=0.4), WHITE)]
+PARKING: Layers = [(_plate(1, 1), WHITE), (_plate(0.86, 0.86), BLUE), (Disc(0.4), WHITE)]
+STOP: Layers = [(_ngon(1.15, 8, np.pi / 8), WHITE), (_ngon(1.02, 8, np.pi / 8), RED)]
+STOP += [(_plate(0.6, 0.2), WHITE)]
+STREET_NAME: Layers = [(_plate(2.2, 0.6), WHITE), (_plate(2.2 * 0.86, 0.6 * 0.86), GREEN)]
+WARNING: Layers = [(_ngon(1.25, 4), YELLOW), (Disc(0.3), BLACK)]
+SPEED: Layers = [
+    (_plate(0.8, 1.05), GREY),
+    (_plate(0.8 * 0.86, 1.05 * 0.86), WHITE),
+    (Disc(0.3), BLACK),
+]
+SIGNS = {
+    "game": (STOP, STREET_NAME, WARNING, SPEED),
+    "city": (LIMIT, LIMIT, YIELD, PRIORITY, MANDATORY, PARKING),
+}
+
+
 def paint_sign(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A traffic sign on its pole: American shapes in the game, European ones in the city."""
-    height = rng.uniform(2.3, 3.0)
-    top = _pole(canvas, place, height, 0.09)
-    kinds = _GAME_SIGNS if canvas.look.is_game else _CITY_SIGNS
+    top = _pole(canvas, place, rng.uniform(2.3, 3.0), 0.09)
     for number in range(1 + int(rng.random() < 0.25)):
-        kind = pick(rng, kinds)
-        kind(canvas, top - [0, 0.25 + 0.75 * number, 0], rng.uniform(0.3, 0.42))
-
-
-def _ngon(
-    canvas: Canvas, at: np.ndarray, size: float, corners: int, turn: float, colour: Colour
-) -> None:
-    angle = np.linspace(0, 2 * np.pi, corners, endpoint=False) + turn
-    shape = np.column_stack([np.cos(angle), np.sin(angle), np.zeros(corners)]) * size
-    canvas.fill(at + shape, colour, labels.TRAFFIC_SIGN)
-
-
-def _board(
-    canvas: Canvas, at: np.ndarray, wide: float, tall: float, colour: Colour, rim: Colour
-) -> None:
-    for share, paint in ((1.0, rim), (0.86, colour)):
-        w, h = wide * share, tall * share
-        shape = np.array([[-w, -h, 0], [w, -h, 0], [w, h, 0], [-w, h, 0]])
-        canvas.fill(at + shape, paint, labels.TRAFFIC_SIGN)
-
-
-def _limit(canvas: Canvas, at: np.ndarray, size: float) -> None:
-    canvas.disc(at, size, RED, labels.TRAFFIC_SIGN)
-    canvas.disc(at, size * 0.74, WHITE, labels.TRAFFIC_SIGN)
-    canvas.disc(at, size * 0.26, (30, 30, 30), labels.TRAFFIC_SIGN)
-
-
-def _yield(canvas: Canvas, at: np.ndarray, size: float) -> None:
-    _ngon(canvas, at, size * 1.25, 3, -np.pi / 2, RED)
-    _ngon(canvas, at, size * 0.8, 3, -np.pi / 2, WHITE)
-
-
-def _priority(canvas: Canvas, at: np.ndarray, size: float) -> None:
-    _ngon(canvas, at, size * 1.1, 4, 0, WHITE)
-    _ngon(canvas, at, size * 0.78, 4, 0, YELLOW)
-
-
-def _blue(canvas: Canvas, at: np.ndarray, size: float) -> None:
-    canvas.disc(at, size, BLUE, labels.TRAFFIC_SIGN)
-    canvas.disc(at, size * 0.4, WHITE, labels.TRAFFIC_SIGN, tall=0.4)
-
-
-def _parking(canvas: Canvas, at: np.ndarray, size: float) -> None:
-    _board(canvas, at, size, size, BLUE, WHITE)
-    canvas.disc(at, size * 0.4, WHITE, labels.TRAFFIC_SIGN)
-
-
-def _stop(canvas: Canvas, at: np.ndarray, size: float) -> None:
-    _ngon(canvas, at, size * 1.15, 8, np.pi / 8, WHITE)
-    _ngon(canvas, at, size * 1.02, 8, np.pi / 8, RED)
-    _board(canvas, at, size * 0.6, size * 0.2, WHITE, WHITE)
-
-
-def _street_name(canvas: Canvas, at: np.ndarray, size: float) -> None:
-    _board(canvas, at, size * 2.2, size * 0.6, GREEN, WHITE)
-
-
-def _warning(canvas: Canvas, at: np.ndarray, size: float) -> None:
-    _ngon(canvas, at, size * 1.25, 4, 0, YELLOW)
-    canvas.disc(at, size * 0.3, (30, 30, 30), labels.TRAFFIC_SIGN)
-
-
-def _speed(canvas: Canvas, at: np.ndarray, size: float) -> None:
-    _board(canvas, at, size * 0.8, size * 1.05, WHITE, (40, 40, 40))
-    canvas.disc(at, size * 0.3, (30, 30, 30), labels.TRAFFIC_SIGN)
-
-
-_CITY_SIGNS = (_limit, _limit, _yield, _priority, _blue, _parking)
-_GAME_SIGNS = (_stop, _street_name, _warning, _speed)
+        layers = pick(rng, SIGNS[canvas.look.domain])
+        at, size = top - [0, 0.25 + 0.75 * number, 0], rng.uniform(0.3, 0.42)
+        for shape, colour in layers:
+            if isinstance(shape, Disc):
+                radius = size * shape.radius
+                canvas.disc(at, radius, colour, labels.TRAFFIC_SIGN, tall=shape.tall)
+            else:
+                canvas.fill(at + size * shape, colour, labels.TRAFFIC_SIGN)
 
 
 def paint_bin(canvas: Canvas, rng: Rng, place: Place) -> None:

@@ -141,7 +141,7 @@ class Look:
 
 def pick(rng: Rng, things: Sequence[T]) -> T:
     """One of them."""
-    return things[rng.integers(len(things))]
+    return things[int(rng.integers(len(things)))]
 
 
 def draw_look(domain: str, rng: Rng) -> Look:

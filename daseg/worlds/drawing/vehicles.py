@@ -1,7 +1,6 @@
 """Cars, trucks, buses and trams, built from boxes."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,8 @@ from daseg.worlds.drawing.solids import Box, Panel, Place, paint_box
 
 TYRE, RIM = (22.0, 22.0, 24.0), (132.0, 134.0, 138.0)
 TAIL, HEAD, DARK = (176.0, 20.0, 22.0), (240.0, 238.0, 222.0), (30.0, 31.0, 34.0)
-PLATE = (226.0, 226.0, 218.0)
+PLATE, DISPLAY = (226.0, 226.0, 218.0), (232.0, 170.0, 60.0)
+Area = tuple[float, float, float, float]  # of a face: left, bottom, right, top, 0..1
 
 
 @dataclass(frozen=True)
@@ -84,34 +84,36 @@ def car(rng: Rng, look: Look, *, colour: Colour | None = None) -> Vehicle:
         (half - 0.06, top, length * 0.72),
         paint,
         (0.16, 0.45 if kind != "suv" else 0.15, 0.75),
-        _cabin_glass(glass),
+        [
+            *_on("left right", glass, (0.06, 0.12, 0.47, 0.88), (0.52, 0.12, 0.94, 0.88)),
+            *_on("back front", glass, (0.07, 0.1, 0.93, 0.9)),
+        ],
     )
     axles = (0.19 * length, 0.8 * length)
     return Vehicle(labels.CAR, [body, cabin], axles, 0.32, half, length)
 
 
+def _on(faces: str, colour: Colour, *areas: Area) -> list[Panel]:
+    return [Panel(face, area, colour) for face in faces.split() for area in areas]
+
+
+def _both(area: Area) -> tuple[Area, Area]:
+    """An area and its mirror image."""
+    left, bottom, right, top = area
+    return area, (1 - right, bottom, 1 - left, top)
+
+
 def _ends() -> list[Panel]:
     """Lights, plates, bumpers and a grille."""
     return [
-        Panel("back", (0.0, 0.0, 1.0, 0.22), DARK),
-        Panel("back", (0.02, 0.55, 0.2, 0.85), TAIL),
-        Panel("back", (0.8, 0.55, 0.98, 0.85), TAIL),
-        Panel("back", (0.36, 0.4, 0.64, 0.58), PLATE),
-        Panel("front", (0.0, 0.0, 1.0, 0.2), DARK),
-        Panel("front", (0.3, 0.38, 0.7, 0.7), DARK),
-        Panel("front", (0.04, 0.5, 0.25, 0.78), HEAD),
-        Panel("front", (0.75, 0.5, 0.96, 0.78), HEAD),
-        Panel("front", (0.36, 0.2, 0.64, 0.36), PLATE),
-        Panel("left", (0.0, 0.0, 1.0, 0.12), DARK),
-        Panel("right", (0.0, 0.0, 1.0, 0.12), DARK),
+        *_on("back", DARK, (0.0, 0.0, 1.0, 0.22)),
+        *_on("back", TAIL, *_both((0.02, 0.55, 0.2, 0.85))),
+        *_on("back", PLATE, (0.36, 0.4, 0.64, 0.58)),
+        *_on("front", DARK, (0.0, 0.0, 1.0, 0.2), (0.3, 0.38, 0.7, 0.7)),
+        *_on("front", HEAD, *_both((0.04, 0.5, 0.25, 0.78))),
+        *_on("front", PLATE, (0.36, 0.2, 0.64, 0.36)),
+        *_on("left right", DARK, (0.0, 0.0, 1.0, 0.12)),
     ]
-
-
-def _cabin_glass(glass: Colour) -> list[Panel]:
-    halves = [(0.06, 0.12, 0.47, 0.88), (0.52, 0.12, 0.94, 0.88)]
-    sides = [Panel(side, area, glass) for side in ("left", "right") for area in halves]
-    ends = [Panel(end, (0.07, 0.1, 0.93, 0.9), glass) for end in ("back", "front")]
-    return sides + ends
 
 
 def _glass(look: Look) -> Colour:
@@ -123,39 +125,28 @@ def truck(rng: Rng, look: Look) -> Vehicle:
     cab_paint = pick(rng, look.palette.cars)
     load = pick(rng, colours("d6d4ce c4c6c8 46608c b0783c"))
     length, height, half = rng.uniform(6.5, 10.5), rng.uniform(2.9, 3.7), 1.2
-    bed = Box((-half, 0.55, 0), (half, 0.95, length), DARK, panels=_truck_back())
-    body = Box((-half, 0.95, 0), (half, height, length - 2.2), load, panels=_doors(load))
+    lights = [*_on("back", TAIL, *_both((0.02, 0.2, 0.16, 0.8)))]
+    lights += _on("back", PLATE, (0.38, 0.2, 0.62, 0.6))
+    dark = (load[0] * 0.78, load[1] * 0.78, load[2] * 0.78)
+    ribs: list[Area] = [(u, 0.0, u + 0.012, 1.0) for u in (0.2, 0.4, 0.6, 0.8)]
+    doors = [(0.49, 0.02, 0.51, 0.98), (0.0, 0.0, 1.0, 0.03), (0.0, 0.97, 1.0, 1.0)]
+    seams = _on("left right", dark, *ribs) + _on("back", dark, *doors)
+    bed = Box((-half, 0.55, 0), (half, 0.95, length), DARK, panels=lights)
+    body = Box((-half, 0.95, 0), (half, height, length - 2.2), load, panels=seams)
     cab = Box(
         (-half + 0.05, 0.5, length - 2.0),
         (half - 0.05, min(height, 2.75), length),
         cab_paint,
         (0.05, 0.0, 0.25),
         [
-            Panel("front", (0.06, 0.5, 0.94, 0.9), _glass(look)),
-            Panel("front", (0.05, 0.08, 0.2, 0.2), HEAD),
-            Panel("front", (0.8, 0.08, 0.95, 0.2), HEAD),
-            Panel("front", (0.25, 0.15, 0.75, 0.4), DARK),
-            Panel("left", (0.3, 0.5, 0.85, 0.88), _glass(look)),
-            Panel("right", (0.15, 0.5, 0.7, 0.88), _glass(look)),
+            *_on("front", _glass(look), (0.06, 0.5, 0.94, 0.9)),
+            *_on("front", HEAD, *_both((0.05, 0.08, 0.2, 0.2))),
+            *_on("front", DARK, (0.25, 0.15, 0.75, 0.4)),
+            *_on("left", _glass(look), (0.3, 0.5, 0.85, 0.88)),
+            *_on("right", _glass(look), (0.15, 0.5, 0.7, 0.88)),
         ],
     )
     return Vehicle(labels.TRUCK, [bed, cab, body], (1.3, length - 1.1), 0.46, half, length)
-
-
-def _truck_back() -> list[Panel]:
-    return [
-        Panel("back", (0.02, 0.2, 0.16, 0.8), TAIL),
-        Panel("back", (0.84, 0.2, 0.98, 0.8), TAIL),
-        Panel("back", (0.38, 0.2, 0.62, 0.6), PLATE),
-    ]
-
-
-def _doors(load: Sequence[float]) -> list[Panel]:
-    dark = (load[0] * 0.78, load[1] * 0.78, load[2] * 0.78)
-    seams = [(0.49, 0.02, 0.51, 0.98), (0.0, 0.0, 1.0, 0.03), (0.0, 0.97, 1.0, 1.0)]
-    ribs = [(u, 0.0, u + 0.012, 1.0) for u in (0.2, 0.4, 0.6, 0.8)]
-    sides = [Panel(side, area, dark) for side in ("left", "right") for area in ribs]
-    return sides + [Panel("back", area, dark) for area in seams]
 
 
 def bus(rng: Rng, look: Look) -> Vehicle:
@@ -163,26 +154,20 @@ def bus(rng: Rng, look: Look) -> Vehicle:
     game, city = "d67828 466eaa deded8", "b0a83c 962828 3c608c d2d0c8"
     paint = pick(rng, colours(game if look.is_game else city))
     length, half, glass = rng.uniform(10, 12.5), 1.27, _glass(look)
-    areas = [(u, 0.42, u + 0.13, 0.86) for u in np.arange(0.03, 0.9, 0.158)]
-    panels = [Panel(side, area, glass) for side in ("left", "right") for area in areas]
-    panels += [Panel("right", (u, 0.08, u + 0.1, 0.8), glass) for u in (0.25, 0.85)]
-    panels += [
-        Panel("back", (0.1, 0.5, 0.9, 0.86), glass),
-        Panel("back", (0.3, 0.88, 0.7, 0.96), (232, 170, 60)),
-        Panel("front", (0.05, 0.32, 0.95, 0.84), glass),
-        Panel("front", (0.2, 0.87, 0.8, 0.96), (232, 170, 60)),
-        *_bus_lights(),
+    windows: list[Area] = [(u, 0.42, u + 0.13, 0.86) for u in np.arange(0.03, 0.9, 0.158)]
+    panels = [
+        *_on("left right", glass, *windows),
+        *_on("right", glass, (0.25, 0.08, 0.35, 0.8), (0.85, 0.08, 0.95, 0.8)),
+        *_on("back", glass, (0.1, 0.5, 0.9, 0.86)),
+        *_on("back", DISPLAY, (0.3, 0.88, 0.7, 0.96)),
+        *_on("front", glass, (0.05, 0.32, 0.95, 0.84)),
+        *_on("front", DISPLAY, (0.2, 0.87, 0.8, 0.96)),
+        *_on("back", TAIL, *_both((0.03, 0.12, 0.13, 0.24))),
+        *_on("front", HEAD, *_both((0.03, 0.12, 0.13, 0.24))),
+        *_on("back", DARK, (0.2, 0.1, 0.8, 0.36)),
     ]
     body = Box((-half, 0.32, 0), (half, 3.05, length), paint, (0.06, 0.05, 0.12), panels)
     return Vehicle(labels.BUS, [body], (2.6, length - 2.4), 0.48, half, length)
-
-
-def _bus_lights() -> list[Panel]:
-    lamps = []
-    for face, colour in (("back", TAIL), ("front", HEAD)):
-        lamps += [Panel(face, (0.03, 0.12, 0.13, 0.24), colour)]
-        lamps += [Panel(face, (0.87, 0.12, 0.97, 0.24), colour)]
-    return [*lamps, Panel("back", (0.2, 0.1, 0.8, 0.36), DARK)]
 
 
 def tram(rng: Rng, look: Look) -> Vehicle:
@@ -205,13 +190,11 @@ def tram(rng: Rng, look: Look) -> Vehicle:
 
 
 def _tram_panels(glass: Colour, stripe: Colour, *, first: bool, last: bool) -> list[Panel]:
-    panels = []
-    for side in ("left", "right"):
-        panels.append(Panel(side, (0.0, 0.28, 1.0, 0.38), stripe))
-        panels += [Panel(side, (u, 0.45, u + 0.2, 0.85), glass) for u in (0.04, 0.28, 0.52, 0.76)]
-        panels.append(Panel(side, (0.42, 0.04, 0.58, 0.85), DARK))
+    windows: list[Area] = [(u, 0.45, u + 0.2, 0.85) for u in (0.04, 0.28, 0.52, 0.76)]
+    panels = _on("left right", stripe, (0.0, 0.28, 1.0, 0.38))
+    panels += _on("left right", glass, *windows) + _on("left right", DARK, (0.42, 0.04, 0.58, 0.85))
     for end, colour in [("back", TAIL)] * first + [("front", HEAD)] * last:
-        panels.append(Panel(end, (0.08, 0.4, 0.92, 0.84), glass))
-        panels.append(Panel(end, (0.3, 0.87, 0.7, 0.96), (240, 190, 70)))
-        panels += [Panel(end, (u, 0.18, u + 0.12, 0.28), colour) for u in (0.06, 0.82)]
+        panels += _on(end, glass, (0.08, 0.4, 0.92, 0.84))
+        panels += _on(end, (240, 190, 70), (0.3, 0.87, 0.7, 0.96))
+        panels += _on(end, colour, *_both((0.06, 0.18, 0.18, 0.28)))
     return panels
