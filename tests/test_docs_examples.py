@@ -61,7 +61,7 @@ def test_the_example_network_runs_as_the_page_says(examples):
     strides = [
         64 // m.shape[2] for m in BACKBONES.build(dict(type="PlainNet"))(torch.zeros(1, 3, 64, 64))
     ]
-    assert strides == [4, 8, 16]
+    assert strides == [4, 8, 16] == list(BACKBONES.build(dict(type="PlainNet")).strides)
 
 
 def test_the_example_objective_is_least_where_nothing_is_known(examples):
