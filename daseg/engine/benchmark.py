@@ -18,8 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from daseg.api import usable_device
 from daseg.config.load import load_config
-from daseg.offline.translation.translators import NETWORK, build_model, load_network
-from daseg.translation import TiledTranslation
+from daseg.offline.translation.translators import trained_translation
 from daseg.utils.errors import ConfigError
 from daseg.utils.progress import track
 
@@ -60,17 +59,10 @@ class Case(NamedTuple):
 
     def build(self) -> Callable[[Tensor], Tensor]:
         """The translation, ready to run."""
-        model = build_model(
-            load_config(self.config, dict(self.cfg_options or {}), world=self.world)
-        )
-        if self.checkpoint is not None:
-            load_network(model, Path(self.checkpoint))
-        device = usable_device(self.device)
-        model.to(device).eval()
-        if self.tile is None:
-            return model.translate
-        network = getattr(model, NETWORK)
-        return TiledTranslation(model.translate, network, tile=self.tile, device=device)
+        cfg = load_config(self.config, dict(self.cfg_options or {}), world=self.world)
+        checkpoint = None if self.checkpoint is None else Path(self.checkpoint)
+        place = usable_device(self.device)
+        return trained_translation(cfg, checkpoint, device=place, tile=self.tile)
 
 
 @dataclass
@@ -92,7 +84,7 @@ class Measurement:
 
 
 def benchmark(cases: list[Case], repeats: int = 5) -> list[Measurement]:
-    """Measure cases one after the other, again and again, so that all see the same weather.
+    """Measure cases in turn, again and again: what else the machine does meets all of them.
 
     Args:
         cases: What to measure.

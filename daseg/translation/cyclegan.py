@@ -20,7 +20,7 @@ from daseg.ops.logits import at_least_float32
 from daseg.registry import DISCRIMINATORS, GENERATORS, LOSSES, MODELS
 from daseg.segmentor import Segmentor
 from daseg.translation.image_pool import ImagePool
-from daseg.translation.pixels import from_pixels, to_pixels
+from daseg.translation.pixels import from_pixels, to_pixels, translate
 from daseg.translation.semantic import SemanticConsistency
 from daseg.utils.errors import ConfigError
 from daseg.utils.wrapping import no_sync, unwrap
@@ -129,7 +129,6 @@ class CycleGAN(BaseModel):
         """Translate images (N,3,H,W), -1..1, to the same."""
         return getattr(self, direction)(image)
 
-    @torch.no_grad()
     def translate(self, image: Tensor, direction: Direction = "source_to_target") -> Tensor:
         """Translate images (N,3,H,W), RGB 0..255, uint8 or float, to float (N,3,H,W), 0..255.
 
@@ -142,9 +141,7 @@ class CycleGAN(BaseModel):
         """
         if direction not in DIRECTIONS:
             raise ConfigError(f"direction={direction!r} is not one of {', '.join(DIRECTIONS)}")
-        generator = unwrap(getattr(self, direction))
-        image = image.to(next(generator.parameters()).device)
-        return to_pixels(generator(self._from_pixels(image)))
+        return translate(unwrap(getattr(self, direction)), image, self.memory_format)
 
     def _from_pixels(self, image: Tensor) -> Tensor:
         dtype = next(self.source_to_target.parameters()).dtype

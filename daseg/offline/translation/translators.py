@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 from daseg.api import usable_device
 from daseg.config.arguments import accepted_arguments
 from daseg.engine.checkpoint import load_strictly, read_checkpoint
-from daseg.registry import MODELS, TRANSLATORS, did_you_mean
+from daseg.registry import GENERATORS, TRANSLATORS, did_you_mean
 from daseg.translation import TiledTranslation
+from daseg.translation.pixels import translate
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.options import parse_cfg_options
 from daseg.weights.files import sha256_file
@@ -30,7 +32,6 @@ class LoadedTranslator:
             translated one, float 0..255; it may leave that range a little.
         settings: What tells its images from those of another one, as JSON holds it.
         needs_target: Whether it looks at target images.
-        network: The network that it runs; None where there is none.
         device: Where it runs.
         origin: Where it comes from, for the manifest.
     """
@@ -39,7 +40,6 @@ class LoadedTranslator:
     settings: dict[str, Any]
     needs_target: bool
     device: torch.device
-    network: nn.Module | None = None
     origin: dict[str, Any] = field(default_factory=dict)
 
     @torch.no_grad()
@@ -61,8 +61,8 @@ def load_translator(
 
     Args:
         cfg: A whole config.
-        checkpoint: A checkpoint of its model, which translates: a `CycleGAN`. None: the translator
-            that needs no training.
+        checkpoint: A checkpoint of its model, a `CycleGAN`. None: the translator that needs no
+            training.
         words: That translator's name and arguments: ``["FourierTranslator", "beta=0.05"]``. None:
             the one that the config trains with.
         device: Where it runs.
@@ -75,18 +75,17 @@ def load_translator(
     place = usable_device(device)
     if checkpoint is not None and words:
         raise ConfigError("either a checkpoint or --translator translates, not both")
-    if checkpoint is None:
-        if tile is not None:
-            raise ConfigError(
-                "--tile: a translator without network looks at the whole image, and takes little "
-                "memory: leave the option out"
-            )
-        return _untrained(cfg, words, place)
-    return _trained(cfg, Path(checkpoint), place, tile)
+    if checkpoint is not None:
+        return _trained(cfg, Path(checkpoint), place, tile)
+    if tile is not None:
+        raise ConfigError(
+            "--tile: a translator without network looks at the whole image, and takes little "
+            "memory: leave the option out"
+        )
+    return _untrained(_parse(words) if words else _of_config(cfg), place)
 
 
-def _untrained(cfg: Config, words: list[str] | None, device: torch.device) -> LoadedTranslator:
-    part = _parse(words) if words else _of_config(cfg)
+def _untrained(part: dict[str, Any], device: torch.device) -> LoadedTranslator:
     try:
         translator = TRANSLATORS.build(dict(part)).eval().to(device)
     except (TypeError, ValueError) as error:  # text where a number belongs
@@ -95,14 +94,14 @@ def _untrained(cfg: Config, words: list[str] | None, device: torch.device) -> Lo
     def function(image: Tensor, target: Tensor | None) -> Tensor:
         return translator(image.to(device), target)
 
-    return LoadedTranslator(function, dict(translator=_plain(part)), True, device)
+    return LoadedTranslator(function, dict(translator=part), True, device)
 
 
 def _of_config(cfg: Config) -> dict[str, Any]:
     dataset = (cfg.get("train_dataloader") or {}).get("dataset") or {}
     for place in (dataset, cfg.get("model") or {}):
         if place.get("translator"):
-            return dict(place["translator"])
+            return place["translator"].to_dict()
     raise ConfigError(
         f"{cfg.filename} has no translator that needs no training: give a CHECKPOINT of its "
         f"model, or --translator NAME ({', '.join(TRANSLATORS.names())})"
@@ -127,54 +126,53 @@ def _parse(words: list[str]) -> dict[str, Any]:
 def _trained(
     cfg: Config, checkpoint: Path, device: torch.device, tile: int | None
 ) -> LoadedTranslator:
-    model = build_model(cfg)
-    load_network(model, checkpoint)
-    model.to(device).eval()
-    network: nn.Module = getattr(model, NETWORK)
+    run = trained_translation(cfg, checkpoint, device=device, tile=tile)
     settings: dict[str, Any] = dict(
-        network=_plain(cfg.model[NETWORK]), checkpoint_sha256=sha256_file(checkpoint), tile=None
+        network=cfg.model[NETWORK].to_dict(), checkpoint_sha256=sha256_file(checkpoint), tile=None
     )
-    translate = model.translate
-    if tile is not None:
-        translate = TiledTranslation(model.translate, network, tile=tile, device=device)
-        settings["tile"] = dict(size=translate.tile, overlap=translate.overlap)
+    if isinstance(run, TiledTranslation):
+        settings["tile"] = dict(size=run.tile, overlap=run.overlap, seams="blended")
 
     def function(image: Tensor, _: Tensor | None) -> Tensor:
-        return translate(image)
+        return run(image)
 
-    origin = dict(checkpoint=checkpoint.name)
-    return LoadedTranslator(function, settings, False, device, network, origin)
-
-
-def _plain(part: Any) -> Any:
-    return part.to_dict() if hasattr(part, "to_dict") else part
+    return LoadedTranslator(function, settings, False, device, dict(checkpoint=checkpoint.name))
 
 
-def build_model(cfg: Config) -> Any:
-    """Build the model of a config, which has to be one that translates.
+def trained_translation(
+    cfg: Config, checkpoint: Path | None, *, device: torch.device, tile: int | None = None
+) -> Callable[[Tensor], Tensor]:
+    """The translation of a config's `CycleGAN`: its generator alone, ready to run.
+
+    Args:
+        cfg: A whole config.
+        checkpoint: Weights of the model; None: random ones.
+        device: Where it runs.
+        tile: Run in tiles of so many pixels.
+
+    Returns:
+        A function of images (N,3,H,W), RGB 0..255, that gives the same, float.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: The config's model does not translate.
+        CheckpointError: The checkpoint cannot be read, or is of something else.
     """
-    kind = MODELS.get(cfg.model["type"])
-    if not hasattr(kind, "translate"):
+    if NETWORK not in cfg.model:
         raise ConfigError(
             f"{cfg.filename}: its model is a {cfg.model['type']}, which does not translate images; "
             "take a config of a CycleGAN, or --translator NAME without a checkpoint"
         )
-    part = dict(cfg.model)
-    # The segmentor that a training may look at takes no part in the translation.
-    part.update({k: v for k, v in dict(segmentor=None, semantic_weight=0.0).items() if k in part})
-    part.pop("segmentor_weights", None)
-    return MODELS.build(part)
+    layout = torch.channels_last if cfg.model.get("channels_last") else torch.contiguous_format
+    generator: nn.Module = GENERATORS.build(cfg.model[NETWORK])
+    if checkpoint is not None:
+        _load(generator, checkpoint)
+    generator = generator.to(memory_format=layout).to(device).eval()
+    run = partial(translate, generator, memory_format=layout)
+    return run if tile is None else TiledTranslation(run, tile=tile, device=device)
 
 
-def load_network(model: Any, checkpoint: Path) -> None:
-    """Load the network that translates; the others of the training are left out.
-
-    Raises:
-        CheckpointError: The checkpoint cannot be read, or is of something else.
-    """
+def _load(generator: nn.Module, checkpoint: Path) -> None:
+    """Load the network that translates; the others of the training are left out."""
     state = read_checkpoint(checkpoint)["state_dict"]
     prefix = f"{NETWORK}."
     own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
@@ -185,4 +183,4 @@ def load_network(model: Any, checkpoint: Path) -> None:
             f"{prefix!r} (first: {', '.join(list(state)[:3])}). It is {what} checkpoint; one of "
             "this config's training is needed"
         )
-    load_strictly(getattr(model, NETWORK), own, str(checkpoint))
+    load_strictly(generator, own, str(checkpoint))
