@@ -9,7 +9,7 @@ import numpy as np
 from daseg.datasets import SegDataset
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.class_check import check_same, names_of
-from daseg.offline.pseudo_labels.teacher import lineage, target_labels_seen
+from daseg.engine.lineage import lineage, record_of, target_labels_seen
 from daseg.utils.errors import ConfigError
 from daseg.utils.pseudo_labels import START_SAW, Facts, read_facts, saw
 from daseg.weights.files import sha256_file
@@ -38,6 +38,8 @@ class Provenance:
         self.start_saw: dict[str, int | None] = {}
         self._on_disk = _facts_of_labels(dataset)
         self._described = described(dataset)
+        own = None if self._on_disk is None else self._on_disk["root"]
+        self._labelled = record_of(dataset, own)
 
     def start_from(self, path: str | Path) -> None:
         """Take over what a checkpoint says that the training starts from."""
@@ -75,8 +77,8 @@ class Provenance:
         own = start and " sha256:".join(filter(None, (Path(start.source).name, start.sha256)))
         weights = self.initial_weights or own or "random weights"
         made = dict(initial_weights=weights, pseudo_labels=self.pseudo_labels())
-        shares = dict(started_from=self.started_from, dataset_meta=self._described)
-        return made | self.start_saw | shares
+        shares = dict(started_from=self.started_from, labelled=self._labelled)
+        return made | self.start_saw | shares | dict(dataset_meta=self._described)
 
 
 def _leaves(dataset: Any) -> Iterator[SegDataset]:

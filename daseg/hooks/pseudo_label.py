@@ -15,10 +15,10 @@ from daseg.datasets.domain_pair import DomainPair, no_domain
 from daseg.engine.checkpoint import numbered_checkpoints
 from daseg.hooks.checkpoint import CheckpointHook
 from daseg.objectives.pseudo_label import PseudoLabelObjective
-from daseg.offline.parallel_set import ParallelSet
+from daseg.offline.images import SourceImages
+from daseg.offline.mirror import MirroredSet
 from daseg.offline.pseudo_labels.round import Network, label_round
 from daseg.offline.pseudo_labels.threshold import Threshold
-from daseg.offline.translation.data import TranslationImages
 from daseg.registry import HOOKS
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.manifest import FINAL
@@ -111,8 +111,8 @@ class PseudoLabelHook(Hook):
         dataset = runner.train_dataloader.dataset
         if not isinstance(dataset, DomainPair):
             raise no_domain(WHO, "target")
-        ParallelSet(dataset.single_target(), _folder(runner, 0))
-        TranslationImages(dataset.single_target(), test_steps(runner.cfg)).check()
+        MirroredSet(dataset.single_target(), _folder(runner, 0))
+        SourceImages(dataset.single_target(), test_steps(runner.cfg)).check()
         self.rounds = self._rounds(runner.max_iters)
         self._check(runner)
         self._tell_objectives(runner, labelled=dataset.pseudo_labels is not None)
@@ -187,7 +187,7 @@ class PseudoLabelHook(Hook):
     def _label(self, runner: Runner) -> None:
         out, loader = _folder(runner, runner.iter), runner.train_dataloader
         number = self.rounds.index(runner.iter) + 1
-        written = label_round(
+        job = label_round(
             runner,
             out,
             number,
@@ -199,8 +199,8 @@ class PseudoLabelHook(Hook):
         )
         loader.dataset.use_pseudo_labels(out)
         runner.logger.info(
-            f"round {number} of pseudo-labels, of {written.images} images, "
-            f"{100 * written.coverage.ignored:.2f} % of pixels without one: {out}"
+            f"round {number} of pseudo-labels, of {len(job.entries)} images, "
+            f"{100 * job.coverage.ignored:.2f} % of pixels without one: {out}"
         )
 
     def after_train(self, runner: Runner) -> None:

@@ -1,4 +1,4 @@
-"""Writing the files of a made data set in threads, and going on where an earlier run ended."""
+"""Write the files of a data set in threads, and record each image whose files are on the disk."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from daseg.utils.progress import track
 
 @contextmanager
 def going_on() -> Iterator[None]:
-    """Add to what stops a making of files that what was written stays.
+    """Say, where the body stops, that the same command goes on from there.
 
     Raises:
         WriteError, WorkerError, KeyboardInterrupt: As the body.
@@ -37,10 +37,10 @@ def going_on() -> Iterator[None]:
 
 
 class Record(Protocol):
-    """What remembers an image whose file is on the disk: a `Manifest`, or a part of one."""
+    """Where images are recorded: a `Manifest`, or a `Journal`."""
 
     def add(self, name: str, entry: Entry) -> None:
-        """Record it."""
+        """Record an image whose files are on the disk."""
 
 
 class Made(NamedTuple):
@@ -58,40 +58,43 @@ class Made(NamedTuple):
 
 
 class Recorder:
-    """Writes files in threads; places and records each image in the order in which they are done.
+    """Writes files in threads; places and records each image as soon as its files are written.
 
-    One image at a time gets its files placed and is recorded: of what is in its place a run that is
-    killed has not recorded one image at most.
-
-    Use it as a context: what was given to it is written at its end, also after an error.
+    One image at a time gets its files placed and is recorded, so that a killed run has at most one
+    image in its place that is not recorded. Use it as a context: all that was submitted is written
+    at its end, also after an error.
 
     Args:
-        record: Where the files are recorded.
+        record: Where the images are recorded.
         workers: Number of threads.
+
+    Attributes:
+        made: The entry of each recorded image by its name.
     """
 
     def __init__(self, record: Record, workers: int) -> None:
         self.record = record
+        self.made: dict[str, Entry] = {}
         self._pool = ThreadPoolExecutor(max(workers, 1))
         self._waiting: set[Future[None]] = set()
         self._most = 4 * max(workers, 1)  # so that images do not pile up in memory
         self._placing = Lock()
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> "Recorder":
         return self
 
     def submit(self, write: Callable[..., Made], *args: Any) -> None:
         """Call ``write(*args)`` soon; place and record what it has written.
 
         Raises:
-            Exception: What an earlier writing has raised.
+            Exception: Of an earlier call.
         """
         self._waiting.add(self._pool.submit(self._make, write, *args))
         while len(self._waiting) > self._most:
             wait(self._waiting, return_when=FIRST_COMPLETED)
-            self._forget_done()
+            self._raise_errors()
 
-    def _forget_done(self) -> None:
+    def _raise_errors(self) -> None:
         for future in [each for each in self._waiting if each.done()]:
             self._waiting.remove(future)
             future.result()
@@ -103,6 +106,7 @@ class Recorder:
                 for file in made.files:
                     file.place()
                 self.record.add(made.name, made.entry)
+                self.made[made.name] = made.entry
             for file in made.files:
                 file.settle()
         finally:
@@ -112,9 +116,9 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self._pool.shutdown()  # all are written, whatever became of one
+        self._pool.shutdown()
         if error is None:
-            self._forget_done()
+            self._raise_errors()
 
 
 def complete_entries(
@@ -127,11 +131,8 @@ def complete_entries(
         files: By name, the file that was made and the one that it was made from.
         workers: Number of threads that read.
     """
-    known = [name for name in manifest.entries if name in files]
-
-    def check(name: str) -> bool:
-        return is_complete(manifest.entries[name], *files[name], manifest.out)
-
+    known = {name: entry for name, entry in manifest.entries.items() if name in files}
     with ThreadPoolExecutor(max(workers, 1)) as pool:
-        whole = list(track(pool.map(check, known), len(known), "checking what is there"))
-    return {n: manifest.entries[n] for n, is_whole in zip(known, whole, strict=True) if is_whole}
+        checks = pool.map(lambda n: is_complete(known[n], *files[n], manifest.out), known)
+        whole = list(track(checks, len(known), "checking what is there"))
+    return {name: known[name] for name, is_whole in zip(known, whole, strict=True) if is_whole}

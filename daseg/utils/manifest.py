@@ -1,9 +1,9 @@
-"""What a made data set was made of: written as it grows, read again to go on."""
+"""The record of a data set that a network made: written as it grows, read again to go on."""
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -19,7 +19,7 @@ FINAL, JOURNAL = "manifest.json", "manifest.jsonl"
 OTHERS = "manifest.[0-9]*.jsonl"  # journals of processes beside the first
 FILES = ("file", "confidence")  # the keys of an entry that name files
 Entry = dict[str, Any]
-# Of each kind of made data set: what it is, and what was done to it.
+# For each kind of data set: what it is, and what was done to make it.
 WORDS = {
     "translation": ("a translation", "translated"),
     "pseudo-labels": ("pseudo-labels", "labelled"),
@@ -47,7 +47,7 @@ class Manifest:
 
     Args:
         out: Folder of the data set.
-        settings: What makes an image what it is, beside its source; as JSON holds it.
+        settings: What an image depends on, beside its source; as JSON holds it.
         overwrite: Remove what was made with other settings.
         kind: What it is: a key of `WORDS`.
 
@@ -71,45 +71,46 @@ class Manifest:
         self.settings: dict[str, Any] = json.loads(json.dumps(settings))
         self.entries: dict[str, Entry] = {}
         self._journal: Journal | None = None
-        self._read(overwrite)
-
-    def _read(self, overwrite: bool) -> None:
         for name in (FINAL, JOURNAL):
-            if (self.out / name).is_symlink():
+            if (out / name).is_symlink():
                 raise DataError(
-                    f"{self.out / name} is a link, so that it may be of another folder: remove it, "
+                    f"{out / name} is a link, so that it may belong to another folder: remove it, "
                     "or choose another folder"
                 )
-        found = read_manifest(self.out, self.kind)
-        noun, done = WORDS[self.kind]
+        found = read_manifest(out, kind)
         if found is None:
-            remove_leftovers(self.out)  # of a run that was killed before it had begun
-            if self.out.is_dir() and any(path.name != LOCK for path in self.out.iterdir()):
-                raise DataError(
-                    f"{self.out} holds files, but no {FINAL} of {noun}: choose a folder "
-                    "that is empty or not there yet"
-                )
-            return
-        settings, entries = found
-        changed = [k for k in {**self.settings, **settings} if self._differs(k, settings)]
-        if changed and not overwrite:
-            lines = [f"{k}: {settings.get(k)} there, {self.settings.get(k)} now" for k in changed]
+            self._require_empty()
+        else:
+            self._take_over(*found, overwrite)
+
+    def _require_empty(self) -> None:
+        remove_leftovers(self.out)  # of a run that was killed before it had begun
+        if self.out.is_dir() and any(path.name != LOCK for path in self.out.iterdir()):
             raise DataError(
-                f"{self.out} was {done} with other settings; choose another folder, or have all "
-                "of it made again with --overwrite:\n  " + "\n  ".join(lines)
+                f"{self.out} holds files, but no {FINAL} of {WORDS[self.kind][0]}: choose a folder "
+                "that is empty or not there yet"
             )
-        if changed:
+
+    def _take_over(
+        self, settings: dict[str, Any], entries: dict[str, Entry], overwrite: bool
+    ) -> None:
+        """Keep the entries of the same settings; remove the files of others, if that is asked."""
+        now = self.settings
+        changed = [key for key in {**now, **settings} if now.get(key) != settings.get(key)]
+        if not changed:
+            self.entries = entries
+        elif overwrite:
             self._remove(entries)
         else:
-            self.entries = entries
-
-    def _differs(self, key: str, settings: Mapping[str, Any]) -> bool:
-        return settings.get(key) != self.settings.get(key)
+            lines = [f"{key}: {settings.get(key)} there, {now.get(key)} now" for key in changed]
+            raise DataError(
+                f"{self.out} was {WORDS[self.kind][1]} with other settings; choose another folder, "
+                "or have all of it made again with --overwrite:\n  " + "\n  ".join(lines)
+            )
 
     def _remove(self, entries: Mapping[str, Entry]) -> None:
-        """Remove the images of other settings, so that none is left among the new ones."""
         files = [self.out / e[key] for e in entries.values() for key in FILES if key in e]
-        for path in files:  # of all before the first is removed
+        for path in files:  # all of them before the first is removed
             refuse_links(path.parent, self.out)
         for path in files:
             with writing(path):
@@ -119,16 +120,15 @@ class Manifest:
         """Begin to write, with what stays of the entries; tidy up after a run that was killed."""
         remove_leftovers(self.out, below=True)
         self.entries = dict(entries)
-        path = self.out / JOURNAL
         head = json.dumps(dict(format=FORMAT, kind=self.kind, settings=self.settings))
         lines = [head, *(_line(name, entry) for name, entry in self.entries.items())]
-        atomic_write_text(path, "\n".join(lines) + "\n")
-        for other in self._others():  # what they say is in this one now
-            other.unlink()
-        self._journal = Journal(path)
+        atomic_write_text(self.out / JOURNAL, "\n".join(lines) + "\n")
+        self._remove_others()  # what they say is in this one now
+        self._journal = Journal(self.out / JOURNAL)
 
-    def _others(self) -> list[Path]:
-        return sorted(self.out.glob(OTHERS))
+    def _remove_others(self) -> None:
+        for other in self.out.glob(OTHERS):
+            other.unlink()
 
     def add(self, name: str, entry: Entry) -> None:
         """Record an image whose file is on the disk."""
@@ -136,15 +136,14 @@ class Manifest:
         self._journal.add(name, entry)
         self.entries[name] = entry
 
-    def finish(self, about: Mapping[str, Any]) -> Path:
-        """Write ``manifest.json``: what the run was, and all images; return its path."""
+    def finish(self, about: Mapping[str, Any]) -> None:
+        """Write ``manifest.json``: what the run was, and all images."""
         self.close()
         content = dict(format=FORMAT, kind=self.kind, **about, settings=self.settings)
         content["images"] = dict(sorted(self.entries.items()))
         atomic_write_text(self.out / FINAL, json.dumps(content, indent=1) + "\n")
-        for path in (*self._others(), self.out / JOURNAL):
-            path.unlink(missing_ok=True)
-        return self.out / FINAL
+        self._remove_others()
+        (self.out / JOURNAL).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Stop writing, without an end: a later run goes on."""
@@ -156,7 +155,7 @@ class Journal:
     """Lines at the end of a file, each there whole or not at all when `add` returns.
 
     Args:
-        path: The file; it is begun where it is not there.
+        path: The file; it is created where it is not there.
     """
 
     def __init__(self, path: Path) -> None:
@@ -192,7 +191,7 @@ def _line(name: str, entry: Entry) -> str:
 def read_manifest(
     out: Path, kind: str | None = None
 ) -> tuple[dict[str, Any], dict[str, Entry]] | None:
-    """The settings and the images of a made data set, finished or not; None without one.
+    """The settings and the images of a data set, finished or not; None without a manifest.
 
     Args:
         out: Its folder.
@@ -201,27 +200,21 @@ def read_manifest(
     Raises:
         DataError: The manifest cannot be read, is of another kind, or names a file outside ``out``.
     """
-    journal, final = out / JOURNAL, out / FINAL
     # Where there is a journal the run after the one that wrote manifest.json did not end.
-    path = next((path for path in (journal, final) if os.path.lexists(path)), None)
+    path = next((p for p in (out / JOURNAL, out / FINAL) if os.path.lexists(p)), None)
     if path is None:
         return None
     try:
-        data = read_bytes(path)
-        content = _from_journal(data) if path == journal else parse_json(data)
+        content = _read_journals(out) if path.name == JOURNAL else parse_json(read_bytes(path))
         images = dict[str, dict[str, Any]]
         check_shape(content, {"settings": dict[str, Any], "images": images, "kind?": str})
-        if content.get("format", FORMAT) != FORMAT:
-            raise ValueError(
-                f"its format {content['format']!r} is not {FORMAT}, which is read here"
-            )
-        for other in sorted(out.glob(OTHERS)) if path == journal else ():
-            content["images"] |= _lines(read_bytes(other).split(b"\n"))
+        found, version = content.get("kind", "translation"), content.get("format", FORMAT)
+        if version != FORMAT:
+            raise ValueError(f"its format {version!r} is not {FORMAT}, which is read here")
         check_entries(content["images"])
     except (OSError, ValueError) as error:
         hint = f"to have all of it made again, delete {out}"
         raise unreadable(path, "the manifest of a data set", error, hint) from error
-    found = content.get("kind", "translation")
     if kind is not None and found != kind:
         raise DataError(
             f"{out} holds {WORDS[found][0] if found in WORDS else repr(found)}, "
@@ -230,19 +223,15 @@ def read_manifest(
     return content["settings"], content["images"]
 
 
-def _from_journal(data: bytes) -> dict[str, Any]:
-    head, *lines = data.split(b"\n")
+def _read_journals(out: Path) -> dict[str, Any]:
+    head, *lines = read_bytes(out / JOURNAL).split(b"\n")
     content = check_shape(parse_json(head), dict[str, Any])
-    return content | dict(images=_lines(lines))
-
-
-def _lines(lines: Sequence[bytes]) -> dict[str, Entry]:
-    entries: dict[str, Entry] = {}
-    for number, line in enumerate(lines[:-1], 2):  # behind the last newline is nothing, or a line
-        entry = parse_json(line)  # that was cut off
-        name = check_shape(entry, {"name": str}, f"line {number}").pop("name")
-        entries[name] = entry
-    return entries
+    for more in [lines, *(read_bytes(p).split(b"\n") for p in sorted(out.glob(OTHERS)))]:
+        entries: dict[str, Entry] = content.setdefault("images", {})
+        for number, line in enumerate(more[:-1], 2):  # behind the last newline is nothing, or a
+            entry = parse_json(line)  # line that was cut off
+            entries[check_shape(entry, {"name": str}, f"line {number}").pop("name")] = entry
+    return content
 
 
 def check_entries(entries: Mapping[str, Entry], shape: Mapping[str, Any] | None = None) -> None:
@@ -269,7 +258,7 @@ def lies_below(text: str) -> bool:
     """Whether a relative path leads nowhere but below the folder it is relative to, by its text."""
     try:
         os.fsencode(text)
-    except ValueError:  # no name of a file is written so
+    except ValueError:  # no file has such a name
         return False
     windows, path = PureWindowsPath(text), Path(text)
     outside = path.is_absolute() or windows.is_absolute() or text.startswith(("\\", "/"))
@@ -277,21 +266,19 @@ def lies_below(text: str) -> bool:
 
 
 def is_complete(entry: Entry, image: Path, source: Path, out: Path) -> bool:
-    """Whether an image is on the disk as it was written, of a source as it is now.
+    """Whether an image is on the disk as it was written, and its source is as it was.
 
     Args:
         entry: What the manifest of the folder ``out`` says of it.
         image: Where it has to be, in ``out``, not behind a link.
-        source: The file that it was made of.
+        source: The file that it was made from.
         out: The folder.
     """
     try:
         refuse_links(image, out)
-        here = Path(entry["file"]) == image.relative_to(out)
-        return here and _is(image, entry["sha256"]) and _is(source, entry["source_sha256"])
+        if Path(entry["file"]) != image.relative_to(out):
+            return False
+        digests = [hashlib.sha256(read_bytes(path)).hexdigest() for path in (image, source)]
+        return digests == [entry["sha256"], entry["source_sha256"]]
     except (OSError, KeyError):
         return False
-
-
-def _is(path: Path, sha256: str) -> bool:
-    return hashlib.sha256(read_bytes(path)).hexdigest() == sha256

@@ -39,7 +39,9 @@ FACTS: dict[str, Form] = dict(  # of pseudo-labels
 # A folder without manifest is known by its root alone.
 ALONE = frozenset(("root", "start_saw_target_labels"))
 NEEDED = frozenset(("root", "manifest_sha256", "checkpoints", "teacher_saw_target_labels"))
-TRAINING = dict(dataset=(None, str), pseudo_labels=(None, FACTS), opened=Whole())
+LABELLED = (None, [dict(type=str, root=str, images=str)])
+TRAINING = dict(labelled=LABELLED, pseudo_labels=(None, FACTS), opened=Whole())
+TRAINING_NEEDS = frozenset(("pseudo_labels", "opened"))
 META: dict[str, Form] = dict(
     iter=Whole(),
     max_iters=Whole(),
@@ -51,6 +53,7 @@ META: dict[str, Form] = dict(
     batch_norm=str,
     pseudo_labels=(None, FACTS),
     start_saw_target_labels=(None, Whole()),
+    labelled=LABELLED,
     started_from=[TRAINING],
     dataset_meta=(None, dict(classes=(None, [str]), palette=(None, [[Whole(255)]]))),
 )
@@ -132,8 +135,10 @@ def _wrong_hub(hub: Mapping[str, Any]) -> Iterator[str]:
 
 def _wrong_meta(meta: Mapping[str, Any]) -> Iterator[str]:
     for training in (meta, *meta.get("started_from", ())):
-        if training is not meta and not training.keys() >= TRAINING.keys():
-            yield f"meta.started_from lacks one of {', '.join(TRAINING)}"
+        if training is not meta and not training.keys() >= TRAINING_NEEDS:
+            yield f"meta.started_from lacks one of {', '.join(sorted(TRAINING_NEEDS))}"
+        if any(len(part) < len(LABELLED[1][0]) for part in training.get("labelled") or ()):
+            yield "a record of labelled images lacks type, root or images"
         facts = training.get("pseudo_labels")
         if facts is None:
             continue

@@ -8,10 +8,10 @@ import pytest
 from daseg.datasets import DomainPair, FolderDataset, MixedDataset
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.evaluate import evaluate
+from daseg.engine.lineage import target_labels_seen
 from daseg.engine.provenance import Provenance
 from daseg.engine.train import train
 from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
-from daseg.offline.pseudo_labels.teacher import target_labels_seen
 from daseg.utils.errors import ConfigError, DataError
 from runs import digest, report_of
 

@@ -12,8 +12,7 @@ from daseg.engine.evaluate import evaluate
 from daseg.engine.predict import Writer, predict_files
 from daseg.offline.pseudo_labels.labelling import Labelling
 from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
-from daseg.offline.translation.job import Job
-from daseg.offline.translation.translate import translate
+from daseg.offline.translation.translate import Translation, translate
 from daseg.segmentor import Segmentor
 from daseg.utils import signals
 from daseg.utils.lock import FolderInUseError, locked
@@ -48,7 +47,7 @@ def written(out: Path, folder: str) -> set[str]:
 
 def test_a_translation(pair_config, tmp_path, monkeypatch, capsys):
     config, out = pair_config(), tmp_path / "out"
-    calls = signal_at(monkeypatch, Job, "pixels", 5)
+    calls = signal_at(monkeypatch, Translation, "compute", 5)
     with signals.obeyed(), pytest.raises(Stopped):
         translate(config, out=out, translator=IDENTITY, workers=2)
     assert (

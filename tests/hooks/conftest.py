@@ -5,7 +5,7 @@ import shutil
 import pytest
 from mmengine.hooks import Hook
 
-from daseg.offline.pseudo_labels import report, write
+from daseg.offline import job
 from daseg.registry import HOOKS
 
 # The target is a copy of the images alone, under another root: nothing of it is labelled.
@@ -42,8 +42,8 @@ class StopAt(Hook):
 @pytest.fixture
 def quickly(monkeypatch):
     """Drawing sheets and formatting configs takes longer than all the rest."""
-    monkeypatch.setattr(report, "ROWS", 1)
-    monkeypatch.setattr(write, "write_sheet", lambda job, indices: None)
+    monkeypatch.setattr(job, "ROWS", 1)
+    monkeypatch.setattr(job.Job, "write_sheet", lambda self, here: None)
     monkeypatch.setattr("mmengine.config.config.FormatCode", lambda text, **_: (text, True))
 
 

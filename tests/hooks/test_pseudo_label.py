@@ -14,7 +14,7 @@ from daseg.config.load import load_config
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.evaluate import evaluate
 from daseg.engine.train import train
-from daseg.offline.pseudo_labels import report, write
+from daseg.offline import job
 from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
 from daseg.offline.pseudo_labels.threshold import Threshold
 from daseg.registry import HOOKS
@@ -58,6 +58,7 @@ class SeeBatches(Hook):
         )
 
 
+WRITE_SHEET = job.Job.write_sheet  # which `quickly` replaces
 EXTRAS = dict(
     BEST="train_cfg.update(val_interval=3)\ndefault_hooks['checkpoint'].update(save_best='mIoU')\n",
     SINGLE=(
@@ -69,7 +70,7 @@ EXTRAS = dict(
 
 
 def test_rounds_are_what_the_tool_makes_of_the_checkpoint(online, monkeypatch, tmp_path):
-    monkeypatch.setattr(write, "write_sheet", report.write_sheet)
+    monkeypatch.setattr(job.Job, "write_sheet", WRITE_SHEET)
     config = online(f"iterations=[2, 4, 99], keep=-1, {BALANCED}")
     train(config, work_dir=tmp_path / "run")
     assert rounds(tmp_path / "run") == ["iter_2", "iter_4"]

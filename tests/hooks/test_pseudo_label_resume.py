@@ -11,7 +11,7 @@ import pytest
 
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.train import train
-from daseg.offline.pseudo_labels import write
+from daseg.offline import job
 from daseg.offline.pseudo_labels.labelling import Labelling
 from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
 from daseg.utils.errors import CheckpointError, ConfigError
@@ -191,8 +191,8 @@ def test_killed_in_the_midst_of_labelling(online, monkeypatch, tmp_path):
 
 def test_each_process_labels_its_own_images(trained, quickly, monkeypatch, tmp_path):
     for rank in (0, 1):
-        monkeypatch.setattr(write, "get_world_size", lambda: 2)
-        monkeypatch.setattr(write, "get_rank", lambda rank=rank: rank)
+        monkeypatch.setattr(job, "get_world_size", lambda: 2)
+        monkeypatch.setattr(job, "get_rank", lambda rank=rank: rank)
         pseudo_label(trained["config"], trained["checkpoint"], out=tmp_path / str(rank), workers=0)
         made = sorted(path.stem for path in (tmp_path / str(rank) / "labels").iterdir())
         assert made == [f"{number:02d}" for number in range(rank, 12, 2)]

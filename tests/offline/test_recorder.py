@@ -11,11 +11,10 @@ from threading import Event
 import numpy as np
 import pytest
 
-from daseg.offline.pseudo_labels import write
 from daseg.offline.recorder import Made, Recorder, going_on
 from daseg.utils.errors import DataError, WorkerError, WriteError
 from daseg.utils.files import stage
-from daseg.utils.manifest import Manifest, read_manifest
+from daseg.utils.manifest import Journal, Manifest, read_manifest
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,15 +97,13 @@ def test_what_cannot_be_recorded_is_not_half_a_line(tmp_path, monkeypatch):
     assert list(manifest.entries) == ["a", "c"]
 
 
-def test_what_another_process_has_made_is_known_where_all_are_killed(tmp_path, monkeypatch):
+def test_what_another_process_has_made_is_known_where_all_are_killed(tmp_path):
     first = Manifest(tmp_path, {}, kind="pseudo-labels")
     first.start({})
-    monkeypatch.setattr(write, "get_rank", lambda: 1)
-    second = write.Share(tmp_path)
+    second = Journal(tmp_path / "manifest.1.jsonl")
     first.add("a", entry("a"))
     second.add("b", entry("b"))
     assert sorted(Manifest(tmp_path, {}, kind="pseudo-labels").entries) == ["a", "b"]
-    assert sorted(second.entries) == ["b"]
 
 
 @pytest.mark.parametrize("kind", [WriteError, WorkerError])
@@ -121,9 +118,9 @@ def test_what_stays_is_said(kind):
 KILLED = """
 import os, signal, sys, threading
 import daseg.utils.manifest as manifest
-from daseg.engine import parallel_set
+from daseg.offline import job
 from daseg.offline.translation.translate import translate
-stage, add = parallel_set.stage_picture, manifest.Journal.add
+stage, add = job.stage_picture, manifest.Journal.add
 def slow(path, pixels, **options):
     if path.stem == '00':
         threading.Event().wait()
@@ -134,7 +131,7 @@ def count(self, name, entry):
     recorded.append(name)
     if len(recorded) == 11:
         os.kill(os.getpid(), signal.SIGKILL)
-parallel_set.stage_picture, manifest.Journal.add = slow, count
+job.stage_picture, manifest.Journal.add = slow, count
 translate(sys.argv[1], out=sys.argv[2], translator=['IdentityTranslator'], workers=4)
 """
 

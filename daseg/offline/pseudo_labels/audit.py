@@ -2,11 +2,11 @@
 
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from mmengine import Config
 from prettytable import PrettyTable
 
 from daseg.datasets import SegDataset
@@ -14,9 +14,8 @@ from daseg.datasets.pipeline import require_whole
 from daseg.datasets.preview import check_whole
 from daseg.datasets.target_labels import label_files
 from daseg.evaluation import confusion
-from daseg.offline.pseudo_labels.job import Job
-from daseg.offline.pseudo_labels.labelling import AUDIT_FILES
-from daseg.offline.translation.data import in_order
+from daseg.offline.images import in_order
+from daseg.offline.pseudo_labels.labelling import AUDIT_FILES, Labelling
 from daseg.ops.labels import IGNORE
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError
@@ -77,21 +76,25 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 6)
 
 
-def check_audit(job: Job) -> SegDataset:
+def audit_data(cfg: Config, target: SegDataset) -> SegDataset:
     """The config's validation images, with labels.
+
+    Args:
+        cfg: A whole config.
+        target: The images that get pseudo-labels.
 
     Raises:
         ConfigError: There are none, or some of them are images that get pseudo-labels.
         DataError: Their files are not there.
     """
-    part = (job.cfg.get("val_dataloader") or {}).get("dataset")
+    part = (cfg.get("val_dataloader") or {}).get("dataset")
     if not part:
-        raise ConfigError(f"--audit: {job.cfg.filename} has no val_dataloader.dataset")
+        raise ConfigError(f"--audit: {cfg.filename} has no val_dataloader.dataset")
     dataset = DATASETS.build(part)
     if not isinstance(dataset, SegDataset) or not dataset.labels:
         raise ConfigError(f"--audit: val_dataloader.dataset {dataset} is no data set with labels")
-    train = {os.path.realpath(sample.image) for sample in job.target.samples}
-    train |= label_files(job.target) or set()
+    train = {os.path.realpath(sample.image) for sample in target.samples}
+    train |= label_files(target) or set()
     used = [path for sample in dataset.samples for path in (sample.image, sample.label)]
     both = [str(path) for path in used if path and os.path.realpath(path) in train]
     if both:
@@ -103,8 +106,8 @@ def check_audit(job: Job) -> SegDataset:
     return dataset
 
 
-def audit_job(job: Job, dataset: SegDataset, cuts: Sequence[float], workers: int) -> Audit:
-    """Compare; print nothing, write ``audit.txt`` and ``audit.json`` beside the pseudo-labels.
+def audit_job(job: Labelling, dataset: SegDataset, workers: int) -> Audit:
+    """Compare; write ``audit.txt`` and ``audit.json`` beside the pseudo-labels.
 
     Raises:
         DataError: A file cannot be read, or has no label.
@@ -117,7 +120,7 @@ def audit_job(job: Job, dataset: SegDataset, cuts: Sequence[float], workers: int
         require_whole([sample["meta"]])
         label = sample["label"]
         shape = (label.shape[0], label.shape[1])
-        pseudo = job.label(job.predict(sample["image"], shape), cuts).cpu()
+        pseudo = job.label(job.predict(sample["image"], shape)).cpu()
         labelled += np.bincount(label.flatten(), minlength=IGNORE + 1)[:count]
         both = label.masked_fill(pseudo == IGNORE, IGNORE)
         matrix += confusion.confusion_matrix(pseudo, both, count)

@@ -1,27 +1,34 @@
-"""Write what trained networks say of target images: what ``daseg pseudo-label`` does."""
+"""Write what trained networks predict for target images: what ``daseg pseudo-label`` does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daseg.engine.average import Checkpoints
-from daseg.offline.pseudo_labels.audit import Audit, audit_job, check_audit
-from daseg.offline.pseudo_labels.job import Job
-from daseg.offline.pseudo_labels.report import Coverage
+from daseg.api import init_segmentor
+from daseg.config.load import load_config
+from daseg.engine.average import Checkpoints, checkpoint_paths
+from daseg.engine.checkpoint import read_checkpoint
+from daseg.engine.class_check import check_checkpoint
+from daseg.engine.lineage import target_labels_seen
+from daseg.offline.images import training_images
+from daseg.offline.pseudo_labels.audit import Audit, audit_data, audit_job
+from daseg.offline.pseudo_labels.coverage import Coverage
+from daseg.offline.pseudo_labels.labelling import Labelling, PredictionSettings
 from daseg.offline.pseudo_labels.threshold import Threshold
-from daseg.offline.pseudo_labels.write import write_labels
 from daseg.offline.recorder import going_on
+from daseg.utils.errors import ConfigError
 from daseg.utils.lock import locked
 from daseg.utils.writable import check_folder
+from daseg.weights.files import sha256_file
 
 
 @dataclass
-class Made:
-    """What a making of pseudo-labels left behind.
+class Labelled:
+    """What a run left behind.
 
     Attributes:
-        out: Their folder.
+        out: The folder of the pseudo-labels.
         images: Number of images that have one.
         made: How many of them were made now; the others were there already.
         coverage: How many pixels of each class have one.
@@ -53,7 +60,7 @@ def pseudo_label(
     world: str | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
-) -> Made:
+) -> Labelled:
     """Write pseudo-labels of the target's training images; go on where an earlier run ended.
 
     Args:
@@ -77,24 +84,30 @@ def pseudo_label(
             else what was written stays, whole, for the next run. Another process writes there.
     """
     check_folder(out, "--out")
-    job = Job(
-        config,
-        checkpoints,
+    if limit is not None and limit < 1:  # before networks are read
+        raise ConfigError(f"limit is at least 1, not {limit}")
+    options = dict(cfg_options or {})
+    cfg, paths = load_config(config, options, world=world), checkpoint_paths(checkpoints)
+    segmentor = init_segmentor(config, paths, device, tta=tta, cfg_options=options, world=world)
+    target = training_images(cfg, "target", data)
+    contents = [read_checkpoint(path) for path in paths]
+    seen = target_labels_seen(contents, target)
+    name = str(config) if world is None else f"{config} --world {world}"
+    job = Labelling(
+        segmentor,
+        [dict(name=path.name, sha256=sha256_file(path)) for path in paths],
+        target,
         Path(out),
-        data=data,
+        prediction=PredictionSettings.of(cfg, tta=tta),
         threshold=threshold or Threshold(),
-        tta=tta,
+        facts=dict(config=name, teacher_saw_target_labels=seen),
         confidence_map=confidence_map,
         limit=limit,
-        device=device,
-        world=world,
-        cfg_options=dict(cfg_options or {}),
     )
-    validation = check_audit(job) if audit else None
-    seen = job.target_labels_seen
-    name = str(config) if world is None else f"{config} --world {world}"
-    about = dict(config=name, teacher_saw_target_labels=seen)
+    for path, content in zip(paths, contents, strict=True):
+        check_checkpoint(path, content.get("meta") or {}, job.classes, f"the target {target} has")
+    validation = audit_data(cfg, target) if audit else None
     with going_on(), locked(job.set.out):
-        written = write_labels(job, about, workers=workers, overwrite=overwrite)
-        found = None if validation is None else audit_job(job, validation, written.cuts, workers)
-    return Made(job.set.out, written.images, written.made, written.coverage, seen, found)
+        made = job.run(workers=workers, overwrite=overwrite)
+        found = None if validation is None else audit_job(job, validation, workers)
+    return Labelled(job.set.out, len(job.entries), made, job.coverage, seen, found)

@@ -2,13 +2,11 @@
 
 import copy
 import hashlib
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import barrier
 from torch import nn
 
 from daseg.datasets.rng import isolated_rng
@@ -16,14 +14,10 @@ from daseg.engine.checkpoint import load_segmentor, load_strictly, model_state, 
 from daseg.engine.class_check import check_checkpoint, names_of
 from daseg.engine.distributed import follow_first_process
 from daseg.engine.evaluate import use_tta
-from daseg.offline.pseudo_labels.job import means_of
-from daseg.offline.pseudo_labels.labelling import Labelling
-from daseg.offline.pseudo_labels.teacher import target_labels_seen
+from daseg.engine.lineage import target_labels_seen
+from daseg.offline.pseudo_labels.labelling import Labelling, PredictionSettings
 from daseg.offline.pseudo_labels.threshold import Threshold
-from daseg.offline.pseudo_labels.write import Written, write_labels
 from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
-from daseg.utils.manifest import read_manifest
-from daseg.utils.pseudo_labels import KIND
 from daseg.utils.workers import workers_of
 from daseg.weights.files import sha256_file
 
@@ -40,7 +34,7 @@ def label_round(
     threshold: Threshold,
     tta: bool,
     workers: int,
-) -> Written:
+) -> Labelling:
     """Write pseudo-labels of the target that is trained on; go on where a killed run ended.
 
     They are those that ``daseg pseudo-label`` makes of a checkpoint of this iteration. A second
@@ -59,25 +53,31 @@ def label_round(
 
     Raises:
         TrainingDivergedError: The network is not finite.
-        CheckpointError, ConfigError, DataError: As of `pseudo_label`.
+        CheckpointError, ConfigError, DataError: See `pseudo_label`.
     """
     barrier()  # the best checkpoint is on the disk
     runner.check_finite()
     with isolated_rng(runner.seed, runner.iter):
         segmentor, known, checkpoint = _network(runner, network, best, tta)
         target = runner.train_dataloader.dataset.single_target()
-        means = means_of(runner.cfg, tta)
-        job = Labelling(segmentor, [known], target, out, means=means, threshold=threshold)
-        about = dict(
-            config=str(runner.cfg.filename),
-            round=number,
-            iteration=runner.iter,
-            network=network,
-            teacher_saw_target_labels=target_labels_seen([checkpoint], target),
+        job = Labelling(
+            segmentor,
+            [known],
+            target,
+            out,
+            prediction=PredictionSettings.of(runner.cfg, tta=tta),
+            threshold=threshold,
+            facts=dict(
+                config=str(runner.cfg.filename),
+                round=number,
+                iteration=runner.iter,
+                network=network,
+                teacher_saw_target_labels=target_labels_seen([checkpoint], target),
+            ),
         )
-        other = is_main_process() and _is_other(out, job.settings())
         with workers_of("the images that get pseudo-labels", "PseudoLabelHook(workers)"):
-            return write_labels(job, about, workers=workers, overwrite=other)
+            job.run(workers=workers, overwrite=True)
+    return job
 
 
 def _network(
@@ -98,14 +98,10 @@ def _network(
     load_strictly(segmentor, model_state(chosen), "the network that is trained")
     follow_first_process(segmentor)  # running statistics are each process's own
     name = f"{'teacher' if network == 'ema' else 'network'} of iteration {runner.iter}"
-    return segmentor, dict(name=name, sha256=weights_digest(segmentor)), _as_checkpoint(runner)
-
-
-def _as_checkpoint(runner: Any) -> dict[str, Any]:
-    """What a checkpoint would now say of what the network has seen."""
     opened = runner.message_hub.get_info("report_labels_opened", 0)
-    info = dict(runtime_info=dict(report_labels_opened=opened))
-    return dict(meta=runner.provenance(), message_hub=info)
+    hub = dict(runtime_info=dict(report_labels_opened=opened))
+    now = dict(meta=runner.provenance(), message_hub=hub)  # what a checkpoint would say
+    return segmentor, dict(name=name, sha256=weights_digest(segmentor)), now
 
 
 def weights_digest(network: nn.Module) -> str:
@@ -115,9 +111,3 @@ def weights_digest(network: nn.Module) -> str:
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
         digest.update(value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _is_other(out: Path, settings: Mapping[str, Any]) -> bool:
-    """Whether a folder holds pseudo-labels of another network or other settings."""
-    found = read_manifest(out, KIND)
-    return found is not None and found[0] != json.loads(json.dumps(settings))

@@ -18,8 +18,8 @@ from daseg.datasets import SegDataset
 from daseg.datasets.io import read_rgb
 from daseg.evaluation.agreement import Agreement
 from daseg.evaluation.confusion import confusion_matrix, pixel_accuracy
-from daseg.offline.parallel_set import ParallelSet
-from daseg.offline.translation.data import in_order
+from daseg.offline.images import in_order
+from daseg.offline.mirror import MirroredSet
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.progress import track
@@ -79,7 +79,7 @@ class Gate:
                 f"{source} are {', '.join(own)}"
             )
 
-    def judge(self, translated: ParallelSet, indices: Sequence[int], workers: int) -> Agreement:
+    def judge(self, translated: MirroredSet, indices: Sequence[int], workers: int) -> Agreement:
         """Compare all pairs; print and write what came out, and draw the worst."""
         pairs = _Pairs(translated, indices)
         count = len(self.segmentor.classes)
@@ -118,7 +118,7 @@ class Gate:
         return confusion_matrix(tensors[0], tensors[1], len(self.segmentor.classes))
 
     def _report(
-        self, translated: ParallelSet, agreement: Agreement, worst: list[tuple[float, int]]
+        self, translated: MirroredSet, agreement: Agreement, worst: list[tuple[float, int]]
     ) -> None:
         lines = [
             f"What {self.names[0]} ({self.names[1]}) sees in {agreement.images} images before and "
@@ -136,7 +136,7 @@ class Gate:
         if worst:
             self._draw(translated, worst)
 
-    def _draw(self, translated: ParallelSet, worst: list[tuple[float, int]]) -> None:
+    def _draw(self, translated: MirroredSet, worst: list[tuple[float, int]]) -> None:
         """Draw the pairs that agree least: both images, and both predictions."""
         pairs = _Pairs(translated, [index for _, index in worst])
         seen = [self._see(pairs[number]) for number in range(len(pairs))]
@@ -154,7 +154,7 @@ class Gate:
 class _Pairs(Dataset[Pair]):
     """Reads pairs of files."""
 
-    def __init__(self, translated: ParallelSet, indices: Sequence[int]) -> None:
+    def __init__(self, translated: MirroredSet, indices: Sequence[int]) -> None:
         self.translated, self.indices = translated, list(indices)
 
     def __len__(self) -> int:

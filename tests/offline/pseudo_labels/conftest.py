@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import daseg
-from daseg.offline.pseudo_labels import report
+from daseg.offline import job
 
 
 @pytest.fixture(autouse=True)
 def _small_pictures(monkeypatch):
-    monkeypatch.setattr(report, "ROWS", 1)
+    monkeypatch.setattr(job, "ROWS", 1)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from PIL import Image
 from daseg.datasets import GTA5, SYNTHIA, CamVid, Cityscapes, FolderDataset
 from daseg.discriminators import PixelDiscriminator
 from daseg.generators import ResNetGenerator
-from daseg.offline.translation import sheet
-from daseg.offline.translation.data import resizing_steps, target_of
+from daseg.offline import job
+from daseg.offline.images import resizing_steps, target_of
 from daseg.offline.translation.translate import translate
 from daseg.translation import CycleGAN
 from daseg.utils.errors import ConfigError, DataError
@@ -281,10 +281,10 @@ def test_the_contact_sheet_shows_source_translation_and_target(
     pair_config, tiny_data, tmp_path, monkeypatch
 ):
     drawn = []
-    monkeypatch.setattr(sheet, "contact_sheet", lambda *a, **k: drawn.append((a[0], k)))
-    monkeypatch.setattr(sheet, "save_sheet", lambda _, path: drawn.append(path))
+    monkeypatch.setattr(job, "contact_sheet", lambda *a, **k: drawn.append((a[0], k)))
+    monkeypatch.setattr(job, "save_sheet", lambda _, path: drawn.append(path))
     config = pair_config()
-    monkeypatch.setattr(sheet, "ROWS", 3)
+    monkeypatch.setattr(job, "ROWS", 3)
     translate(config, out=tmp_path / "out", translator=["ReinhardTranslator"], workers=0, limit=9)
     (rows, options), path = drawn
     assert options["headings"] == ["source", "translated", "a target image"]

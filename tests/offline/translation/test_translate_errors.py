@@ -177,7 +177,7 @@ def test_options_that_do_not_go_together_are_refused(pair_config, pair_weights, 
         translate(pair_config(), out=out, translator=["FourierTranslator", "bta=0.1"])
     with pytest.raises(ConfigError, match=r"'beta': 'wide'} cannot be built: .*'str'"):
         translate(pair_config(), out=out, translator=["FourierTranslator", "beta=wide"])
-    with pytest.raises(ConfigError, match="limit at least 1"):
+    with pytest.raises(ConfigError, match="limit is at least 1"):
         translate(pair_config(), out=out, translator=IDENTITY, limit=0)
     with pytest.raises(ConfigError, match="tiles of 40 pixels"):
         translate(pair_config(), pair_weights(), out=out, tile=40)

@@ -1,9 +1,9 @@
-"""What a translation reads: the images of a config's source, and targets that give their look."""
+"""The images that are read: of a config's source or target, as its network takes them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,10 +25,10 @@ from daseg.weights.files import sha256_file
 
 @dataclass(frozen=True)
 class Item:
-    """One source image as it is translated, or why it cannot be."""
+    """One image as the network takes it, or why it cannot be read."""
 
     index: int
-    image: Tensor | None = None  # (3,h,w) uint8 RGB, at the scale of the training
+    image: Tensor | None = None  # (3,h,w) uint8 RGB
     size: tuple[int, int] = (0, 0)  # (H,W) of the file
     sha256: str = ""  # of the file
     target: Tensor | None = None  # (3,h',w') uint8 RGB, for translators that need one
@@ -36,59 +36,28 @@ class Item:
     problem: str | None = None
 
 
-def source_dataset(cfg: Config, root: str | Path | None = None) -> SegDataset:
-    """The data set that a config trains on; of a pair, its source.
+def training_images(
+    cfg: Config, role: Literal["source", "target"], root: str | Path | None = None
+) -> SegDataset:
+    """The data set that a config trains on; of a pair, its source or its target.
 
     Args:
         cfg: A whole config.
+        role: Which one of a pair. The target comes without labels, also where it is no pair.
         root: Another root than the config's.
 
     Raises:
         ConfigError: The config trains on none, or on several at once.
-        DataError: It is not there.
-    """
-    part = training_set(cfg)
-    part = dict(part.get("source", part))
-    if root is not None:
-        part["root"] = str(root)
-    return only_one(part, "source", cfg)
-
-
-def target_dataset(cfg: Config) -> SegDataset:
-    """The target of the pair that a config trains on, without labels.
-
-    Raises:
-        ConfigError: The config does not train on a pair, or its target is several data sets.
-        DataError: It is not there.
-    """
-    part = training_set(cfg)
-    if "target" not in part:
-        raise ConfigError(
-            f"{cfg.filename} has no target images: train_dataloader.dataset is no "
-            "dict(type='DomainPair', source=..., target=...)"
-        )
-    return only_one(without_labels(part["target"]), "target", cfg)
-
-
-def training_set(cfg: Config) -> dict[str, Any]:
-    """The config of the data set that a config trains on.
-
-    Raises:
-        ConfigError: There is none.
+        DataError: The images are not there.
     """
     dataset = (cfg.get("train_dataloader") or {}).get("dataset")
     if not dataset:
         raise ConfigError(f"{cfg.filename} has no train_dataloader.dataset to make one of")
-    return dataset
-
-
-def only_one(part: dict[str, Any], role: str, cfg: Config) -> SegDataset:
-    """Build a data set of files.
-
-    Raises:
-        ConfigError: It is made of several.
-        DataError: It is not there.
-    """
+    part = dict(dataset.get(role, dataset))
+    if root is not None:
+        part["root"] = str(root)
+    if role == "target":
+        part = without_labels(part if "target" in dataset else part | dict(labels=False))
     kind = DATASETS.get(part["type"])
     if not isinstance(kind, type) or not issubclass(kind, SegDataset):
         raise ConfigError(
@@ -123,16 +92,16 @@ def _fixed(step: dict[str, Any]) -> dict[str, Any]:
     return dict(type=step.get("resize_type", "Resize"), scale=tuple(scale), **rest)
 
 
-class TranslationImages(Dataset[Item]):
-    """Source images at the scale of the training, each with a target image where one is needed.
+class SourceImages(Dataset[Item]):
+    """Images of a data set, resized, each with a target image where one is needed.
 
     The target of image i is drawn by (seed, i) alone, so that neither the order of the work nor an
     interruption changes it.
 
     Args:
-        source: The source.
-        steps: Transforms that resize its images, from `resizing_steps`.
-        todo: Indices of the images to read; None: all.
+        source: The data set.
+        steps: Transforms that resize its images.
+        todo: Indices of the images to read.
         target: The target set, where the translator needs target images.
         target_steps: Transforms that resize those.
         seed: Seed of the choice.
@@ -142,18 +111,17 @@ class TranslationImages(Dataset[Item]):
         self,
         source: SegDataset,
         steps: Sequence[dict[str, Any]],
+        todo: Sequence[int] = (),
         *,
-        todo: Sequence[int] | None = None,
         target: SegDataset | None = None,
         target_steps: Sequence[dict[str, Any]] = (),
         seed: int = 0,
     ) -> None:
-        self.source, self.target, self.seed = source, target, seed
-        self.todo = list(range(len(source)) if todo is None else todo)
+        self.source, self.target, self.seed, self.todo = source, target, seed, todo
         self.resize, self.resize_target = Pipeline(steps), Pipeline(target_steps)
 
     def check(self) -> None:
-        """Read the first image of each, before work is begun that would have to be thrown away.
+        """Read the first image of each data set, before work begins that would be lost.
 
         Raises:
             ConfigError: The steps do more than stretch it.
