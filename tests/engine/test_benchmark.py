@@ -35,7 +35,7 @@ def test_tiles_take_more_computation_and_less_memory(pair_config):
     whole = Case(str(pair_config()), None, (1024, 512), None, "cpu")
     found = benchmark([whole, whole._replace(tile=192)], repeats=1)
     assert found[0].macs == expected_macs(1024 * 512)
-    assert found[1].macs > 2 * found[0].macs
+    assert found[1].macs > 1.5 * found[0].macs
     assert 0 < found[1].memory < 0.5 * found[0].memory
     larger = whole._replace(size=(2048, 512), tile=192)
     (again,) = benchmark([larger], repeats=1)
