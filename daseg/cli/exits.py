@@ -17,9 +17,7 @@ from daseg.utils.verbosity import shows_tracebacks
 Arguments = ParamSpec("Arguments")
 
 
-def reports_errors(
-    main: Callable[Arguments, None],
-) -> Callable[Arguments, None]:
+def reports_errors(main: Callable[Arguments, None]) -> Callable[Arguments, None]:
     """Wrap the main function of a program, so that it ends as a shell expects.
 
     A `UserError` is one message and exit status 2, without a traceback. Every other error is one

@@ -1,4 +1,4 @@
-"""An error that nobody foresaw, as one message; its traceback goes where it can be looked at."""
+"""One message for an unexpected error; its traceback goes to the log file."""
 
 import logging
 import sys
@@ -13,31 +13,33 @@ from daseg.utils.verbosity import TRACEBACK, shows_tracebacks
 PACKAGES = "site-packages"
 OUT_OF_MEMORY = (
     "the accelerator's memory is full: take fewer images at once (model.micro_batch), a smaller "
-    "train_dataloader.batch_size or crop, 16 bits (--amp), or see with nvidia-smi who else uses it"
+    "train_dataloader.batch_size or crop, or --amp; nvidia-smi shows which other programs use it"
 )
-BUG = "If your config or a part of yours does not explain it, please report it with the traceback"
+BUG = (
+    "If it is not caused by your config or by a part of yours, please report it with the traceback"
+)
 
 
 def report(error: Exception) -> str:
-    """The message of an unexpected error: what, where, what to do, and where its traceback is."""
+    """The message of an unexpected error: what happened, where, and where the traceback is."""
     kept = keep_traceback(error, always=True)
     where = f"{_place(error)}; " if _place(error) else ""
-    remedy = OUT_OF_MEMORY if _is_out_of_memory(error) else BUG
+    advice = OUT_OF_MEMORY if _is_out_of_memory(error) else BUG
     is_above = shows_tracebacks() or kept is None
     shown = "shown above" if is_above else f"in {kept} ({TRACEBACK}=1 shows it)"
-    return f"unexpected {_first_lines(reason(error))}\n  {where}the traceback is {shown}. {remedy}"
+    return f"unexpected {_first_lines(reason(error))}\n  {where}the traceback is {shown}. {advice}"
 
 
 def keep_traceback(error: BaseException, *, always: bool) -> Path | None:
-    """Write the traceback of an error into the log file of the run, and show it where asked for.
+    """Write the traceback of an error to the log file of the run; show it if the user wants to.
 
     Args:
         error: The error.
-        always: Where there is no log file, write it to a file of the temporary folder; and show
-            it on stderr where that cannot be written either.
+        always: Without a log file, write it to a file in the temporary folder, or if that fails
+            to stderr.
 
     Returns:
-        The file; None where there is none.
+        The file, or None.
     """
     text = "".join(traceback.format_exception(error))
     if shows_tracebacks():
@@ -62,12 +64,12 @@ def keep_traceback(error: BaseException, *, always: bool) -> Path | None:
 
 
 def hides_another(error: UserError) -> bool:
-    """Whether a user's error was made of one of another kind, whose traceback may tell more."""
+    """Whether a `UserError` was caused by another kind of error, whose traceback helps."""
     return error.__cause__ is not None and not isinstance(error.__cause__, UserError)
 
 
 def _file_handlers() -> list[logging.FileHandler]:
-    """Those of the run's log; importing mmengine for it, in a tool that has none, takes long."""
+    """The log files of the run. mmengine is not imported for it: that takes long."""
     module = sys.modules.get("mmengine.logging")
     if module is None or not module.MMLogger._instance_dict:
         return []
@@ -76,7 +78,7 @@ def _file_handlers() -> list[logging.FileHandler]:
 
 
 def _place(error: Exception) -> str:
-    """The last line outside installed packages that was at work."""
+    """The innermost line of the traceback that is not in an installed package."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if PACKAGES not in f.filename]
     frames = [frame for frame in frames if not frame.filename.startswith("<")]
     if not frames:

@@ -15,17 +15,16 @@ from daseg.utils.errors import TrainingDivergedError
 
 @HOOKS.register_module()
 class TrainLogHook(RuntimeInfoHook):
-    """Collect each iteration's losses on the device; fetch and check them a few at a time.
+    """Collect each iteration's losses on the device; fetch and check several iterations at once.
 
-    mmengine's own hook calls ``.item()`` on every value of every iteration, which makes the CPU
-    wait for the GPU each time. This one takes its place as the default hook ``runtime_info``.
+    mmengine's hook calls ``.item()`` on every value of every iteration, which makes the CPU wait
+    for the GPU each time. This one replaces it as the default hook ``runtime_info``.
 
-    Several processes compare notes when they fetch, so that all of them stop where one has to.
+    When the losses are fetched, all processes learn whether one of them has to stop.
 
     Raises:
-        TrainingDivergedError: A loss is not finite. It names the first such iteration and all its
-            losses, and comes before a checkpoint with broken weights is written; of several
-            processes all raise it, with the same message.
+        TrainingDivergedError: A loss is not finite. The message names the first such iteration
+            and all its losses. It is raised in all processes, before broken weights are saved.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""torchrun, which is stopped as the processes are that it starts: for ``tools/dist_train.sh``.
+"""torchrun, which ends as its processes do: for ``--gpus`` and ``tools/dist_train.sh``.
 
-torchrun itself dies of SIGUSR1 and leaves its processes alone, takes SIGHUP in spite of ``nohup``,
-and ends with status 1 and a traceback whatever has stopped it.
+torchrun itself dies of SIGUSR1 and leaves its processes running, obeys SIGHUP in spite of
+``nohup``, and ends with status 1 and a traceback, whatever has stopped it.
 """
 
 import signal
@@ -13,8 +13,8 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import get_args_parser, main
 
 HANDLED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")
-# Of a process that has told the user what is wrong, or that a signal has stopped.
-TOLD = (2, *(128 + getattr(signal, name) for name in HANDLED if hasattr(signal, name)))
+# Statuses of a process that has told the user what is wrong, or that a signal has stopped.
+EXPLAINED = (1, 2, *(128 + getattr(signal, name) for name in HANDLED if hasattr(signal, name)))
 
 
 def launch(arguments: list[str]) -> int:
@@ -24,20 +24,23 @@ def launch(arguments: list[str]) -> int:
     except SignalException as stop:
         return 128 + int(stop.sigval)
     except ChildFailedError as error:
-        _, first = error.get_first_failure()
-        if first.exitcode not in TOLD:
-            raise
-        return int(first.exitcode)
+        rank, first = error.get_first_failure()
+        if first.exitcode in EXPLAINED:
+            return int(first.exitcode)
+        code = first.exitcode
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        print(f"error: process {rank} {how}; the others were stopped", file=sys.stderr)
+        return 1
     return 0
 
 
 def _signals() -> list[str]:
-    """The option that says which signals are passed on: all but those that are ignored."""
+    """The option that says which signals are passed on: those that are not ignored."""
     there = [name for name in HANDLED if hasattr(signal, name)]
     names = [n for n in there if signal.getsignal(getattr(signal, n)) != signal.SIG_IGN]
     if any("--signals-to-handle" in each.option_strings for each in get_args_parser()._actions):
         return [f"--signals-to-handle={','.join(names)}"]
-    if "SIGUSR1" in names:  # of an older torch, which knows the others
+    if "SIGUSR1" in names:  # older versions of torch handle the others
         signal.signal(signal.SIGUSR1, _pass_on)
     return []
 
