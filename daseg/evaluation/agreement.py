@@ -1,4 +1,4 @@
-"""How much a segmentor's answer changes when an image is translated."""
+"""How much a segmentor's predictions change when an image is translated."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -8,11 +8,11 @@ from prettytable import PrettyTable
 
 from daseg.evaluation import confusion
 
-# A warning is about classes whose pixels change at least this often, ...
+# A warning is given for a class of which at least this share of the pixels changes, ...
 CHANGED = 0.2
-# ... most of them into one and the same class, ...
+# ... more than this share of them into one other class, ...
 INTO_ONE = 0.5
-# ... and which are at least this share of all pixels: of fewer one cannot say much.
+# ... and which has at least this share of all pixels.
 LEAST = 1e-4
 
 
@@ -74,7 +74,7 @@ class Agreement:
         return confusion.iou_per_class(self.before), confusion.iou_per_class(self.after)
 
     def shifts(self) -> list[Shift]:
-        """Classes that change, and mostly into one other: the sky that grows trees."""
+        """Classes that mostly change into one other class: sky in which trees are drawn."""
         found = []
         totals = self.matrix.sum(1)
         moved = self.matrix - np.diag(np.diag(self.matrix))

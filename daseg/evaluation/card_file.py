@@ -1,4 +1,4 @@
-"""Reading a protocol card, whatever is in its file."""
+"""Reading and checking the file of a protocol card."""
 
 from dataclasses import MISSING, Field, fields
 from pathlib import Path

@@ -8,7 +8,7 @@ Matrix = np.ndarray  # (K,K) int64, row = class of the label, column = class of 
 
 
 class PredictionError(ValueError):
-    """A prediction is of a class that there is not; the label is right."""
+    """A prediction is not a class index; the label is right."""
 
 
 def confusion_matrix(

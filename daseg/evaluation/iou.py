@@ -34,9 +34,9 @@ ONE_CLASS = (
 class IoUMetric(BaseMetric):
     """IoU and accuracy of each class, their means, and the share of right pixels.
 
-    Counts one confusion matrix an image. mmengine gathers them and cuts the list to the data set's
-    size, which drops the images a distributed sampler repeated to serve all processes alike: the
-    result is the same with any number of processes and any batch size.
+    Counts one confusion matrix per image. mmengine gathers them and cuts the list to the size of
+    the data set, which drops the images that a distributed sampler repeated to give every process
+    the same number: the result does not depend on the number of processes or the batch size.
 
     Means over a subset of the classes exist in two conventions that give different numbers:
 
@@ -56,8 +56,8 @@ class IoUMetric(BaseMetric):
         out_dir: Folder for results.json, table.txt and confusion_matrix.npz, which the main process
             writes at each evaluation; validations and tests add a picture. None writes nothing.
         seed_log: File for the lines that AdaptSegNet's evaluation prints; None writes none.
-        collect_device: How processes exchange matrices. "gpu" is mmengine's word for the process
-            group, NCCL or gloo alike; it works across nodes. "cpu" is its word for files in a
+        collect_device: How processes exchange matrices, in mmengine's terms: "gpu" through the
+            process group (NCCL or gloo), which works across nodes; "cpu" through files in the
             folder ``.dist_test`` of the working directory, which all nodes must share.
 
     Raises:
@@ -105,14 +105,14 @@ class IoUMetric(BaseMetric):
         return tuple(classes)
 
     def check_classes(self, names: Sequence[str] | None) -> None:
-        """Refuse names, given as ``classes``, that are those of other classes in the data set.
+        """Check the names given as ``classes`` against those of the data set.
 
         Args:
             names: The data set's; None: it has none.
 
         Raises:
-            ConfigError: There are more or fewer, or the same name is another class there; or there
-                are no names at all.
+            ConfigError: Their number differs, a name stands for another class there, or neither
+                has names.
         """
         if names is None or len(names) == 0:
             if self._classes is None:
@@ -127,7 +127,7 @@ class IoUMetric(BaseMetric):
         if len(self._classes) != len(names) or set(moved) & set(names):
             raise ConfigError(
                 f"IoUMetric has the classes {list(self._classes)}, the data set {list(names)}: "
-                "the table would call one class by another's name. Leave classes out, or give "
+                "the table would show classes under wrong names. Leave classes out, or give "
                 "the data set's in their order"
             )
 

@@ -1,8 +1,8 @@
-"""How good predictions look without labels: sure, diverse, and the same from two sides.
+"""Scores of predictions that need no labels: confidence, diversity, consistency.
 
-None of these numbers is an accuracy: a network that is sure of the wrong class scores as well as
-one that is sure of the right one. They are for comparing runs, or iterations of one, where there
-are no labels to do it with.
+None of them is an accuracy: a network that is confident of the wrong class scores as well as one
+that is confident of the right class. They serve to compare runs, or iterations of a run, on data
+without labels.
 """
 
 import math
@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 class LabelFreeScores:
-    """Scores of a network's predictions, added up image by image, each pixel counting alike.
+    """Scores of a network's predictions, accumulated over images; each pixel has the same weight.
 
     Args:
         num_classes: Number of classes K.
@@ -45,10 +45,10 @@ class LabelFreeScores:
     def result(self) -> dict[str, float]:
         """The scores, each 0..1, of the images of all processes.
 
-        - ``entropy``: mean entropy of a pixel, divided by log K; 0 is sure. Vu et al., "ADVENT",
+        - ``entropy``: mean entropy of a pixel, divided by log K; 0 is certain. Vu et al., "ADVENT",
           CVPR 2019, eq. (2).
         - ``information``: entropy of the mean prediction minus the mean entropy, divided by log K:
-          large where predictions are sure and all classes occur. Shi and Sha, "Information-
+          large where predictions are certain and all classes occur. Shi and Sha, "Information-
           Theoretical Learning of Discriminative Clusters for Unsupervised Domain Adaptation", ICML
           2012: their estimate of the mutual information of input and class.
         - ``flip_agreement``: share of pixels of the same class in the flipped image.
@@ -60,10 +60,10 @@ class LabelFreeScores:
         pixels, entropy, flips, compared, teachers = total[:5].tolist()
         mean = total[5:] / pixels
         unit = math.log(self.num_classes)
-        sureness = entropy / pixels / unit
+        mean_entropy = entropy / pixels / unit
         scores = dict(
-            entropy=sureness,
-            information=float(torch.special.entr(mean).sum()) / unit - sureness,
+            entropy=mean_entropy,
+            information=float(torch.special.entr(mean).sum()) / unit - mean_entropy,
             flip_agreement=flips / pixels,
         )
         return scores | ({"teacher_agreement": teachers / compared} if compared else {})

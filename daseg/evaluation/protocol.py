@@ -1,8 +1,9 @@
-"""The protocol card: under which conditions a number was measured.
+"""The protocol card: the conditions under which a number was measured.
 
-Two mIoUs can be ranked only where they were measured alike. The field's papers differ in what they
-evaluate (last or best checkpoint, student or teacher, resolution of image and label, classes, test-
-time augmentation, initial weights) and seldom say so; the card says it beside every result.
+Two mIoUs can be compared only if they were measured under the same conditions. Papers differ in
+what they evaluate (last or best checkpoint, student or teacher, resolution of image and label,
+classes, test-time augmentation, initial weights) and seldom state it; the card states it beside
+every result.
 """
 
 import hashlib
@@ -56,7 +57,7 @@ class ProtocolCard:
         weights: Path of the checkpoint.
         weights_sha256: Of the checkpoint file.
         averaged_with: Further checkpoints, whose networks' probabilities were averaged with the
-            first's: path and SHA-256 of each. What is said of the training is what all agree on.
+            first's: path and SHA-256 of each. The fields about the training state what all share.
         iteration: Training iterations the checkpoint has seen; None where it does not say.
         initial_weights: What training started from; None where it is not known.
         checkpoint_choice: "last", "best on validation", ...; see `checkpoint_choice`.
@@ -66,15 +67,15 @@ class ProtocolCard:
         input_sizes: Sizes of the images as the network saw them.
         label_sizes: Sizes of the labels that the predictions were compared with.
         classes: Names of the classes that are evaluated.
-        unlabelled: Those of them that no labelled pixel of the images is of.
+        unlabelled: Those of them without a labelled pixel in the images.
         inference: Settings of inference: whole image or sliding window, its size, stride.
         tta: Settings of test-time augmentation: scales, flips; empty for none.
         seed: Of the training run; None where it is not known.
-        pseudo_labels: What is known of the pseudo-labels that each checkpoint was trained on, as
-            `daseg.utils.pseudo_labels.read_facts` gives it; of those without any nothing.
+        pseudo_labels: The facts about the pseudo-labels that checkpoints were trained on, as
+            `daseg.utils.pseudo_labels.read_facts` gives them; none for the other checkpoints.
         num_images: How many images were evaluated.
         device: What computed: "cpu", or the name of the GPU.
-        versions: Of Python and the packages that decide about numbers.
+        versions: Of Python and of the packages that affect the numbers.
         date: When, in UTC, ISO 8601.
         command: The command line.
     """
@@ -105,7 +106,7 @@ class ProtocolCard:
     command: str = ""
 
     def lines(self) -> list[str]:
-        """The card for a reader: one line for each subject, ten in all."""
+        """The card as text: ten lines, one for each subject."""
         missing = self.unlabelled
         subjects = {
             "config": f"{self.config} (sha256 {self.config_sha256[:16]})",
@@ -174,7 +175,7 @@ def write_card(
         inference: Settings of inference.
         tta: Settings of test-time augmentation.
         seed: Of the training run.
-        pseudo_labels: What is known of those that training used, of each checkpoint that did.
+        pseudo_labels: The facts about those that training used, for each checkpoint that did.
         device: The device of the model.
 
     Returns:
@@ -228,8 +229,8 @@ def _command_line() -> str:
 def compare(cards: Sequence[ProtocolCard]) -> list[str]:
     """Names of the `RANKING_FIELDS` on which not all cards agree.
 
-    Where there are none, the results may be ranked. Config, weights, seed, versions, device and
-    date may differ: they are what is compared, or should not matter.
+    If there are none, the results may be ranked. Config, weights, seed, versions, device and date
+    may differ: they are what is compared, or should not matter.
     """
     known = {each.name for each in fields(ProtocolCard)}
     assert known.issuperset(RANKING_FIELDS)
@@ -248,7 +249,7 @@ def checkpoint_choice(
 
     Returns:
         "best on validation" for ``best_*.pth``; "last" after the last iteration of its training;
-        "iteration N of M" before that; "other" where the file does not say.
+        "iteration N of M" before that; "other" if the file does not state it.
     """
     if Path(weights).name.startswith("best_"):
         return "best on validation"

@@ -1,4 +1,4 @@
-"""What an evaluation found: numbers, table, files, picture."""
+"""The result of an evaluation: numbers, table, files."""
 
 import json
 import math
@@ -20,7 +20,7 @@ SEED_NAMES = {"traffic light": "light", "traffic sign": "sign", "motorcycle": "m
 
 @dataclass
 class IoUResult:
-    """The numbers of one evaluation; all of them follow from the confusion matrix.
+    """The numbers of one evaluation, all derived from the confusion matrix.
 
     Args:
         classes: Names of the K classes.
@@ -65,7 +65,7 @@ class IoUResult:
 
     @property
     def unlabelled(self) -> tuple[str, ...]:
-        """Names of the classes that no labelled pixel is of: their IoU is 0 or none."""
+        """Names of the classes without a labelled pixel: their IoU is 0 or undefined."""
         return tuple(n for n, row in zip(self.classes, self.matrix, strict=True) if not row.any())
 
     def summary(self) -> dict[str, float]:

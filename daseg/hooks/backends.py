@@ -1,4 +1,4 @@
-"""Where pictures go beside the work dir."""
+"""Pictures for TensorBoard and other backends."""
 
 import numpy as np
 from mmengine.runner import Runner

@@ -1,4 +1,4 @@
-"""What an adaptation does to the predictions, watched while it runs."""
+"""Statistics and pictures of the predictions during an adaptation."""
 
 import json
 from collections.abc import Mapping
@@ -30,28 +30,28 @@ KEY = "observatory"  # of the message hub, which travels in the checkpoint
 
 @HOOKS.register_module()
 class ObservatoryHook(Hook):
-    """Log entropy and class shares of the predictions; warn; draw pictures.
+    """Log the entropy and class shares of the predictions, warn, and draw pictures.
 
-    Of every iteration's predictions in training mode, at the head's resolution: their mean entropy,
-    divided by the log of the number of classes, so 0 (sure) to 1 (undecided), as ``source_entropy``
-    and ``target_entropy``; and each class's share of the target's pixels, as
-    ``predicted_share/<class>``. The log has their means over an interval. A domain on which the
-    segmentor does not run is left out. Nothing waits for the device but once an interval.
+    Logged are means over an interval of the predictions in training mode, at the head's resolution:
+    ``source_entropy`` and ``target_entropy``, the mean entropy divided by the log of the number of
+    classes, from 0 (certain) to 1 (uniform); and ``predicted_share/<class>``, each class's share of
+    the target's pixels. A domain on which the segmentor does not run is left out. The hook waits
+    for the device only once an interval.
 
-    It warns, once until it gets better:
+    It warns, once until the state ends:
 
     - when a discriminator has won (right in more than 99 % on both domains) or lost (in 52 % or
       less on average) for ``patience`` iterations in a row;
-    - when a class that the source's labels have (more than 0.1 %) is gone from the target's
-      predictions (less than 0.001 %) over an interval; not in the first ``patience`` iterations.
+    - when a class with more than 0.1 % of the source's labels has less than 0.001 % of the target's
+      predictions over an interval, after the first ``patience`` iterations.
 
-    Pictures of the first image of each domain go to ``pictures/iter_N.png`` in the work dir, and
-    to TensorBoard. Of several processes the first one watches its own share of the batches.
+    Pictures of the first image of each domain go to ``pictures/iter_N.png`` in the work dir and to
+    TensorBoard. With several processes, the first one uses its own part of each batch.
 
     Args:
         interval: Iterations between two reports.
-        picture_interval: Iterations between two pictures, the last of which is of the last
-            iteration; None: no pictures.
+        picture_interval: Iterations between two pictures; the last iteration is drawn too. None: no
+            pictures.
         patience: See above.
     """
 
@@ -76,7 +76,7 @@ class ObservatoryHook(Hook):
         self.pixels: Tensor | None = None  # (2,K): labelled in the source, predicted in the target
 
     def before_train(self, runner: Runner) -> None:
-        """Find the names of the classes; go on with the counts of a run that is resumed."""
+        """Read the names of the classes; restore the counts of a resumed run."""
         refuse_links(Path(runner.work_dir, "pictures"), runner.work_dir)
         known = getattr(runner.train_dataloader.dataset, "metainfo", {})
         count = runner.bare_segmentor.num_classes
@@ -89,7 +89,7 @@ class ObservatoryHook(Hook):
         text = runner.message_hub.runtime_info.get(KEY)
         self.watch = Watch.from_text(text) if text else Watch()
         self._forget()
-        if is_main_process():  # for whoever draws the logged shares
+        if is_main_process():  # for the plot of the logged shares
             content = json.dumps(dict(classes=self.classes, palette=self.palette))
             atomic_write_text(Path(runner.work_dir) / "classes.json", content + "\n")
 
@@ -100,7 +100,7 @@ class ObservatoryHook(Hook):
         data_batch: dict[str, Any] | None = None,
         outputs: Mapping[str, Any] | None = None,
     ) -> None:
-        """Look at the iteration; report, draw and keep what is due."""
+        """Measure the iteration; report, draw and save at their intervals."""
         if not is_main_process():
             return
         views = _views(runner)
@@ -120,7 +120,7 @@ class ObservatoryHook(Hook):
             self._fetch(runner)
 
     def after_train(self, runner: Runner) -> None:
-        """Keep what is pending: the last checkpoint of an early stop is written afterwards."""
+        """Save what is pending: the last checkpoint of an early stop is written afterwards."""
         self._fetch(runner)
 
     @torch.no_grad()
@@ -139,7 +139,7 @@ class ObservatoryHook(Hook):
             self.pixels = counts if self.pixels is None else self.pixels + counts
 
     def _fetch(self, runner: Runner) -> None:
-        """Bring what is pending from the device, warn, and keep all for a checkpoint."""
+        """Copy what is pending from the device, warn, and save the state for a checkpoint."""
         names = [list(values) for values in self.pending]
         tensors = [value.float() for values in self.pending for value in values.values()]
         fetched = iter(torch.stack(tensors).tolist() if tensors else [])

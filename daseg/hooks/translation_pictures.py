@@ -1,4 +1,4 @@
-"""What a translation looks like while it is learnt, and what of an image it loses."""
+"""Pictures of a translation during its training, and the error of its cycle."""
 
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ OTHER = dict(source="target", target="source")
 
 @HOOKS.register_module()
 class TranslationPicturesHook(Hook):
-    """Draw fixed training images, translated and translated back; log how much comes back.
+    """Draw fixed training images, translated and translated back; log the error of the cycle.
 
     ``pictures/iter_N.png`` in the work dir, and TensorBoard, show for each domain the image, its
-    translation and the way back. The log has ``psnr_cycle_source`` and ``psnr_cycle_target``: how
-    close images come to themselves after both ways, as peak signal-to-noise ratio in decibels,
-    mean over the images; more is closer. It does not say whether the translation looks right.
+    translation and its translation back. The log has ``psnr_cycle_source`` and
+    ``psnr_cycle_target``: the peak signal-to-noise ratio in decibels of images translated and back,
+    mean over the images; more is closer. It is no measure of how the translation looks.
 
     The images are spread evenly over each data set, cropped as in training, and always the same.
 
@@ -72,7 +72,7 @@ class TranslationPicturesHook(Hook):
         data_batch: Any = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
-        """Draw and measure where it is due."""
+        """Draw and measure at the interval and at the end."""
         done = batch_idx + 1
         if not is_main_process() or (done % self.interval and done != runner.max_iters):
             return

@@ -1,4 +1,4 @@
-"""What the observatory knows between two reports, and when it raises the alarm."""
+"""The state of the observatory between two reports, and its warnings."""
 
 import json
 import re
@@ -28,11 +28,11 @@ LABELLED, GONE = 1e-3, 1e-5
 
 @dataclass
 class Watch:
-    """Plain numbers, which survive in a checkpoint as text.
+    """Sums and counts, which a checkpoint stores as text.
 
     Args:
-        sums: Of every value since the last report.
-        counts: How many there were of each.
+        sums: Of each value since the last report.
+        counts: Number of summands of each.
         labelled: Pixels of each class in the source's labels since the last report.
         predicted: Pixels of each class in the target's predictions since the last report.
         runs: By discriminator, for how many iterations in a row it has won, and lost.
@@ -67,12 +67,12 @@ class Watch:
         raise CheckpointError(f"the message_hub of the checkpoint cannot be used: {problem}")
 
     def add(self, values: Mapping[str, float], iteration: int, patience: int) -> list[str]:
-        """Take in what one iteration has shown; return the alarms that are due.
+        """Add the values of an iteration; return the warnings that they cause.
 
         Args:
             values: ``source_entropy``, ``target_entropy``, ``disc_acc_source``, ... in 0..1.
             iteration: Its number, from 1 on.
-            patience: For how many iterations in a row a discriminator has to have won or lost.
+            patience: Number of iterations in a row after which a discriminator has won or lost.
         """
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
@@ -93,24 +93,24 @@ class Watch:
         runs[:] = [run + 1 if state else 0 for run, state in zip(runs, states, strict=True)]
         who = f"iteration {iteration}: the discriminator{suffix and f' {suffix[1:]!r}'}"
         alarms = (
-            f"{who} has won: for {patience} iterations it has told more than {WON:.0%} of both "
-            "domains right. The segmentor learns little from it: lower its learning rate, or "
-            "raise the weight of its loss",
+            f"{who} has won: for {patience} iterations it has classified more than {WON:.0%} of "
+            "both domains correctly. The segmentor learns little from it: lower its learning rate, "
+            "or raise the weight of its loss",
             f"{who} has lost: for {patience} iterations it has been right in no more than "
-            f"{LOST:.0%}, as a coin would be. If the domains still look different, it is too "
-            "weak: raise its learning rate, or lower the weight of its loss",
+            f"{LOST:.0%}, about as often as by chance. If the domains still look different, it is "
+            "too weak: raise its learning rate, or lower the weight of its loss",
         )
         return [alarm for alarm, run in zip(alarms, runs, strict=True) if run == patience]
 
     def add_pixels(self, labelled: Sequence[int], predicted: Sequence[int]) -> None:
-        """Take in how many pixels of each class source labels and target predictions have had."""
+        """Add the pixels of each class in the source's labels and the target's predictions."""
         self.labelled = _sum(self.labelled, labelled)
         self.predicted = _sum(self.predicted, predicted)
 
     def report(
         self, classes: Sequence[str], iteration: int, patience: int
     ) -> tuple[dict[str, float], list[str]]:
-        """End the window: the means and shares over it, and the alarms that are due.
+        """End the interval: its means and shares, and the warnings that they cause.
 
         Args:
             classes: Names of the classes.
@@ -118,7 +118,7 @@ class Watch:
             patience: Before this iteration no class is missed: it may not have been learnt yet.
 
         Returns:
-            The mean of each value, and ``predicted_share/<class>``, all in 0..1; alarms.
+            The mean of each value and ``predicted_share/<class>``, all in 0..1; the warnings.
         """
         values = {name: total / self.counts[name] for name, total in self.sums.items()}
         predicted = _shares(self.predicted)

@@ -33,7 +33,7 @@ def show_models(
         world: Take the configs as they are in this small world.
 
     Raises:
-        ConfigError: The first config has no test set, or the models' classes differ.
+        ConfigError: The first config has no test set, or the classes of the models differ.
     """
     check_picture(out)
     if num < 1:

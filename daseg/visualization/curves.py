@@ -58,9 +58,8 @@ def read_curve(run: str | Path, *, loss_key: str = "loss_seg") -> Curve:
 def read_records(run: str | Path) -> list[dict]:
     """Read all that a run has logged, each line a dict with its iteration as ``step``.
 
-    Each start of a run, so each resume too, writes a log of its own. Where a later one begins
-    before an earlier one ended, as after a crash, the later one holds. At the iteration that it
-    begins with, it holds for what it logs again.
+    Each start of a run, resumed or not, writes a log of its own. Where a later log begins before an
+    earlier one ended, as after a crash, its values replace the earlier ones.
 
     Args:
         run: A work directory, or one ``scalars.json``.
@@ -95,7 +94,7 @@ def plot_curves(
         names: For the legend, one for each run; the folders' or files' names if None.
         loss_key: Which logged loss to draw.
         smooth: Width of the moving average over the loss, as a share of the run's logged points;
-            the raw loss stays behind it, faint.
+            the raw loss is drawn faintly behind it.
 
     Returns:
         What was drawn.
@@ -136,7 +135,8 @@ def moving_average(values: Sequence[float], width: int) -> np.ndarray:
 def _left_by(later: Sequence[dict], earlier: Sequence[dict]) -> list[dict]:
     """The lines of earlier logs that a later one does not replace.
 
-    A resume may validate once more at the iteration of its checkpoint, but does not train it again.
+    A resumed run may validate again at the iteration of its checkpoint, which it does not train
+    again: of that iteration, only values that are logged again are replaced.
     """
     start = min((record["step"] for record in later), default=math.inf)
     again = {key for record in later if record["step"] == start for key in record} - COMMON
@@ -188,7 +188,7 @@ def _draw_miou(axes: Axes, curve: Curve, colour: str) -> None:
 
 
 def dress(axes: Axes, title: str, y_label: str, *, legend: bool = True) -> None:
-    """Give a plot over the iterations its title, axes, grid and, unless told not to, legend."""
+    """Set the title, axis labels, grid and legend of a plot over the iterations."""
     axes.set_title(title)
     axes.set_xlabel("iteration")
     axes.set_ylabel(y_label)

@@ -1,4 +1,4 @@
-"""The course of an adaptation, drawn from its log."""
+"""Curves of an adaptation, from its log: losses, accuracies, entropies, predicted classes."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ def plot_observatory(run: str | Path, out_png: str | Path, *, smooth: float = 0.
         run: A work directory, or one ``scalars.json``.
         out_png: The picture file.
         smooth: Width of the moving average over the values, as a share of the run's logged points;
-            the raw ones stay behind it, faint.
+            the raw values are drawn faintly behind it.
 
     Raises:
         DataError: There is no log, or nothing of this in it.
@@ -46,7 +46,7 @@ def plot_observatory(run: str | Path, out_png: str | Path, *, smooth: float = 0.
     grid[0, 1].set_ylim(-0.02, 1.02)
     grid[0, 1].axhline(0.5, color="0.6", linestyle=":", zorder=0)
     _draw(grid[1, 0], entropies, smooth)
-    dress(grid[1, 0], "mean entropy of the predictions", "0 sure, 1 undecided")
+    dress(grid[1, 0], "mean entropy of the predictions", "0: certain, 1: uniform")
     _stack(grid[1, 1], shares, _colours(run, list(shares)))
     save_figure(figure, out_png)
 
@@ -71,7 +71,7 @@ def _draw(axes: Axes, group: Mapping[str, Points], smooth: float) -> None:
 
 
 def _scale(axes: Axes, losses: Mapping[str, Points]) -> None:
-    """Let losses share a plot that differ by powers of ten; a hinge generator's is negative."""
+    """Scale the axis by logarithm: losses differ by powers of ten; a hinge loss may be < 0."""
     values = [value for points in losses.values() for _, value in points]
     if values and min(values) > 0:
         axes.set_yscale("log")
@@ -81,7 +81,7 @@ def _scale(axes: Axes, losses: Mapping[str, Points]) -> None:
 
 
 def _stack(axes: Axes, shares: Mapping[str, Points], colours: Sequence[Sequence[int]]) -> None:
-    """Pile up the shares, each class in its colour."""
+    """Stack the shares, each class in its colour."""
     table = [dict(points) for points in shares.values()]
     steps = sorted(set().union(*table)) if table else []
     rows = [[100 * own.get(step, 0.0) for step in steps] for own in table]
@@ -102,7 +102,7 @@ def _stack(axes: Axes, shares: Mapping[str, Points], colours: Sequence[Sequence[
 
 
 def _colours(run: str | Path, names: Sequence[str]) -> list[list[int]]:
-    """The classes' colours, as ObservatoryHook has written them; made up where it has not."""
+    """The classes' colours from the run's ``classes.json``; the default palette without it."""
     run = Path(run)
     file = (run.resolve().parents[2] if run.is_file() else run) / "classes.json"
     made_up = default_palette(len(names))

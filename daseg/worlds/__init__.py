@@ -1,1 +1,1 @@
-"""Small worlds in which any config can be tried: the embedded, drawn one and photographs."""
+"""Small worlds, in which any config can be tried: drawn street scenes, photographs, your own."""

@@ -193,7 +193,7 @@ def test_a_wrong_prediction_is_not_put_down_to_the_label_file():
 def test_names_of_the_metric_that_are_those_of_other_classes_are_refused(names):
     metric = IoUMetric(classes=names)
     metric.dataset_meta = dict(classes=("a", "b"))
-    with pytest.raises(ConfigError, match=r"IoUMetric has .*'a', 'b'\].* by another's name"):
+    with pytest.raises(ConfigError, match=r"IoUMetric has .*'a', 'b'\].* under wrong names"):
         metric.process(None, [sample([[0]], [[0]])])
 
 
