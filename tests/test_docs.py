@@ -115,6 +115,16 @@ def test_nothing_is_left_to_fill_in(page):
 
 
 @each_page
+def test_tables_are_whole(page):
+    """A row outside a table, or with another number of cells, is shown as text."""
+    for table in re.findall(r"(?:^\|.*\n?)+", prose(page), re.MULTILINE):
+        head, rule, *rows = table.splitlines()
+        assert re.fullmatch(r"\|(---\|)+", rule), head
+        cells = [len(re.findall(r"(?<!\\)\|", row)) for row in (head, rule, *rows)]
+        assert len(set(cells)) == 1, head
+
+
+@each_page
 def test_make_targets_exist(page):
     known = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = re.findall(r"(?:^|`|whl/cpu )make ([a-z-]+)", TEXTS[page], re.MULTILINE)
