@@ -17,7 +17,7 @@ from daseg.study.facts import class_names
 from daseg.study.runs import Run
 from daseg.utils.files import atomic_write, read_bytes
 from daseg.utils.json_files import unreadable
-from daseg.visualization.curves import Points, dress, moving_average
+from daseg.visualization.curves import dress, moving_average
 from daseg.visualization.figures import new_figure, save_figure
 
 MEASURED, LOGGED = "#1f5fbf", "#c2571a"
@@ -35,23 +35,24 @@ def draw_overview(study: Study, path: Path) -> bool:
         return False
     figure = new_figure(9, 1.2 + 0.3 * len(rows))
     axes = figure.subplots()
+    seed: dict[str, Any] = dict(color=MEASURED, alpha=0.55, markersize=5, label="a seed")
+    mean: dict[str, Any] = dict(color=MEASURED, markersize=15, mew=2.5, label="mean")
+    log: dict[str, Any] = dict(color=LOGGED, mfc="none", markersize=6, label="study's log")
     for place, row in enumerate(rows):
+        # What has no number is drawn as nothing, but all stand in the legend.
         seeds = list(row.by_seed.values())
-        axes.plot(seeds, [place] * len(seeds), "o", color=MEASURED, alpha=0.55, markersize=5)
-        if row.miou is not None:
-            axes.plot([row.miou.mean], [place], "|", color=MEASURED, markersize=15, mew=2.5)
-        if row.logged_miou is not None:
-            axes.plot([row.logged_miou], [place], "D", color=LOGGED, mfc="none", markersize=6)
-    axes.plot([], [], "o", color=MEASURED, alpha=0.55, label="a seed")
-    axes.plot([], [], "|", color=MEASURED, markersize=13, mew=2.5, label="mean")
-    axes.plot([], [], "D", color=LOGGED, mfc="none", label="study's log")
+        means = [] if row.miou is None else [row.miou.mean]
+        logged = [] if row.logged_miou is None else [row.logged_miou]
+        for values, marker, style in ((seeds, "o", seed), (means, "|", mean), (logged, "D", log)):
+            axes.plot(values, [place] * len(values), marker, **style)
+    handles, names = axes.get_legend_handles_labels()
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel("mIoU (%)")
     axes.set_xlim(left=0)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(handles[:3], names[:3], loc="outside lower center", ncols=3, frameon=False)
     save_figure(figure, path)
     return True
 
@@ -63,7 +64,8 @@ def draw_classes(study: Study, path: Path) -> bool:
     if not rows:
         return False
     ious = [row.class_iou() for row in rows]
-    table = np.array([[_or_nan(iou.get(name)) for name in names] for iou in ious])
+    # None, for a class without an IoU, becomes NaN.
+    table = np.array([[iou.get(name) for name in names] for iou in ious], dtype=float)
     figure = new_figure(4 + 0.47 * len(names), 2 + 0.32 * len(rows))
     axes = figure.subplots()
     image = axes.imshow(table, vmin=0, vmax=100, cmap="Blues", aspect="auto")
@@ -122,17 +124,17 @@ def save_panel(run: Run, path: Path, panels: int) -> int | None:
     """Scale the newest picture of a run's training down.
 
     Args:
-        run: It.
+        run: The run.
         path: Where it goes, a ``.jpg``.
         panels: How many there are in the report, which share `PANEL_BYTES`.
 
     Returns:
         Its iteration; None where there is none.
     """
-    found = newest_picture(run)
-    if found is None:
+    newest = newest_picture(run)
+    if newest is None:
         return None
-    iteration, source = found
+    iteration, source = newest
     try:
         with Image.open(io.BytesIO(read_bytes(source))) as image:
             picture = image.convert("RGB")
@@ -159,7 +161,7 @@ def newest_picture(run: Run) -> tuple[int, Path] | None:
 def _draw(axes: Axes, row: Row, key: str, colour: Any, smooth: float = 0, **style: Any) -> None:
     label: str | None = row.name
     for run in row.runs:
-        points = _points(run, key)
+        points = [(int(line["step"]), float(line[key])) for line in run.log if key in line]
         if points:
             steps, values = zip(*points, strict=True)
             drawn = moving_average(values, max(1, round(smooth * len(values))))
@@ -175,10 +177,6 @@ def _legend_below(figure: Figure, plots: Sequence[Axes]) -> None:
         known |= dict(zip(labels, handles, strict=True))
     style: dict[str, Any] = dict(ncols=LEGEND_COLUMNS, frameon=False, fontsize=8)
     figure.legend(known.values(), known.keys(), loc="outside lower center", **style)
-
-
-def _points(run: Run, key: str) -> Points:
-    return [(int(r["step"]), float(r[key])) for r in run.log if key in r]
 
 
 def _draw_size(
@@ -197,7 +195,3 @@ def _draw_size(
             color=colour, linestyle="--", marker="D", mfc="none", alpha=0.7
         )
         axes.plot(x, y, label=f"{kind}, study's log", **style)
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value

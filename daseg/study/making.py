@@ -70,7 +70,7 @@ class Maker:
         with _locked(job) as lock:
             refuse_changes(job)
             if job.state == "done":
-                return in_words(job), False
+                return f"is there already{result_of(job)}", False
             refuse_edits(job)  # before the record says that any of it was begun
             job.begin()
             self.show(f"{job}: begins on {where}, see {job.folder / LOG}")
@@ -80,7 +80,7 @@ class Maker:
                 job.write(state=self._state_after(error), error=str(error))
                 raise
             job.write(state="done", made=datetime.now(timezone.utc).isoformat())
-        return f"done{_result(job)}", True
+        return f"done{result_of(job)}", True
 
     def stop(self) -> None:
         """End all running commands; none begins any more."""
@@ -173,11 +173,6 @@ def note_stopped(job: Job) -> None:
                 job.write(state="stopped")
 
 
-def in_words(job: Job) -> str:
-    """What is said of a job that is done already."""
-    return f"is there already{_result(job)}"
-
-
 def _end(child: subprocess.Popen[bytes]) -> None:
     """End a command and its processes; by SIGTERM, since SIGINT may be ignored in the background.
 
@@ -198,7 +193,8 @@ def _locked(job: Job) -> Iterator[int]:
         yield handle
 
 
-def _result(job: Job) -> str:
+def result_of(job: Job) -> str:
+    """The mIoU of a job that was tested, in words behind others: ", mIoU 31.2"; else ""."""
     test = read_test(job.folder / "test")
     return "" if test is None or test.miou is None else f", mIoU {test.miou:.1f}"
 

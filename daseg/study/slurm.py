@@ -17,8 +17,8 @@ from daseg.study.making import (
     JobLockedError,
     Maker,
     StudyError,
-    in_words,
     note_stopped,
+    result_of,
     state_of,
 )
 from daseg.utils.errors import ConfigError, UserError
@@ -100,7 +100,7 @@ class Slurm(Launcher):
         """Submit the job and wait for it; or for the one that an earlier study has submitted."""
         refuse_changes(job)
         if job.state == "done":
-            return in_words(job), False
+            return f"is there already{result_of(job)}", False
         submitted = self._submitted(job) or self._submit(job)
         while not submitted.done():
             if self._stopping:

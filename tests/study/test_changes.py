@@ -1,13 +1,15 @@
 """What has changed since a job was made: settings, what it was made of, a config while it runs."""
 
+import hashlib
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from daseg.study import read_study
+from daseg.study import read_study, run_study
 from daseg.study.check import changes, check_plan
 from daseg.study.jobs import Job
 from daseg.study.launchers import Local
@@ -44,6 +46,10 @@ def refused(plan: Plan) -> list[str]:
         check_plan(plan)
     said = str(caught.value).partition("otherwise: ")[2].partition(". Delete")[0]
     return [each.removeprefix(f"{plan.root}/") for each in said.split("; ")]
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def forget(plan: Plan) -> None:
@@ -214,3 +220,32 @@ def test_what_a_job_was_made_of_is_recorded(study_file, tmp_path, fake_tools):
     assert student.record()["made_of"] == {"steps/first/seed_1": made}
     assert list(student.record()["settings"]["needs"]) == ["steps/first/seed_1"]
     assert changes(student) == []
+
+
+def test_a_job_that_an_earlier_version_has_made_is_done(study_file, tmp_path, capsys):
+    """Its record as that version wrote it, the hashes worked out here."""
+    root, file = tmp_path / "out", study_file("rows[0]['cfg_options'] = {'load_from': '{first}'}")
+    plan = plan_of(file, root, rows=["student"])
+    settings: dict[str, dict] = {}
+    for (name, _), job in plan.jobs.items():
+        text = job.cfg.pretty_text.replace(str(root), "ROOT")
+        needs = {"first": settings["first"]} if name == "student" else {}
+        settings[name] = dict(
+            tool="train", config=str(tmp_path / "tiny.py"), config_sha256=digest(text),
+            checkpoint=None, arguments=[], judge=[], given=[], given_paths={},
+            needs={f"steps/{n}/seed_1": digest(json.dumps(s, sort_keys=True))
+                   for n, s in needs.items()},
+        )  # fmt: skip
+        record = dict(
+            settings=settings[name], given=None, state="done", error=None,
+            made="2026-01-01T00:00:00+00:00", commands=["python tools/train.py tiny.py"],
+            made_of={f"steps/{need}/seed_1": "2026-01-01T00:00:00+00:00" for need in needs},
+            seconds={"make": 1.5},
+        )  # fmt: skip
+        job.folder.mkdir(parents=True)
+        (job.folder / "job.json").write_text(json.dumps(record))
+        (job.folder / "iter_6.pth").touch()
+    run_study(file, root=root, num_seeds=1, rows=["student"], only_list=True)
+    assert re.findall(r"(\w+) +\| 1 +\| (\w+)", capsys.readouterr().out) == [
+        ("first", "done"), ("student", "done"),
+    ]  # fmt: skip
