@@ -7,7 +7,7 @@ import numpy as np
 from daseg.worlds.drawing import labels
 from daseg.worlds.drawing.canvas import NEAR, Canvas
 from daseg.worlds.drawing.looks import Colour, Look, Rng, pick
-from daseg.worlds.drawing.solids import patch
+from daseg.worlds.drawing.solids import patches
 
 
 @dataclass(frozen=True)
@@ -106,22 +106,13 @@ def _paint_windows(
     glass = np.array(canvas.look.palette.glass)
     tone = rng.integers(0, 3, floor.size)
     trim = 0.012 * min(1.0, 10 / length), 0.04 / house.floors
-    frames = _grid(face, left - trim[0], low - trim[1], wide + 2 * trim[0], tall + 2 * trim[1])
-    canvas.fill(frames, np.array(house.wall) * 1.12 + 12, labels.BUILDING, gain=gain)
+    panes = np.stack([left, low, left + wide, low + tall], axis=1)
+    rims = panes + np.array([-trim[0], -trim[1], trim[0], trim[1]])
+    canvas.fill(patches(face, rims), np.array(house.wall) * 1.12 + 12, labels.BUILDING, gain=gain)
     for number, colour in enumerate((glass * 0.75, glass, glass * 1.25 + 20)):
         some = tone == number
         if some.any():
-            panes = _grid(face, left[some], low[some], wide, tall)
-            canvas.fill(panes, colour, labels.BUILDING, gain=gain)
-
-
-def _grid(
-    face: np.ndarray, left: np.ndarray, low: np.ndarray, wide: float, tall: float
-) -> np.ndarray:
-    """Rectangles on a face, (P, 4, 3), from their lower left corners in 0..1."""
-    u = np.stack([left, left + wide, left + wide, left], axis=1)[..., None]
-    v = np.stack([low, low, low + tall, low + tall], axis=1)[..., None]
-    return face[0] + (face[1] - face[0]) * u + (face[3] - face[0]) * v
+            canvas.fill(patches(face, panes[some]), colour, labels.BUILDING, gain=gain)
 
 
 def _paint_ground_floor(
@@ -129,23 +120,21 @@ def _paint_ground_floor(
 ) -> None:
     """Doors; where there are shops: their windows, fascia and awnings."""
     bays = max(1, int((house.end - house.start) / 4.5))
-    storey = house.height / house.floors
-    door = 2.3 / house.height
+    door, top = 2.3 / house.height, 0.94 / house.floors
+
+    def fill(left: float, low: float, right: float, high: float, colour: Colour) -> None:
+        area = np.array([[left, low, right, high]])
+        canvas.fill(patches(front, area)[0], colour, labels.BUILDING, gain=gain)
+
     if house.shop:
         glass = np.array(canvas.look.palette.glass) * 0.9
-        for number in range(bays):
-            u = number / bays
-            area = (u + 0.06 / bays, 0.5 / house.height, u + 0.66 / bays, door * 1.1)
-            canvas.fill(patch(front, area), glass, labels.BUILDING, gain=gain)
-            sign = np.array(pick(rng, canvas.look.palette.cars))
-            top = 0.94 * storey / house.height
-            area = (u + 0.03 / bays, top - 0.6 / house.height, u + 0.97 / bays, top)
-            canvas.fill(patch(front, area), sign * 0.8 + 30, labels.BUILDING, gain=gain)
-    for number in range(bays):
-        u = (number + 0.74) / bays
+        for u in np.arange(bays) / bays:
+            fill(u + 0.06 / bays, 0.5 / house.height, u + 0.66 / bays, door * 1.1, glass)
+            sign = np.array(pick(rng, canvas.look.palette.cars)) * 0.8 + 30
+            fill(u + 0.03 / bays, top - 0.6 / house.height, u + 0.97 / bays, top, sign)
+    for u in (np.arange(bays) + 0.74) / bays:
         brown = np.array([92, 66, 50]) * rng.uniform(0.6, 1.3)
-        area = (u, 0.0, u + 0.2 / bays, door)
-        canvas.fill(patch(front, area), brown, labels.BUILDING, gain=gain)
+        fill(u, 0.0, u + 0.2 / bays, door, brown)
 
 
 def paint_wall(canvas: Canvas, rng: Rng, x: float, start: float, end: float) -> None:

@@ -86,7 +86,10 @@ def paint_box(canvas: Canvas, place: Place, box: Box, label: int) -> None:
     depth = max(0.0, float(corners[:, 2].mean()))
     # Seen small, panels are specks.
     panels = box.panels if canvas.camera.pixels(1.0, depth) > 8 else []
-    pixels = canvas.camera.project(np.concatenate([corners, *_panel_corners(corners, panels)]))
+    areas = np.array([panel.area for panel in panels]).reshape(-1, 4)
+    faces = corners[np.array([FACES[panel.face] for panel in panels], int).reshape(-1, 4)]
+    points = np.concatenate([corners, patches(faces, areas).reshape(-1, 3)])
+    pixels = canvas.camera.project(points)
     for name, numbers in FACES.items():
         outline = pixels[list(numbers)]
         if not _faces_camera(outline.tolist()):
@@ -99,29 +102,16 @@ def paint_box(canvas: Canvas, place: Place, box: Box, label: int) -> None:
                 canvas.fill_pixels(shape, panel.colour, label, depth, gain)
 
 
-def _panel_corners(corners: np.ndarray, panels: list[Panel]) -> list[np.ndarray]:
-    """The panels' corners in the world, [(4 P, 3)], or [] without panels."""
-    if not panels:
-        return []
-    left, bottom, right, top = np.array([panel.area for panel in panels]).T
+def patches(faces: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """The parts (P, 4, 3) of faces (P, 4, 3) in areas (P, 4): left, bottom, right, top, 0..1."""
+    left, bottom, right, top = areas.T
     u = np.stack([left, right, right, left], axis=1)
     v = np.stack([bottom, bottom, top, top], axis=1)
     weights = np.stack([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v], axis=2)
-    faces = corners[np.array([FACES[panel.face] for panel in panels])]
-    return [(weights @ faces).reshape(-1, 3)]
+    return weights @ faces
 
 
 def _faces_camera(outline: list[list[int]]) -> bool:
     """Whether a face's projected corners go round anticlockwise (rows grow downwards)."""
     (a, b), (c, d), (e, f), (g, h) = outline
     return (e - a) * (h - d) - (g - c) * (f - b) < 0
-
-
-def patch(face: np.ndarray, area: tuple[float, float, float, float]) -> np.ndarray:
-    """The part (4, 3) of a face (4, 3) that lies in ``area`` = left, bottom, right, top."""
-    left, bottom, right, top = area
-    weights = [
-        ((1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v)
-        for u, v in ((left, bottom), (right, bottom), (right, top), (left, top))
-    ]
-    return np.array(weights) @ face
