@@ -22,17 +22,13 @@ def _pole(canvas: Canvas, place: Place, height: float, width: float) -> np.ndarr
     return top
 
 
-def _inwards(place: Place) -> float:
-    return -1.0 if place.x > 0 else 1.0
-
-
 def paint_lamp(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A street light with an arm over the road."""
     metal = canvas.look.palette.metal
-    top = _pole(canvas, place, rng.uniform(6.0, 8.5), 0.18)
-    arm = top + [_inwards(place) * rng.uniform(1.2, 2.2), 0.3, 0]
+    top, inwards = _pole(canvas, place, rng.uniform(6.0, 8.5), 0.18), -np.sign(place.x)
+    arm = top + [inwards * rng.uniform(1.2, 2.2), 0.3, 0]
     canvas.line(np.array([top, arm]), 0.1, metal, labels.POLE)
-    tip = arm + [_inwards(place) * 0.6, 0, 0]
+    tip = arm + [inwards * 0.6, 0, 0]
     canvas.line(np.array([arm, tip]), 0.22, np.array(metal) * 1.2, labels.POLE)
 
 
@@ -55,7 +51,7 @@ def paint_traffic_light(canvas: Canvas, rng: Rng, place: Place) -> None:
     lit = int(rng.integers(3))
     if canvas.look.is_game and rng.random() < 0.6:
         top = _pole(canvas, place, 6.0, 0.22)
-        reach = _inwards(place) * rng.uniform(4.0, 6.5)
+        reach = -np.sign(place.x) * rng.uniform(4.0, 6.5)
         canvas.line(np.array([top, top + [reach, 0.2, 0]]), 0.14, (110, 110, 108), labels.POLE)
         for share in (0.55, 1.0):
             _signal(canvas, top + [reach * share, 0.1, 0], lit)

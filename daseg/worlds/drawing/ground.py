@@ -136,14 +136,11 @@ def paint_ground(canvas: Canvas, rng: Rng, street: Street) -> None:
             colour = np.array(palette.road) * 0.5 + np.array(palette.sidewalk) * 0.4
             _floor(canvas, shape, colour, labels.PARKING)
     if street.junction:
-        shape = np.array([[x, 0, z] for x, z in _corners(80.0, *street.junction)])
+        start, end = street.junction
+        shape = np.array([[-80, 0, start], [80, 0, start], [80, 0, end], [-80, 0, end]])
         _floor(canvas, shape, palette.road, labels.ROAD)
     _paint_patches(canvas, rng, street)
     _paint_marks(canvas, rng, street)
-
-
-def _corners(x: float, start: float, end: float) -> list[tuple[float, float]]:
-    return [(-x, start), (x, start), (x, end), (-x, end)]
 
 
 def _paint_patches(canvas: Canvas, rng: Rng, street: Street) -> None:
@@ -180,7 +177,9 @@ def _paint_marks(canvas: Canvas, rng: Rng, street: Street) -> None:
             for rail in (-0.72, 0.72):
                 _mark(canvas, street, middle + rail - 0.05, 0.1, (58, 56, 56), through=True)
     if street.junction and rng.random() < 0.75:
-        _zebra(canvas, street, paint)
+        start = street.junction[0] - 3.6
+        for x in np.arange(-street.half + 0.3, street.half - 0.5, 1.1):  # a zebra crossing
+            _floor(canvas, strip(x, x + 0.55, 0, start, start + 2.8), paint, labels.ROAD)
 
 
 def _mark(
@@ -197,9 +196,3 @@ def _dashes(canvas: Canvas, street: Street, x: float, colour: Colour, rng: Rng) 
     for z in np.arange(NEAR + rng.uniform(0, 9), 90, 9):
         if not street.blocked(z, 4) and not street.blocked(z + 3, 4):
             _floor(canvas, strip(x - 0.07, x + 0.07, 0, z, z + 3), colour, labels.ROAD)
-
-
-def _zebra(canvas: Canvas, street: Street, colour: Colour) -> None:
-    start = (street.junction or (20.0, 0.0))[0] - 3.6
-    for x in np.arange(-street.half + 0.3, street.half - 0.5, 1.1):
-        _floor(canvas, strip(x, x + 0.55, 0, start, start + 2.8), colour, labels.ROAD)

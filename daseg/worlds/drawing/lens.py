@@ -97,7 +97,9 @@ def _add_texture(
     if top < shape[0]:
         floor, z = _ground_grain(shape, top, camera, rng)
         gain[top:] += table[3][label[top:]] * floor
-        _haze_floor(image[top:], label[top:], z, look)
+        share = 1 - np.exp(-np.maximum(z - 12, 0) / look.haze_range)
+        mask = np.isin(label[top:], FLOORS) * share.astype(np.float32)
+        image[top:] += (np.array(look.palette.haze, np.float32) - image[top:]) * mask[..., None]
     image *= gain[..., None]
 
 
@@ -115,12 +117,6 @@ def _ground_grain(
     return _noise(0.9)[along, across] * np.minimum(1, 9 / z).astype(np.float32), z
 
 
-def _haze_floor(image: np.ndarray, label: np.ndarray, z: np.ndarray, look: Look) -> None:
-    share = 1 - np.exp(-np.maximum(z - 12, 0) / look.haze_range)
-    mask = np.isin(label, FLOORS) * share.astype(np.float32)
-    image += (np.array(look.palette.haze, np.float32) - image) * mask[..., None]
-
-
 def _add_clouds(image: np.ndarray, label: np.ndarray, look: Look, rng: Rng) -> None:
     shape, scale = label.shape, label.shape[1] / 512
     wide = cv2.resize(_crop(9 * scale, shape, rng), shape[::-1], fx=0, fy=0)
@@ -135,8 +131,15 @@ def _photograph(image: np.ndarray, look: Look, rng: Rng) -> np.ndarray:
     shape = image.shape[:2]
     grey = image.mean(axis=2, keepdims=True)
     image = grey + (image - grey) * look.saturation
-    image = cv2.LUT(np.clip(image, 0, 255).astype(np.uint8), _tone_curve(look)).astype(np.float32)
-    image *= _vignette(shape, look.vignette)[..., None]
+    curve = 255 * (np.arange(256) / 255) ** look.gamma
+    if not look.is_game:  # a photograph through a windscreen has no full black
+        curve = 14 + 0.92 * curve
+    tones = np.rint(curve).astype(np.uint8)
+    image = cv2.LUT(np.clip(image, 0, 255).astype(np.uint8), tones).astype(np.float32)
+    y = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None]
+    x = np.linspace(-1, 1, shape[1], dtype=np.float32)[None]
+    vignette = 1 - look.vignette * np.clip(0.5 * (x * x + y * y), 0, 1) ** 1.5
+    image *= vignette[..., None]
     if look.blur > 0.05:
         image = cv2.GaussianBlur(image, (0, 0), look.blur * shape[1] / 512)
     if look.noise > 0:
@@ -144,16 +147,3 @@ def _photograph(image: np.ndarray, look: Look, rng: Rng) -> np.ndarray:
         for channel in range(3):
             image[..., channel] += look.noise * (0.8 * luma + 0.6 * _crop(0.8, shape, rng))
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
-
-
-def _tone_curve(look: Look) -> np.ndarray:
-    """(256,) uint8; a photograph through a windscreen has no full black."""
-    curve = 255 * (np.arange(256) / 255) ** look.gamma
-    lifted = curve if look.is_game else 14 + 0.92 * curve
-    return np.rint(lifted).astype(np.uint8)
-
-
-def _vignette(shape: tuple[int, int], strength: float) -> np.ndarray:
-    y = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None]
-    x = np.linspace(-1, 1, shape[1], dtype=np.float32)[None]
-    return 1 - strength * np.clip(0.5 * (x * x + y * y), 0, 1) ** 1.5

@@ -76,29 +76,17 @@ PALETTES = {
         "24262e 3a3c46 5c544e 78282c 3c4864",
     ),
 }
-# Ranges that a property is drawn from, in this order.
-RANGES = {
-    "game": dict(
-        contrast=(0.45, 1.0),
-        haze_range=(220, 500),
-        noise=(0.0, 1.5),
-        blur=(0.0, 0.5),
-        vignette=(0.0, 0.1),
-        saturation=(1.0, 1.3),
-        gamma=(0.85, 1.3),
-        cloud=(0.1, 0.7),
-    ),
-    "city": dict(
-        contrast=(0.0, 0.45),
-        haze_range=(90, 260),
-        noise=(1.0, 3.0),
-        blur=(0.5, 0.9),
-        vignette=(0.2, 0.45),
-        saturation=(0.85, 1.1),
-        gamma=(1.0, 1.25),
-        cloud=(0.6, 1.0),
-    ),
-}
+# Properties in the order in which they are drawn, with the ranges of the game and of the city.
+RANGES = dict(
+    contrast=((0.45, 1.0), (0.0, 0.45)),
+    haze_range=((220, 500), (90, 260)),
+    noise=((0.0, 1.5), (1.0, 3.0)),
+    blur=((0.0, 0.5), (0.5, 0.9)),
+    vignette=((0.0, 0.1), (0.2, 0.45)),
+    saturation=((1.0, 1.3), (0.85, 1.1)),
+    gamma=((0.85, 1.3), (1.0, 1.25)),
+    cloud=((0.1, 0.7), (0.6, 1.0)),
+)
 PALE_SKY = np.array((196.0, 202.0, 210.0))
 
 
@@ -156,7 +144,8 @@ def draw_look(domain: str, rng: Rng) -> Look:
         gains = (1 + tint, 1, 1 - tint)
     else:
         sun, gains = rng.uniform(-1, 1), (1 - tint, 1.02, 1 - 0.3 * tint)
-    drawn = {name: float(rng.uniform(*limits)) for name, limits in RANGES[domain].items()}
+    which = DOMAINS.index(domain)
+    drawn = {name: float(rng.uniform(*limits[which])) for name, limits in RANGES.items()}
     for name, loss in (("contrast", 1.0), ("haze_range", 0.6), ("saturation", 0.35)):
         drawn[name] *= 1 - loss * grey
     palette = PALETTES[domain]

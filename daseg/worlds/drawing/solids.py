@@ -9,20 +9,13 @@ from daseg.worlds.drawing.canvas import Canvas
 from daseg.worlds.drawing.looks import Colour
 
 # Corners are numbered by bits: 1 = right, 2 = up, 4 = ahead. Each face goes round from its lower
-# left corner, as seen from outside.
+# left corner, as seen from outside; the second triple is its normal.
 FACES = {
-    "back": (0, 1, 3, 2),
-    "front": (5, 4, 6, 7),
-    "left": (4, 0, 2, 6),
-    "right": (1, 5, 7, 3),
-    "top": (2, 3, 7, 6),
-}
-NORMALS = {
-    "back": (0.0, 0.0, -1.0),
-    "front": (0.0, 0.0, 1.0),
-    "left": (-1.0, 0.0, 0.0),
-    "right": (1.0, 0.0, 0.0),
-    "top": (0.0, 1.0, 0.0),
+    "back": ((0, 1, 3, 2), (0.0, 0.0, -1.0)),
+    "front": ((5, 4, 6, 7), (0.0, 0.0, 1.0)),
+    "left": ((4, 0, 2, 6), (-1.0, 0.0, 0.0)),
+    "right": ((1, 5, 7, 3), (1.0, 0.0, 0.0)),
+    "top": ((2, 3, 7, 6), (0.0, 1.0, 0.0)),
 }
 
 
@@ -87,14 +80,14 @@ def paint_box(canvas: Canvas, place: Place, box: Box, label: int) -> None:
     # Seen small, panels are specks.
     panels = box.panels if canvas.camera.pixels(1.0, depth) > 8 else []
     areas = np.array([panel.area for panel in panels]).reshape(-1, 4)
-    faces = corners[np.array([FACES[panel.face] for panel in panels], int).reshape(-1, 4)]
+    faces = corners[np.array([FACES[panel.face][0] for panel in panels], int).reshape(-1, 4)]
     points = np.concatenate([corners, patches(faces, areas).reshape(-1, 3)])
     pixels = canvas.camera.project(points)
-    for name, numbers in FACES.items():
+    for name, (numbers, normal) in FACES.items():
         outline = pixels[list(numbers)]
         if not _faces_camera(outline.tolist()):
             continue
-        gain = canvas.look.shade(place.turn(NORMALS[name]))
+        gain = canvas.look.shade(place.turn(normal))
         canvas.fill_pixels(outline, box.colour, label, depth, gain)
         for number, panel in enumerate(panels):
             if panel.face == name:

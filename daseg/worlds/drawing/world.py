@@ -61,7 +61,9 @@ def make_world(
     if force:
         remove_world(root)
     _claim(root, settings)
-    samples = _samples(counts)
+    samples = [Sample("game", "train", index) for index in range(num_source)]
+    for split, count in (("train", num_target), ("val", num_val), ("test", num_test)):
+        samples += [Sample("city", split, index) for index in range(count)]
     missing = [sample for sample in samples if not sample.is_drawn(root)]
     if missing:
         _write_json(root / STARTED, settings)
@@ -136,13 +138,6 @@ def _read_settings(root: Path) -> dict[str, object] | None:
 
 def _write_json(path: Path, content: object) -> None:
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
-
-
-def _samples(counts: dict[str, int]) -> list[Sample]:
-    """All pictures of the world."""
-    city = [("train", counts["target"]), ("val", counts["val"]), ("test", counts["test"])]
-    source = [Sample("game", "train", index) for index in range(counts["source"])]
-    return source + [Sample("city", split, i) for split, count in city for i in range(count)]
 
 
 def _draw(
