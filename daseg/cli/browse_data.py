@@ -1,4 +1,4 @@
-"""Draw what a config's pipeline yields: images, labels laid over them, names, class colours.
+"""Draw what a config's pipeline yields, labels laid over images.
 
 daseg browse-data demo/source_only
 daseg browse-data CONFIG --split val --num 8 --out val.png

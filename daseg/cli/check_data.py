@@ -1,13 +1,13 @@
-"""Read every image and label of a config's data sets; report sizes, classes and broken files.
+"""Read every image and label of a config; list what is wrong.
 
     daseg check-data demo/source_only
     daseg check-data CONFIG --split train --workers 8
 
-Prints the classes' shares of the pixels, and a line for each thing to mend: missing files, images
+Prints sizes, the classes' shares of the pixels, and a line for each problem: missing files, images
 without label and labels without image, files that cannot be read, sizes that differ, unknown ids,
 pictures that are to be turned or use a part of their 16 bits, links that count an image twice,
 classes without a pixel, classes that differ between splits, pipelines that fail or move too much.
-Ends with status 1 if there is one.
+Ends with status 1 if there is a problem.
 """
 
 import sys

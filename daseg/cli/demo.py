@@ -1,4 +1,4 @@
-"""Draw the embedded world, train two networks in it, test them, and draw pictures.
+"""Draw the embedded world, train two networks in it, test them.
 
     daseg demo                                  # about a quarter of an hour on two CPU cores
     daseg demo --iters 20 --num-source 12 --num-target 10 --num-val 4 --num-test 4

@@ -1,10 +1,10 @@
-"""Show versions, devices, data sets and weights; of what is missing, the line that mends it.
+"""Show versions, devices, data and weights, and what is missing.
 
     daseg doctor
     daseg doctor 'adaptseg/*'                   # the data sets and weights of some configs
 
-Looks at what daseg's configs need, from the folder in which it is started. Paste its output where
-you report a problem.
+Looks at what daseg's configs need, from the folder in which it is started, and says how to get
+what is missing. Paste the output where you report a problem.
 """
 
 import platform

@@ -1,7 +1,9 @@
-"""Draw the embedded world: street scenes of two domains, on disk as GTA5 and Cityscapes are.
+"""Draw the embedded world: street scenes of two domains.
 
-daseg make-demo
-daseg make-demo --root data/small --num-source 12 --num-target 10 --num-val 4 --num-test 4
+The files lie as those of GTA5 and Cityscapes do.
+
+    daseg make-demo
+    daseg make-demo --root data/small --num-source 12 --num-target 10 --num-val 4 --num-test 4
 """
 
 from argparse import ArgumentParser, Namespace

@@ -1,4 +1,4 @@
-r"""Draw a panel: test images, their labels, and what one or several checkpoints see.
+r"""Draw test images, labels, and the predictions of checkpoints.
 
     daseg panel --model source-only demo/source_only CHECKPOINT \
         --model supervised demo/supervised CHECKPOINT --out panel.png

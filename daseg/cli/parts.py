@@ -1,4 +1,4 @@
-"""List the registered parts that configs can name, those of installed plugins included.
+"""List the parts that configs can name, also those of plugins.
 
     daseg parts
     daseg parts 'DeepLab*'

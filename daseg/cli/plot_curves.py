@@ -1,4 +1,4 @@
-"""Draw the training loss and the validation mIoU of one or several runs.
+"""Draw the training loss and the validation mIoU of runs.
 
 daseg plot-curves work_dirs/source_only work_dirs/supervised --out curves.png
 daseg plot-curves RUN --out curves.png --observatory observatory.png

@@ -1,4 +1,4 @@
-"""Segment images, a folder, a glob or a video with a trained checkpoint.
+"""Segment images, a folder or a video with a trained checkpoint.
 
     daseg predict CONFIG CHECKPOINT street.jpg --out predictions
     daseg predict CONFIG CHECKPOINT photos/ --out predictions --label-ids

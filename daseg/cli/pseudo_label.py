@@ -1,4 +1,4 @@
-"""Write hard pseudo-labels of the target's training images, for self-training.
+"""Write hard pseudo-labels of the target's training images.
 
     daseg pseudo-label CONFIG CHECKPOINT --out data/pseudo_labels
     daseg pseudo-label CONFIG CHECKPOINT --out OUT --tta --threshold class-balanced

@@ -1,4 +1,4 @@
-"""Run a study: all its trainings and tests, and one report of what they show.
+"""Run a study: all its trainings and tests, and one report.
 
     daseg study studies/quick --world demo
     daseg study studies/paper --world demo --seeds 3

@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint: the class IoU table, the confusion matrix and the protocol card.
+"""Evaluate a checkpoint: IoU, confusion matrix, protocol card.
 
 daseg test demo/source_only work_dirs/source_only/iter_400.pth
 daseg test CONFIG CHECKPOINT --tta --out results

@@ -1,11 +1,12 @@
-"""Translate a data set into the look of another one: a parallel data set with the same labels.
+"""Translate a data set into the look of another one.
 
     daseg translate CONFIG CHECKPOINT --out data/gta5_as_cityscapes
     daseg translate CONFIG CHECKPOINT --out OUT --tile 512     # images larger than memory
     daseg translate CONFIG --translator FourierTranslator beta=0.05 --out OUT
     daseg translate CONFIG CHECKPOINT --out OUT --segmentor CONFIG CHECKPOINT
 
-The same command goes on where an earlier run ended. The source is never written to.
+The result has the same labels, linked or copied. The same command goes on where an earlier run
+ended. The source is never written to.
 """
 
 from argparse import ArgumentParser, Namespace

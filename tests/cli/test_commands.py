@@ -51,6 +51,7 @@ def test_help_of_all_commands_comes_without_importing_torch(tmp_path):
     assert done.stdout.endswith("HEAVY []\n")
     overview, *helps = done.stdout.split("usage: ")[1:]
     assert len(helps) == len(COMMANDS)
+    assert max(map(len, overview.splitlines())) <= 80
     for command, text in zip(COMMANDS, helps, strict=True):
         assert text.startswith(f"daseg {command} [-h]")
         first_line = text.split("\n\n")[1].splitlines()[0]
