@@ -1,4 +1,4 @@
-"""Pseudo-labels of a target domain: never to be taken for its labels."""
+"""Pseudo-labels of a target domain, kept apart from its true labels."""
 
 import copy
 import hashlib
@@ -63,8 +63,7 @@ class PseudoLabels:
             )
         self.paths = self._find(target)
         self.reader = LabelReader({k: k for k in range(len(classes))}, (IGNORE,))
-        self._refuse_true_labels(forbidden)
-        self._refuse_elsewhere()
+        self._check_files(forbidden)
 
     def _read(self, without_manifest: bool) -> tuple[Facts, dict[str, Entry]]:
         found = read_facts(self.root)
@@ -96,22 +95,20 @@ class PseudoLabels:
             )
         return {name: found[name] for name in target.names}
 
-    def _refuse_elsewhere(self) -> None:
-        """The manifest is of files in the folder, and links may lead anywhere."""
+    def _check_files(self, forbidden: frozenset[str]) -> None:
+        """Refuse true labels, and links out of the folder, which the manifest does not describe."""
         root = os.path.join(os.path.realpath(self.root), "")
-        for path in self.paths.values() if self._entries else ():
-            if not os.path.realpath(path).startswith(root):
-                raise DataError(
-                    f"the pseudo-label {path} is a link that leads out of {self.root}, so that the "
-                    "manifest there does not say what it is: put the file itself there"
-                )
-
-    def _refuse_true_labels(self, forbidden: frozenset[str]) -> None:
         for path in self.paths.values():
-            if os.path.realpath(path) in forbidden:
+            real = os.path.realpath(path)
+            if real in forbidden:
                 raise LabelFirewallError(
                     f"{path} is given as a pseudo-label, but it is a label of the target itself: "
                     "adaptation is unsupervised, and its number would not be true"
+                )
+            if self._entries and not real.startswith(root):
+                raise DataError(
+                    f"the pseudo-label {path} is a link that leads out of {self.root}, so that the "
+                    "manifest there does not say what it is: put the file itself there"
                 )
 
     def files(self) -> frozenset[str]:

@@ -33,7 +33,7 @@ from daseg.utils.workers import workers_of
 def adapt_batch_norm(segmentor: nn.Module, loader: Any) -> int:
     """Replace the running statistics of every batch norm by those of the loader's images.
 
-    Each is the mean of what the batches have, every image counted alike (for batches of one size
+    Each is the mean over the batches, weighted by their number of images (for batches of one size
     PyTorch's cumulative average, ``momentum=None``). A batch goes through the network normalised by
     its own statistics; all else is in eval mode (no dropout), and the network is left in the mode
     it was in. Layers that the network does not run keep what they had.
@@ -123,7 +123,7 @@ def _run(segmentor: nn.Module, image: Tensor) -> None:
 def target_images(
     cfg: Config, folder: str | Path | None = None, *, like: str = "test_dataloader"
 ) -> dict[str, Any]:
-    """Config of the data set whose images the statistics are to be of, without labels.
+    """Config of the data set whose images the statistics are taken from, without labels.
 
     Args:
         cfg: The whole config.

@@ -126,7 +126,7 @@ def _default_out(paths: Sequence[Path], adabn: bool) -> Path:
 
 
 def _network(teachers: Sequence[bool]) -> str | None:
-    """Of which kind the networks are, for the card."""
+    """Whether the networks are teachers, for the card."""
     if not any(teachers):
         return None
     return "teacher" if all(teachers) else "teacher and student"

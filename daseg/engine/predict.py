@@ -174,10 +174,10 @@ class Writer:
 
 def predict_files(segmentor: Segmentor, files: list[tuple[Path, Path]], writer: Writer) -> int:
     """Predict every file; return the number of images and frames written."""
-    count, said = 0, False
+    count, noted = 0, False
     for path, name in track(files, len(files), "predicting"):
-        if not said and _suffix(path) in IMAGES and (turn := orientation(path)) in TURNED:
-            said = True
+        if not noted and _suffix(path) in IMAGES and (turn := orientation(path)) in TURNED:
+            noted = True
             print(
                 f"note: {path} has an EXIF tag (orientation {turn}): viewers show it "
                 f"{TURNED[turn]}. Predictions, here and for others like it, are of the pixels as "

@@ -13,7 +13,7 @@ KEY = "seen_classes"  # of the message hub, which travels in the checkpoint
 
 
 class SeenClassesHook(Hook):
-    """Say which classes no label of the training has had a pixel of: no network can learn them.
+    """Warn of classes that no label of the training has had a pixel of: no network can learn them.
 
     `Runner` adds it to every training. It counts in the batches as they come from the loader, until
     every class has been seen, and warns before a validation, once as many images as there are have
@@ -47,7 +47,7 @@ class SeenClassesHook(Hook):
         data_batch: Any = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
-        """Look at the labels of the source, or of all where there is none."""
+        """Look at the labels of the source, or of the batch where there is no pair."""
         if bool(self.seen.all()) or not isinstance(data_batch, dict):
             return
         label = (data_batch.get("source") or data_batch).get("label")

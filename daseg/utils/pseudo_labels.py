@@ -1,4 +1,4 @@
-"""What is known of a folder of pseudo-labels: who made them, and what their maker had seen."""
+"""The facts of a folder of pseudo-labels: the networks that made them, and what these had seen."""
 
 import hashlib
 import os
@@ -74,9 +74,9 @@ def read_facts(root: Path) -> tuple[Facts, dict[str, Entry]] | None:
 
 
 def kind_of_training(facts: Mapping[str, Any]) -> str:
-    """What a training on pseudo-labels is to be called, by what their maker had seen.
+    """The name of a training on pseudo-labels, by what their teacher and its initial weights saw.
 
-    And by what the network had that the training started from, where the facts have `START_SAW`.
+    The latter only where the facts have `START_SAW`.
     """
     if not facts.get("checkpoints"):
         return f"training on label files of unknown origin in {facts['root']}"
@@ -96,7 +96,7 @@ def counted(labels: int) -> str:
 
 
 def saw(labels: int | None) -> str:
-    """What is said of a network by the number of those labels that it was trained with."""
+    """How a network is described that was trained with this number of those labels."""
     return "saw an unknown number of target labels" if labels is None else f"saw {counted(labels)}"
 
 

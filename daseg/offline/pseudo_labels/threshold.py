@@ -1,4 +1,4 @@
-"""Which pixels are sure enough for a pseudo-label: thresholds, from histograms of the scores."""
+"""Which pixels get a pseudo-label: thresholds, fixed or from histograms of the scores."""
 
 import json
 import math
@@ -17,13 +17,13 @@ from daseg.utils.json_files import read_arrays
 
 # Lower edges of the bins of a score between 0 and 1: in steps of 0.0001 up to 0.99, from there 2000
 # for each power of ten of the distance to 1, as far as float32 tells them apart, and 1 itself: half
-# of the pixels of a road may be surer than 0.9999.
+# of the pixels of a road may have a probability above 0.9999.
 _NEAR_ONE = 1 - 10.0 ** -np.arange(2, 7.25, 0.0005)
 EDGES = np.concatenate([np.arange(9900) / 10_000, _NEAR_ONE, [1.0]]).astype(np.float32)
 BINS = len(EDGES)
 Kind = Literal["none", "fixed", "class-balanced", "entropy"]
 KINDS = ("none", "fixed", "class-balanced", "entropy")
-# Which thresholds an option is of.
+# The kinds of threshold that an argument belongs to.
 USED_BY = dict(value=("fixed", "class-balanced"), quantile=("class-balanced",), keep=("entropy",))
 
 
@@ -44,7 +44,7 @@ class Threshold:
         keep: Above 0 to 1; None: 0.5.
 
     Raises:
-        ConfigError: There is no such kind, a number is out of its range, or is of another kind.
+        ConfigError: There is no such kind, a number is out of range, or belongs to another kind.
     """
 
     kind: Kind = "none"
@@ -54,19 +54,19 @@ class Threshold:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ConfigError(f"--threshold is one of {', '.join(KINDS)}, not {self.kind!r}")
+            raise ConfigError(f"threshold is one of {', '.join(KINDS)}, not {self.kind!r}")
         for name, kinds in USED_BY.items():
             if getattr(self, name) is not None and self.kind not in kinds:
                 raise ConfigError(
-                    f"--{name} has no effect with --threshold {self.kind}: it is of "
+                    f"{name} has no effect with the threshold {self.kind}: it belongs to "
                     f"{' and '.join(kinds)}"
                 )
         if self.value is not None and self.quantile is not None:
-            raise ConfigError("--value bounds the median; with --quantile there is no bound")
+            raise ConfigError("value bounds the median; with quantile there is no bound")
         if not 0 <= self.bound <= 1 or not 0 <= (self.quantile or 0) < 1:
-            raise ConfigError("--value is in 0..1, --quantile at least 0 and below 1")
+            raise ConfigError("value is in 0..1, quantile at least 0 and below 1")
         if not 0 < self.share <= 1:
-            raise ConfigError(f"--keep is a share above 0 and at most 1, not {self.keep}")
+            raise ConfigError(f"keep is a share above 0 and at most 1, not {self.keep}")
 
     @property
     def bound(self) -> float:
@@ -84,7 +84,7 @@ class Threshold:
         return self.kind in ("class-balanced", "entropy")
 
     def settings(self) -> dict[str, Any]:
-        """What it is, for the manifest."""
+        """The kind and the arguments that count, for the manifest."""
         own: dict[str, Any] = dict(kind=self.kind)
         if self.kind == "entropy":
             return own | dict(keep=self.share)
@@ -93,7 +93,7 @@ class Threshold:
         return own if self.kind == "none" else own | dict(value=self.bound)
 
     def score(self, prob: Tensor) -> Tensor:
-        """How sure each pixel is, 0..1: (K,H,W) to (H,W); its probability, or 1 - its entropy."""
+        """Probabilities (K,H,W) to the score (H,W), 0..1: the largest one, or 1 - the entropy."""
         if self.kind != "entropy":
             return prob.amax(0)
         entropy = torch.special.entr(prob).sum(0) / math.log(len(prob))
@@ -143,7 +143,7 @@ class Histogram:
     Args:
         path: The file.
         num_classes: K.
-        settings: What the scores depend on. A file of other settings is not read.
+        settings: What the scores depend on. A file with other settings is not read.
 
     Attributes:
         counts: (K,BINS) numbers of pixels.
@@ -161,7 +161,7 @@ class Histogram:
             names = ("settings", "counts", "sources")
             settings, counts, sources = read_arrays(self.path, "a histogram", names)
         except DataError:
-            return  # not there, or of no use: it is counted again
+            return  # missing or damaged: all is counted again
         fits = (counts.shape, counts.dtype) == (self.counts.shape, self.counts.dtype)
         named = sources.ndim == 1 and sources.dtype.kind == "U"
         if str(settings) == self.settings and fits and named and counts.min() >= 0:

@@ -39,7 +39,7 @@ class Pair:
 
 
 class Judged(NamedTuple):
-    """What the segmentor sees in a pair, both (H,W)."""
+    """A pair and the segmentor's predictions, (H,W) each, for source and translation."""
 
     pair: Pair
     before: np.ndarray
@@ -87,7 +87,7 @@ class Gate:
         scores: list[tuple[float, int]] = []
         labelled = 0
         for pair in track(in_order(pairs, workers), len(pairs), "judging"):
-            judged = self._see(pair)
+            judged = self._predict(pair)
             matrix = self._count(judged.after, judged.before)
             between += matrix
             scores.append((pixel_accuracy(matrix), pair.index))
@@ -106,7 +106,7 @@ class Gate:
         self._report(translated, agreement, heapq.nsmallest(WORST, scores))
         return agreement
 
-    def _see(self, pair: Pair) -> Judged:
+    def _predict(self, pair: Pair) -> Judged:
         before, after = (predict(self.segmentor, image) for image in (pair.source, pair.translated))
         if after.shape != before.shape:  # an image that kept the size of the training
             size = before.shape[1], before.shape[0]
@@ -139,7 +139,7 @@ class Gate:
     def _draw(self, translated: MirroredSet, worst: list[tuple[float, int]]) -> None:
         """Draw the pairs that agree least: both images, and both predictions."""
         pairs = _Pairs(translated, [index for _, index in worst])
-        seen = [self._see(pairs[number]) for number in range(len(pairs))]
+        seen = [self._predict(pairs[number]) for number in range(len(pairs))]
         names = translated.source.names
         sheet = contact_sheet(
             [(pair.source, pair.translated, before, after) for pair, before, after in seen],

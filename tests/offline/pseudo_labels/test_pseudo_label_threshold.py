@@ -131,14 +131,14 @@ def test_the_histogram_goes_on_where_it_was_saved(images, tmp_path):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    (dict(kind="otsu"), "--threshold is one of none, fixed, class-balanced, entropy, not 'otsu'"),
-    (dict(kind="fixed", quantile=0.5), "--quantile has no effect with --threshold fixed: it is of"),
-    (dict(kind="none", value=0.5), "--value has no effect with --threshold none: it is of fixed"),
-    (dict(kind="class-balanced", keep=0.5), "--keep has no effect with --threshold class-balanced"),
-    (dict(kind="class-balanced", value=0.5, quantile=0.5), "with --quantile there is no bound"),
-    (dict(kind="fixed", value=1.5), "--value is in 0..1"),
-    (dict(kind="class-balanced", quantile=1.0), "--quantile at least 0 and below 1"),
-    (dict(kind="entropy", keep=0.0), "--keep is a share above 0 and at most 1, not 0.0"),
+    (dict(kind="otsu"), "threshold is one of none, fixed, class-balanced, entropy, not 'otsu'"),
+    (dict(kind="fixed", quantile=0.5), "quantile has no effect with the threshold fixed: it be"),
+    (dict(kind="none", value=0.5), "threshold none: it belongs to fixed and class-balanced"),
+    (dict(kind="class-balanced", keep=0.5), "keep has no effect with the threshold class-balanced"),
+    (dict(kind="class-balanced", value=0.5, quantile=0.5), "with quantile there is no bound"),
+    (dict(kind="fixed", value=1.5), "value is in 0..1"),
+    (dict(kind="class-balanced", quantile=1.0), "quantile at least 0 and below 1"),
+    (dict(kind="entropy", keep=0.0), "keep is a share above 0 and at most 1, not 0.0"),
 ])  # fmt: skip
 def test_options_that_do_not_go_together(options, message):
     with pytest.raises(ConfigError, match=message):
