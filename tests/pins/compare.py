@@ -76,8 +76,10 @@ def shown(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def compare(old: dict[str, Any], new: dict[str, Any], names: list[str], rtol: float) -> list[str]:
-    """Print all comparisons; return the names of the entries that differ."""
+def compare(
+    old: dict[str, Any], new: dict[str, Any], names: list[str], rtol: float, only: str | None
+) -> list[str]:
+    """Print all comparisons, or those of one group; return the names of the entries that differ."""
     different = []
     for name in names:
         if name not in new or "failed" in new[name]:
@@ -86,6 +88,8 @@ def compare(old: dict[str, Any], new: dict[str, Any], names: list[str], rtol: fl
             different.append(name)
             continue
         for group in [*old[name], *(new[name].keys() - old[name].keys())]:
+            if only not in (None, group):
+                continue
             worst, text = compare_groups(old[name].get(group, {}), new[name].get(group, {}))
             mark = "" if worst <= rtol else "DIFFERENT: "
             print(f"{name}, {group}: {mark}{text}")
@@ -102,6 +106,7 @@ def main() -> None:
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these entries")
+    parser.add_argument("--group", help="only this group of values, such as losses")
     parser.add_argument("--rtol", type=float, default=0.0, help="tolerance (default 0: equal bits)")
     args = parser.parse_args()
     old, new = (json.loads(path.read_text()) for path in (args.old, args.new))
@@ -109,7 +114,7 @@ def main() -> None:
         print(f"the machines differ: {old['machine']} and {new['machine']}")
     both = [name for name in old["entries"] if name in new["entries"]]
     names = args.only or both
-    different = compare(old["entries"], new["entries"], names, args.rtol)
+    different = compare(old["entries"], new["entries"], names, args.rtol, args.group)
     print(f"{len(names) - len(different)} of {len(names)} entries are equal within {args.rtol:g}")
     if different:
         print("different:", *different)
