@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from entries import PORTABLE
+from entries import LAST, PORTABLE
 from PIL import Image
 
 Group = dict[str, Any]
@@ -115,12 +115,21 @@ def pictures(folder: Path) -> dict[str, Group]:
 
 
 def portable(entries: dict[str, dict[str, Group]]) -> dict[str, dict[str, Group]]:
-    """Of some entries what hardly depends on the machine: losses and mIoU, to seven digits."""
+    """Of some entries what hardly depends on the machine: first losses, and mIoU; seven digits.
+
+    Training amplifies the last bits of the first iteration, tenfold to a thousandfold in each
+    further one, so that only the first few are kept.
+    """
     chosen: dict[str, dict[str, Group]] = {}
     for name in PORTABLE:
-        for group, values in entries.get(name, {}).items():
-            if group in ("losses", "results"):
-                words = {"losses": "loss", "results": "mIoU"}
-                kept = {k: float(f"{v:.7g}") for k, v in values.items() if words[group] in k}
-                chosen.setdefault(name, {})[group] = kept
-    return chosen
+        groups: dict[str, Group] = {"losses": {}, "later losses": {}, "results": {}}
+        for place, value in entries.get(name, {}).get("losses", {}).items():
+            iteration, key = place.split(" ", 1)
+            if "loss" in key and int(iteration) <= LAST.get(name, 2):
+                group = "losses" if iteration == "1" else "later losses"
+                groups[group][place] = float(f"{value:.7g}")
+        for key, value in entries.get(name, {}).get("results", {}).items():
+            if "mIoU" in key:
+                groups["results"][key] = float(f"{value:.7g}")
+        chosen[name] = {group: values for group, values in groups.items() if values}
+    return {name: groups for name, groups in chosen.items() if groups}

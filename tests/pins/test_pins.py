@@ -9,7 +9,10 @@ import pytest
 
 HERE = Path(__file__).parent
 NUMBERS = HERE / "numbers.json"
-RTOL = "1e-4"
+# Relative tolerances. Largest differences seen between AVX2 and SSE4.1 (ATEN_CPU_CAPABILITY=default
+# ONEDNN_MAX_CPU_ISA=SSE41), for eight of the entries: 2.0e-6 in the first iteration, 2.2e-3 in the
+# second (most: 2e-6), 1.6e-3 in the third of gc_micro_batches, 2.6e-4 of a mIoU.
+TOLERANCES = {"losses": "1e-4", "later losses": "1e-2", "results": "1e-2"}
 
 
 def run(*command) -> subprocess.CompletedProcess:
@@ -19,11 +22,12 @@ def run(*command) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 def test_losses_and_results_are_the_pinned_ones(tmp_path):
     names = list(json.loads(NUMBERS.read_text())["entries"])
-    made = run(HERE / "record.py", tmp_path / "record.json", "--only", *names)
+    out, new = tmp_path / "record.json", tmp_path / "numbers.json"
+    made = run(HERE / "record.py", out, "--numbers", new, "--only", *names)
     assert made.returncode == 0, made.stderr[-5000:]
-    arguments = ["--only", *names, "--rtol", RTOL]
-    done = run(HERE / "compare.py", NUMBERS, tmp_path / "record.json", *arguments)
-    assert done.returncode == 0, done.stdout
+    for group, rtol in TOLERANCES.items():
+        done = run(HERE / "compare.py", NUMBERS, new, "--group", group, "--rtol", rtol)
+        assert done.returncode == 0, done.stdout
 
 
 def compared(tmp_path, old: dict, new: dict, *arguments) -> tuple[int, str]:
