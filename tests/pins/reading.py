@@ -118,15 +118,16 @@ def portable(entries: dict[str, dict[str, Group]]) -> dict[str, dict[str, Group]
     """Of some entries what hardly depends on the machine: first losses, and mIoU; seven digits.
 
     Training amplifies the last bits of the first iteration, tenfold to a thousandfold in each
-    further one, so that only the first few are kept.
+    further one, so that only the first few are kept. Sensitive are those of bfloat16, too.
     """
     chosen: dict[str, dict[str, Group]] = {}
     for name in PORTABLE:
-        groups: dict[str, Group] = {"losses": {}, "later losses": {}, "results": {}}
+        groups: dict[str, Group] = {"losses": {}, "sensitive losses": {}, "results": {}}
         for place, value in entries.get(name, {}).get("losses", {}).items():
             iteration, key = place.split(" ", 1)
             if "loss" in key and int(iteration) <= LAST.get(name, 2):
-                group = "losses" if iteration == "1" else "later losses"
+                is_exact = iteration == "1" and name != "multi_vanilla_amp"
+                group = "losses" if is_exact else "sensitive losses"
                 groups[group][place] = float(f"{value:.7g}")
         for key, value in entries.get(name, {}).get("results", {}).items():
             if "mIoU" in key:
