@@ -258,7 +258,7 @@ PORTABLE = (
     "cyclegan_semantic", "test", "test_tta", "test_adabn",
 )  # fmt: skip
 # The last iteration that is compared, where it is not the second: a mixture of domains jumps where
-# the teacher's label of a pixel does; Adam's first step, the sign of a gradient, jumps for gradients
+# the label of a pixel does; the first step of Adam, the sign of a gradient, jumps for gradients
 # near 0; and memory regularisation begins in the third.
 LAST = dict(dacs=1, dacs_two_processes=1, translators=1, vgg=1, gc_micro_batches=3)
 STUDY = """
