@@ -10,8 +10,8 @@ import torch
 from mmengine import Config
 from PIL import Image
 
-from daseg.datasets import io
 from daseg.datasets.classes import Classes, classes_of
+from daseg.datasets.files import io
 from daseg.datasets.load_image import loader_of
 from daseg.datasets.pipeline import Pipeline
 from daseg.datasets.pixels import rgb_of, rounded

@@ -10,8 +10,8 @@ from PIL import Image
 from daseg.config.load import load_config
 from daseg.datasets import FolderDataset
 from daseg.datasets.check import dataset_configs
-from daseg.datasets.follow import check_labels_follow
-from daseg.datasets.preview import check_whole
+from daseg.datasets.probe.follow import check_labels_follow
+from daseg.datasets.probe.preview import check_whole
 from daseg.utils.errors import ConfigError
 from perfect import CLASSES, COLOURS, street
 

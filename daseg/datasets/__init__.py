@@ -6,6 +6,7 @@ from daseg.datasets.camvid import CamVid
 from daseg.datasets.cityscapes import Cityscapes
 from daseg.datasets.collate import collate
 from daseg.datasets.domain_pair import DomainPair, PairIndex, PairPreprocessor
+from daseg.datasets.files.scan import Layout, Sample, ScanError
 from daseg.datasets.firewall import TargetBatch, TargetSample
 from daseg.datasets.folder import FolderDataset
 from daseg.datasets.gta5 import GTA5
@@ -13,7 +14,6 @@ from daseg.datasets.load_image import LoadImageFromFile
 from daseg.datasets.loading import LoadLabel, PackSample
 from daseg.datasets.mixed import MixedDataset
 from daseg.datasets.samplers import EndlessSampler, PairSampler
-from daseg.datasets.scan import Layout, Sample, ScanError
 from daseg.datasets.synthia import SYNTHIA
 from daseg.datasets.transforms import PhotoMetricDistortion, RandomCrop, ResizePIL
 

@@ -9,13 +9,13 @@ import numpy as np
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
-from daseg.datasets.inventory import Inventory, Place, find_list, take_stock
+from daseg.datasets.files.inventory import Inventory, Place, find_list, take_stock
+from daseg.datasets.files.lists import heading, list_line
+from daseg.datasets.files.scan import Layout, Sample, ScanError
 from daseg.datasets.label_reader import LabelReader
-from daseg.datasets.lists import heading, list_line
 from daseg.datasets.load_image import loader_of
 from daseg.datasets.pipeline import Pipeline, note_moved
 from daseg.datasets.rng import isolated_rng
-from daseg.datasets.scan import Layout, Sample, ScanError
 from daseg.ops.labels import IGNORE
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.files import atomic_write_text
@@ -150,7 +150,7 @@ class SegDataset(Dataset[dict[str, Any]]):
 
     @property
     def max_value(self) -> int | None:
-        """Largest value of 16-bit images; see `daseg.datasets.io.read_image`."""
+        """Largest value of 16-bit images; see `daseg.datasets.files.io.read_image`."""
         loader = loader_of(self.pipeline.transforms)
         return None if loader is None else loader.max_value
 

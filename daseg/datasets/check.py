@@ -10,11 +10,11 @@ import numpy as np
 from daseg.datasets.base import SampleIndex, SegDataset
 from daseg.datasets.check_report import Report
 from daseg.datasets.domain_pair import DomainPair, without_labels
-from daseg.datasets.io import read_image
+from daseg.datasets.files.io import read_image
+from daseg.datasets.files.picture import TURNED, UPRIGHT, orientation
+from daseg.datasets.files.scan import Sample, ScanError
 from daseg.datasets.loading import LoadLabel, size_mismatch
-from daseg.datasets.picture import TURNED, UPRIGHT, orientation
 from daseg.datasets.pipeline import require_whole
-from daseg.datasets.scan import Sample, ScanError
 from daseg.ops.labels import IGNORE
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, UserError

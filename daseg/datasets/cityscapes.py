@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 
 from daseg.datasets.base import SegDataset
+from daseg.datasets.files.scan import Layout
 from daseg.datasets.label_reader import LabelReader
-from daseg.datasets.scan import Layout
 from daseg.ops.labels import IGNORE
 from daseg.registry import DATASETS
 from daseg.utils.errors import DataError

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from daseg.datasets.base import SegDataset
+from daseg.datasets.files.scan import Layout
 from daseg.datasets.label_reader import LabelReader
-from daseg.datasets.scan import Layout
 from daseg.ops.colours import default_palette
 from daseg.ops.labels import IGNORE
 from daseg.registry import DATASETS

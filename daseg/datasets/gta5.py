@@ -5,8 +5,8 @@ from typing import Any
 
 from daseg.datasets.base import SegDataset
 from daseg.datasets.cityscapes import Cityscapes
+from daseg.datasets.files.scan import Layout
 from daseg.datasets.label_reader import LabelReader
-from daseg.datasets.scan import Layout
 from daseg.registry import DATASETS
 
 

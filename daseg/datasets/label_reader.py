@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from daseg.datasets.io import read_ids
+from daseg.datasets.files.io import read_ids
 from daseg.ops.labels import IGNORE
 from daseg.utils.errors import ConfigError, DataError
 
@@ -20,7 +20,7 @@ class LabelReader:
         train_ids: Train id (0..253) of each label id that is learnt.
         ignored: Label ids that are legal but not learnt; they become 255.
         channel: The channel that holds the ids in files of several (0 red); see
-            `daseg.datasets.io.read_ids`.
+            `daseg.datasets.files.io.read_ids`.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import LoadImageFromFile as MmcvLoader
 
-from daseg.datasets.io import read_image
+from daseg.datasets.files.io import read_image
 from daseg.registry import TRANSFORMS
 from daseg.utils.errors import ConfigError
 
@@ -17,7 +17,7 @@ class LoadImageFromFile(MmcvLoader):
 
     It stands in the place of mmcv's, and gives the same pixels for ordinary pictures. But it never
     turns one as an EXIF tag says, which its label would not follow, and refuses by name what does
-    not say which colours it means; see `daseg.datasets.io.read_image`.
+    not say which colours it means; see `daseg.datasets.files.io.read_image`.
 
     Args:
         to_float32: Give float32 in place of uint8.

@@ -7,8 +7,8 @@ import torch
 from mmcv.transforms import BaseTransform
 from PIL import Image
 
-from daseg.datasets.io import read_image
-from daseg.datasets.picture import UPRIGHT, orientation
+from daseg.datasets.files.io import read_image
+from daseg.datasets.files.picture import UPRIGHT, orientation
 from daseg.datasets.pixels import TO_ONE, PixelError, complaint, rounded
 from daseg.registry import TRANSFORMS
 from daseg.utils.errors import ConfigError, DataError

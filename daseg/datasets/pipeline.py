@@ -15,8 +15,8 @@ from daseg.datasets.one_transform import (
     refuse_other_labels,
 )
 from daseg.datasets.pixels import PixelError, complaint, rounded
+from daseg.datasets.probe.whole import Watch
 from daseg.datasets.rng import Draws
-from daseg.datasets.whole import Watch
 from daseg.utils.errors import ConfigError
 
 MOVED = "moved"  # the key of a sample's meta

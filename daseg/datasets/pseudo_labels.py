@@ -10,9 +10,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform, LoadImageFromFile
 
 from daseg.datasets.base import SegDataset
+from daseg.datasets.files.scan import ScanError, find_files
 from daseg.datasets.label_reader import LabelReader
 from daseg.datasets.pipeline import Pipeline
-from daseg.datasets.scan import ScanError, find_files
 from daseg.ops.labels import IGNORE
 from daseg.utils.errors import ConfigError, DataError, LabelFirewallError
 from daseg.utils.hints import hint

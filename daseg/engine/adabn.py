@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from daseg.datasets import collate
 from daseg.datasets.domain_pair import without_labels
 from daseg.datasets.pipeline import require_whole
-from daseg.datasets.preview import check_whole
+from daseg.datasets.probe.preview import check_whole
 from daseg.engine.distributed import follow_first_process
 from daseg.ops.norm import is_norm
 from daseg.registry import DATASETS

@@ -13,9 +13,9 @@ import numpy as np
 
 from daseg.api import predict
 from daseg.datasets.cityscapes import Cityscapes, train_ids_to_label_ids
-from daseg.datasets.io import read_rgb
-from daseg.datasets.picture import TURNED, orientation
-from daseg.datasets.walk import File, each_once, is_inside, walk
+from daseg.datasets.files.io import read_rgb
+from daseg.datasets.files.picture import TURNED, orientation
+from daseg.datasets.files.walk import File, each_once, is_inside, walk
 from daseg.ops.colours import Palette, colorize, overlay
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import DataError, WriteError

@@ -22,8 +22,8 @@ from daseg.config.settings import check_loops, usable_loader
 from daseg.config.text import config_text, write_config
 from daseg.datasets.domain_pair import refuse_labels_as_images
 from daseg.datasets.firewall import take_opened
-from daseg.datasets.follow import check_labels_follow
-from daseg.datasets.preview import check_whole
+from daseg.datasets.probe.follow import check_labels_follow
+from daseg.datasets.probe.preview import check_whole
 from daseg.engine.checkpoint import (
     latest_checkpoint,
     load_groups,

@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from daseg.datasets.domain_pair import without_labels
-from daseg.datasets.preview import check_whole
+from daseg.datasets.probe.preview import check_whole
 from daseg.engine.adabn import adapt_to_images, batch_norms, target_images
 from daseg.registry import DATASETS, HOOKS
 from daseg.utils.errors import ConfigError

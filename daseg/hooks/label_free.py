@@ -12,7 +12,7 @@ from torch import Tensor
 from daseg.datasets import collate
 from daseg.datasets.domain_pair import without_labels
 from daseg.datasets.pipeline import require_whole
-from daseg.datasets.preview import check_whole
+from daseg.datasets.probe.preview import check_whole
 from daseg.engine.adabn import spread_batches, target_images
 from daseg.evaluation.label_free import LabelFreeScores
 from daseg.registry import DATASETS, HOOKS

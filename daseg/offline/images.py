@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from daseg.datasets import SegDataset
 from daseg.datasets.domain_pair import without_labels
-from daseg.datasets.io import read_image
+from daseg.datasets.files.io import read_image
 from daseg.datasets.pipeline import Pipeline
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError

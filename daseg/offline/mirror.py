@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from daseg.datasets import SegDataset
-from daseg.datasets.lists import read_list
+from daseg.datasets.files.lists import read_list
 from daseg.utils.errors import DataError
 from daseg.utils.files import Staged, atomic_write, atomic_write_text
 from daseg.utils.pictures import JPEG

@@ -6,7 +6,7 @@ import numpy as np
 
 from daseg.api import init_segmentor, predict
 from daseg.config.load import load_config
-from daseg.datasets.io import read_rgb
+from daseg.datasets.files.io import read_rgb
 from daseg.datasets.pipeline import require_whole
 from daseg.engine.class_check import check_same, names_of
 from daseg.registry import DATASETS

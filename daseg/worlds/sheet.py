@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from daseg.datasets.io import read_ids, read_rgb
+from daseg.datasets.files.io import read_ids, read_rgb
 from daseg.utils.errors import DataError
 from daseg.visualization import contact_sheet, save_sheet
 from daseg.worlds.drawing.files import Sample

@@ -17,8 +17,8 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from daseg.datasets import CamVid, DomainPair, FolderDataset, PairSampler, collate
+from daseg.datasets.files.io import read_ids
 from daseg.datasets.firewall import count_opened, note_opened, take_opened
-from daseg.datasets.io import read_ids
 from daseg.utils.errors import DataError, LabelFirewallError
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from daseg.datasets import SYNTHIA, Cityscapes
 from daseg.datasets.cityscapes import train_ids_to_label_ids
-from daseg.datasets.io import read_ids, read_image
+from daseg.datasets.files.io import read_ids, read_image
 from daseg.datasets.label_reader import LabelReader
 from daseg.evaluation.iou import SYNTHIA13, SYNTHIA16
 from daseg.utils.errors import ConfigError, DataError

@@ -84,7 +84,7 @@ def test_what_is_no_image_of_0_to_255_is_refused(image: Any, match: str) -> None
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "RGBA", "LA"])
 def test_pictures_of_pil_are_as_read_from_their_file(mode: str, tmp_path: Path) -> None:
-    from daseg.datasets.io import read_rgb
+    from daseg.datasets.files.io import read_rgb
 
     picture = Image.fromarray(RGB).convert(mode)
     if mode in ("RGBA", "LA"):

@@ -46,7 +46,7 @@ def test_a_test_a_prediction_and_pseudo_labels_are_those_of_the_cpu(trained, tin
         path = tiny_data / f"images/{number:02d}.png"
         cpu, cuda = (daseg.predict(network, path) for network in networks.values())
         assert np.mean(cpu != cuda) < 0.01
-        label = np.asarray(daseg.datasets.io.read_ids(tiny_data / f"labels/{number:02d}.png"))
+        label = np.asarray(daseg.datasets.files.io.read_ids(tiny_data / f"labels/{number:02d}.png"))
         pixels += int((label != 255).sum())
         right += int((cuda == label).sum())
     assert result.pixAcc == pytest.approx(right / pixels, abs=0.01)

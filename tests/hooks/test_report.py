@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from daseg.datasets.files.io import read_ids
 from daseg.datasets.firewall import take_opened
-from daseg.datasets.io import read_ids
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.train import train
 from daseg.hooks import report as report_module
@@ -38,7 +38,7 @@ model['segmentor']['backbone'] = dict(type='Pixels')
 CHEATS = """
 from mmengine.hooks import Hook
 from torch import nn
-from daseg.datasets.io import read_ids
+from daseg.datasets.files.io import read_ids
 from daseg.registry import BACKBONES, HOOKS, TRANSFORMS
 
 @BACKBONES.register_module(force=True)

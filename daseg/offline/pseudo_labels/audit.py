@@ -11,7 +11,7 @@ from prettytable import PrettyTable
 
 from daseg.datasets import SegDataset
 from daseg.datasets.pipeline import require_whole
-from daseg.datasets.preview import check_whole
+from daseg.datasets.probe.preview import check_whole
 from daseg.datasets.target_labels import label_files
 from daseg.evaluation import confusion
 from daseg.offline.images import in_order

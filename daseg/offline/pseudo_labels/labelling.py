@@ -16,7 +16,7 @@ from torch import Tensor
 
 from daseg.api import test_steps
 from daseg.datasets import SegDataset
-from daseg.datasets.io import read_rgb
+from daseg.datasets.files.io import read_rgb
 from daseg.datasets.label_reader import LabelReader
 from daseg.engine.stopping import all_or_none
 from daseg.offline.images import Item, SourceImages

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from daseg.api import init_segmentor, predict
 from daseg.datasets import SegDataset
-from daseg.datasets.io import read_rgb
+from daseg.datasets.files.io import read_rgb
 from daseg.evaluation.agreement import Agreement
 from daseg.evaluation.confusion import confusion_matrix, pixel_accuracy
 from daseg.offline.images import in_order

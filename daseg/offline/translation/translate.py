@@ -13,7 +13,7 @@ from torch import Tensor
 
 from daseg.config.load import load_config
 from daseg.datasets import SegDataset
-from daseg.datasets.io import read_rgb
+from daseg.datasets.files.io import read_rgb
 from daseg.offline.images import Item, SourceImages, resizing_steps, target_of, training_images
 from daseg.offline.job import Job, data_set_facts
 from daseg.offline.recorder import Made, going_on

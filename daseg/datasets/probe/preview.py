@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from daseg.datasets.base import SegDataset
-from daseg.datasets.geometry import texture
-from daseg.datasets.io import read_image
+from daseg.datasets.files.io import read_image
+from daseg.datasets.probe.geometry import texture
 from daseg.datasets.rng import Draws, isolated_rng
 from daseg.utils.errors import ConfigError
 

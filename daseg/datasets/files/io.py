@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from daseg.datasets.files.picture import Header, png_parts, read_bytes, read_header
 from daseg.datasets.firewall import note_opened
-from daseg.datasets.picture import Header, png_parts, read_bytes, read_header
 from daseg.utils.errors import DataError
 
 # What OpenCV decodes as it stands in the file, if samples are of 8 bits.

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from daseg.datasets.scan import ScanError, strip_suffix
+from daseg.datasets.files.scan import ScanError, strip_suffix
 from daseg.utils.errors import DataError
 from daseg.utils.files import read_bytes, require_regular
 

@@ -11,8 +11,8 @@ from PIL import Image
 import rasters
 from daseg.api import read_rgb
 from daseg.datasets import FolderDataset, LoadImageFromFile
-from daseg.datasets.io import read_ids, read_image
-from daseg.datasets.picture import orientation
+from daseg.datasets.files.io import read_ids, read_image
+from daseg.datasets.files.picture import orientation
 from daseg.datasets.pipeline import Pipeline
 from daseg.registry import TRANSFORMS
 from daseg.utils.errors import ConfigError, DataError

@@ -12,7 +12,7 @@ import torch
 
 from daseg.datasets import FolderDataset, MixedDataset, SampleIndex
 from daseg.datasets.firewall import take_opened
-from daseg.datasets.preview import check_whole
+from daseg.datasets.probe.preview import check_whole
 from daseg.utils.errors import ConfigError, UserError
 from perfect import CLASSES, LABEL, LOAD, PACK, draw_streets, measured, third_party
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from daseg.datasets.walk import each_once, walk
+from daseg.datasets.files.walk import each_once, walk
 from daseg.utils.errors import DataError
 
 
@@ -90,7 +90,7 @@ def find_files(
     leave_out: Collection[str] = (),
     not_ending: str | None = None,
 ) -> Found:
-    """All files below ``folder`` with one of the suffixes; see `daseg.datasets.walk.walk`.
+    """All files below ``folder`` with one of the suffixes; see `daseg.datasets.files.walk.walk`.
 
     Args:
         folder: Where they lie.

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from daseg.datasets import FolderDataset, MixedDataset, ScanError
-from daseg.datasets.lists import read_list
+from daseg.datasets.files.lists import read_list
 from daseg.utils.errors import DataError
 
 ODD = [" a", "b ", "#1", "c\nd", "c\rd", '"q"', 'k"', "e\\f", "g.png", "x,y", "\ufeffz", "u\u2028v"]

@@ -8,10 +8,10 @@ from PIL import Image
 
 from daseg.datasets.base import SegDataset
 from daseg.datasets.domain_pair import DomainPair
-from daseg.datasets.geometry import texture
-from daseg.datasets.io import read_image
+from daseg.datasets.files.io import read_image
 from daseg.datasets.loading import LoadLabel
 from daseg.datasets.one_transform import name_of
+from daseg.datasets.probe.geometry import texture
 from daseg.datasets.pseudo_labels import LoadPseudoLabel
 from daseg.datasets.rng import isolated_rng
 from daseg.ops.labels import IGNORE

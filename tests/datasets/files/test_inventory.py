@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from daseg.datasets import FolderDataset, ScanError
-from daseg.datasets import walk as walk_module
+from daseg.datasets.files import walk as walk_module
 from daseg.utils.errors import DataError
 
 Make = Callable[..., Path]

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from daseg.datasets.geometry import Texture, is_stretched, looks_alike, texture
+from daseg.datasets.probe.geometry import Texture, is_stretched, looks_alike, texture
 
 Change = Callable[[np.ndarray], np.ndarray]
 Resizer = Callable[[np.ndarray, tuple[int, int]], np.ndarray]

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daseg.datasets.lists import read_list
-from daseg.datasets.scan import Found, Layout, Sample, alike, find_files, not_found
+from daseg.datasets.files.lists import read_list
+from daseg.datasets.files.scan import Found, Layout, Sample, alike, find_files, not_found
 from daseg.utils.errors import DataError
 
 

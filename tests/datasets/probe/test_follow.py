@@ -11,7 +11,7 @@ from mmcv.transforms import BaseTransform
 
 from daseg.datasets import DomainPair, FolderDataset, MixedDataset
 from daseg.datasets.firewall import take_opened
-from daseg.datasets.follow import check_labels_follow
+from daseg.datasets.probe.follow import check_labels_follow
 from daseg.registry import TRANSFORMS
 from daseg.utils.errors import ConfigError
 from perfect import CLASSES, LABEL, LOAD, PACK, draw_streets, third_party

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from daseg.datasets.exchange import exchange, flat_like
-from daseg.datasets.geometry import is_stretched, looks_alike, texture
 from daseg.datasets.one_transform import name_of
+from daseg.datasets.probe.exchange import exchange, flat_like
+from daseg.datasets.probe.geometry import is_stretched, looks_alike, texture
 from daseg.datasets.rng import Draws
 
 Step = Callable[[dict[str, Any]], dict[str, Any] | None]

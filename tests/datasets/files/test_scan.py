@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from daseg.datasets import CamVid, FolderDataset, ScanError
-from daseg.datasets.lists import read_list
+from daseg.datasets.files.lists import read_list
 from daseg.utils.errors import ConfigError, DataError
 
 

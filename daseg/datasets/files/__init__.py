@@ -1,0 +1,1 @@
+"""The files of a data set: finding, listing and reading them."""

@@ -1,0 +1,1 @@
+"""What a pipeline does to images and labels, found out on made pictures before it is used."""
