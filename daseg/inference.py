@@ -145,16 +145,12 @@ class SlideInference:
 
     def windows(self, size: Size) -> list[tuple[slice, slice]]:
         """Row and column slices of every window over an image of ``size`` (height, width)."""
+        ends = [max(side - window, 0) for side, window in zip(size, self.crop_size, strict=True)]
         rows, cols = (
-            _starts(*args) for args in zip(size, self.crop_size, self.stride, strict=True)
+            [*range(0, end, stride), end] for end, stride in zip(ends, self.stride, strict=True)
         )
         height, width = self.crop_size
         return [(slice(y, y + height), slice(x, x + width)) for y in rows for x in cols]
-
-
-def _starts(length: int, window: int, stride: int) -> list[int]:
-    last = max(length - window, 0)
-    return [*range(0, last, stride), last]
 
 
 @INFERENCES.register_module()

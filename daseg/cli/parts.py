@@ -31,14 +31,18 @@ def run(args: Namespace) -> None:
     sys.path.insert(0, "")  # as for `python -m`: the module may lie in this folder
     for module in vars(args)["import"]:
         import_module(module)
-    pattern = args.pattern
+    pattern = args.pattern.lower()
     found = {
-        kind: [n for n in list_parts(kind) if kind == pattern or _matches(n, pattern)]
+        kind: [
+            name
+            for name in list_parts(kind)
+            if kind == pattern or fnmatch(name.lower(), pattern) or pattern in name.lower()
+        ]
         for kind in KINDS
     }
     if not any(found.values()):
         names = [name for kind in KINDS for name in list_parts(kind)]
-        raise ConfigError(f"no part is called {pattern!r}{did_you_mean(pattern, [*names, *KINDS])}")
+        raise ConfigError(f"no part is called {args.pattern!r}{did_you_mean(args.pattern, [*names, *KINDS])}")
     for kind, names in found.items():
         if names:
             print(f"\n{kind}")
@@ -47,8 +51,3 @@ def run(args: Namespace) -> None:
             lines = (part.__doc__ or "").strip().splitlines()
             print(f"  {name}{call_of(part).removeprefix(part.__name__)}")
             print(f"      {lines[0] if lines else '(no docstring)'}")
-
-
-def _matches(name: str, pattern: str) -> bool:
-    name, pattern = name.lower(), pattern.lower()
-    return fnmatch(name, pattern) or pattern in name

@@ -24,7 +24,9 @@ def report(error: Exception) -> str:
     """The message of an unexpected error: what happened, where, and where the traceback is."""
     kept = keep_traceback(error, always=True)
     where = f"{_place(error)}; " if _place(error) else ""
-    advice = OUT_OF_MEMORY if _is_out_of_memory(error) else BUG
+    torch = sys.modules.get("torch")
+    is_full = torch is not None and isinstance(error, torch.OutOfMemoryError)
+    advice = OUT_OF_MEMORY if is_full else BUG
     is_above = shows_tracebacks() or kept is None
     shown = "shown above" if is_above else f"in {kept} ({TRACEBACK}=1 shows it)"
     return f"unexpected {_first_lines(reason(error))}\n  {where}the traceback is {shown}. {advice}"
@@ -84,11 +86,6 @@ def _place(error: Exception) -> str:
     if not frames:
         return ""
     return f"at {frames[-1].filename}, line {frames[-1].lineno}, in {frames[-1].name}"
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(error, torch.OutOfMemoryError)
 
 
 def _first_lines(message: str, most: int = 4) -> str:

@@ -62,15 +62,12 @@ def known_metrics(cfg: dict[str, Any]) -> list[str] | None:
             return None
     for _, _, kind in hooks_of(cfg):
         if getattr(kind, "__name__", "") == "LabelFreeScoresHook":
-            names += [f"labelfree_{name}" for name in _label_free(cfg)]
+            has_teacher = (cfg.get("model") or {}).get("teacher_momentum") is not None
+            scores = LABEL_FREE if has_teacher else LABEL_FREE[:-1]
+            names += [f"labelfree_{name}" for name in scores]
         elif not inspect.isclass(kind) or _adds_metrics(kind):
             return None
     return list(dict.fromkeys(names))
-
-
-def _label_free(cfg: dict[str, Any]) -> tuple[str, ...]:
-    has_teacher = (cfg.get("model") or {}).get("teacher_momentum") is not None
-    return LABEL_FREE if has_teacher else LABEL_FREE[:-1]
 
 
 def _adds_metrics(kind: type) -> bool:

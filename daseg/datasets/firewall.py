@@ -3,8 +3,8 @@
 Unsupervised adaptation must not see the target's labels. That they are not there is enforced by
 `TargetSample`; that nobody opened their files all the same is counted, not asserted. Every label
 file of daseg is opened by `daseg.datasets.files.io.read_ids`, which notes it here; and where the
-labels of a target would be is known (`watch`), so that any other opening of such a file is noted: by
-whatever opens through Python (`open`, pathlib, PIL, numpy, mmcv), by OpenCV's ``imread`` and by
+labels of a target would be is known (`watch`), so that any other opening of such a file is noted:
+by whatever opens through Python (`open`, pathlib, PIL, numpy, mmcv), by OpenCV's ``imread`` and by
 torchvision's readers, under any name, link or spelling, in any worker. What a worker of a data
 loader notes travels to the main process in the next batch (`daseg.datasets.collate`).
 

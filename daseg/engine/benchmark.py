@@ -116,7 +116,11 @@ def report(found: list[Measurement]) -> str:
         row = [f"{each.macs / 1e9:.1f}", f"{middle:.3f}", f"{1 / middle:.2f}"]
         table.add_row([each.case.name, *row, f"{each.memory / MIB:.0f}"])
     width, height = first.case.size
-    head = f"one image of {width}x{height} on {_machine(first.case.device)}; medians of "
+    device = first.case.device
+    is_gpu = torch.device(device).type == "cuda"
+    threads = f"{device}, {torch.get_num_threads()} threads"
+    machine = torch.cuda.get_device_name(device) if is_gpu else threads
+    head = f"one image of {width}x{height} on {machine}; medians of "
     lines = [f"{head}{len(first.seconds)} runs each, in turn", table.get_string()]
     for each in found[1:]:
         ratios = sorted(b / a for a, b in zip(first.seconds, each.seconds, strict=True))
@@ -125,12 +129,6 @@ def report(found: list[Measurement]) -> str:
             f"(of the runs: {ratios[0]:.2f} to {ratios[-1]:.2f})"
         )
     return "\n".join(lines)
-
-
-def _machine(device: str) -> str:
-    if torch.device(device).type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device}, {torch.get_num_threads()} threads"
 
 
 def count_macs(run: Callable[[Tensor], Tensor], image: Tensor) -> int:

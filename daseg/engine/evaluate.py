@@ -78,7 +78,10 @@ def evaluate(
     paths = checkpoint_paths(checkpoint)
     # A wrong path is an error before anything is built.
     teachers = [has_teacher(read_checkpoint(path)) for path in paths]
-    out = check_folder(_default_out(paths, bool(adabn)) if out is None else out, "--out")
+    if out is None:
+        mean = f"_mean_of_{len(paths)}" if len(paths) > 1 else ""
+        out = paths[0].parent / f"test_{paths[0].stem}{mean}{'_adabn' if adabn else ''}"
+    out = check_folder(out, "--out")
     images = target_images(cfg, None if adabn is True else adabn) if adabn else None
     inference = segmentor_config(cfg).get("inference") or dict(type="WholeInference")
     whole = copy.deepcopy(cfg)
@@ -118,11 +121,6 @@ def evaluate(
             table = [] if is_verbose() else ["", result.table()]  # the whole log has it
             print("\n".join([*table, "", *card.lines(), f"\nwritten to {out}"]))
     return result
-
-
-def _default_out(paths: Sequence[Path], adabn: bool) -> Path:
-    mean = f"_mean_of_{len(paths)}" if len(paths) > 1 else ""
-    return paths[0].parent / f"test_{paths[0].stem}{mean}{'_adabn' if adabn else ''}"
 
 
 def _network(teachers: Sequence[bool]) -> str | None:

@@ -49,7 +49,9 @@ def find_inputs(source: str, out: str | Path | None = None) -> list[tuple[Path, 
     if path.is_dir():
         files, notes = _below(path, results)
     else:
-        single = [path] if os.path.lexists(path) else sorted(map(Path, _glob(source)))
+        matches = map(Path, glob.glob(source, recursive=True))
+        pictures = sorted(match for match in matches if _suffix(match) in IMAGES | VIDEOS)
+        single = [path] if os.path.lexists(path) else pictures
         files, notes = [File(p, _real(p)) for p in single if not p.is_dir()], []
     inside = tuple(folder + os.sep for folder in results)
     inputs = [file for file in files if not file.real.startswith(inside)] if inside else files
@@ -87,10 +89,6 @@ def _below(folder: Path, results: list[str]) -> tuple[list[File], list[str]]:
         more = f", and {len(lines) - 1} more" if lines[1:] else ""
         raise DataError(f"{lines[0]}{more}: take it away, or name the others by a quoted glob")
     return found.files, found.notes
-
-
-def _glob(source: str) -> list[str]:
-    return [p for p in glob.glob(source, recursive=True) if _suffix(Path(p)) in IMAGES | VIDEOS]
 
 
 def _real(path: Path) -> str:

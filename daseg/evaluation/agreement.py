@@ -115,14 +115,14 @@ class Agreement:
             labelled=self.labelled,
             same=_number(self.share),
             **means,
-            **{name: self._by_class(values) for name, values in columns.items()},
+            **{
+                column: {name: _number(v) for name, v in zip(self.classes, values, strict=True)}
+                for column, values in columns.items()
+            },
             shifts=[shift._asdict() for shift in self.shifts()],
             classes=list(self.classes),
             matrix=self.matrix.tolist(),
         )
-
-    def _by_class(self, values: np.ndarray) -> dict[str, float | None]:
-        return {name: _number(v) for name, v in zip(self.classes, values, strict=True)}
 
 
 def _percent(value: float) -> str:

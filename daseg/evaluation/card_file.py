@@ -1,6 +1,6 @@
 """Reading and checking the file of a protocol card."""
 
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -29,12 +29,12 @@ def load_card(path: str | Path) -> ProtocolCard:
 
 def _shape() -> dict[str, Any]:
     types = get_type_hints(ProtocolCard)
-    needed = {each.name for each in fields(ProtocolCard) if _is_needed(each)}
-    shape = {name if name in needed else f"{name}?": kind for name, kind in types.items()}
+    has_default = {
+        each.name
+        for each in fields(ProtocolCard)
+        if each.default is not MISSING or each.default_factory is not MISSING
+    }
+    shape = {f"{name}?" if name in has_default else name: kind for name, kind in types.items()}
     shape["pseudo_labels?"] = [FACTS]
     shape["averaged_with?"] = list[tuple[str, str]]
     return shape
-
-
-def _is_needed(each: Field[Any]) -> bool:
-    return each.default is MISSING and each.default_factory is MISSING

@@ -145,7 +145,8 @@ class IoUMetric(BaseMetric):
         if not self.results:
             self._subset_indices()  # a wrong class name must not wait for the last image
             self.check_classes((self.dataset_meta or {}).get("classes"))
-        input_size = _input_size(data_batch)
+        image = data_batch.get("image") if isinstance(data_batch, Mapping) else None
+        input_size = (image.shape[-2], image.shape[-1]) if isinstance(image, Tensor) else None
         for sample in data_samples:
             label = _label(sample)
             self.results.append(
@@ -254,11 +255,6 @@ def _file(sample: dict) -> str:
 def _image(sample: dict) -> str:
     meta = sample.get("meta") or {}
     return str(meta.get("image_path") or meta.get("name") or "an image")
-
-
-def _input_size(data_batch: Any) -> tuple[int, int] | None:
-    image = data_batch.get("image") if isinstance(data_batch, Mapping) else None
-    return (image.shape[-2], image.shape[-1]) if isinstance(image, Tensor) else None
 
 
 def _sizes(results: list[dict], key: str) -> list[tuple[int, int]]:

@@ -113,15 +113,13 @@ class PseudoLabelHook(Hook):
             raise no_domain(WHO, "target")
         MirroredSet(dataset.single_target(), _folder(runner, 0))
         SourceImages(dataset.single_target(), test_steps(runner.cfg)).check()
-        self.rounds = self._rounds(runner.max_iters)
+        end = runner.max_iters
+        every = range(self.interval, end, self.interval) if self.interval else self.iterations
+        self.rounds = sorted({*([0] if self.at_start else []), *(i for i in every if i < end)})
         self._check(runner)
         self._tell_objectives(runner, labelled=dataset.pseudo_labels is not None)
         shown = ", ".join(map(str, self.rounds)) or "none"
         runner.logger.info(f"iterations at which pseudo-labels are made: {shown}")
-
-    def _rounds(self, max_iters: int) -> list[int]:
-        every = range(self.interval, max_iters, self.interval) if self.interval else self.iterations
-        return sorted({*([0] if self.at_start else []), *(i for i in every if i < max_iters)})
 
     def _check(self, runner: Runner) -> None:
         if self.tta and "tta" not in runner.cfg:

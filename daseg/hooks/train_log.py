@@ -74,7 +74,9 @@ class TrainLogHook(RuntimeInfoHook):
 
     def _check(self, fetched: dict[int, dict[str, float]], runner: Runner) -> None:
         """Stop all processes where a loss of one of them is not finite."""
-        broken = [i for i, losses in fetched.items() if not _all_finite(losses)]
+        broken = [
+            i for i, losses in fetched.items() if not all(map(math.isfinite, losses.values()))
+        ]
         flag = torch.tensor(len(broken))
         all_reduce(flag, "max")
         if not flag:
@@ -89,7 +91,3 @@ class TrainLogHook(RuntimeInfoHook):
             f"{runner.work_dir} are from before. Try a lower learning rate, clip_grad, "
             "or bfloat16 instead of float16."
         )
-
-
-def _all_finite(losses: dict[str, float]) -> bool:
-    return all(math.isfinite(value) for value in losses.values())

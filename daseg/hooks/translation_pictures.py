@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -86,7 +85,11 @@ class TranslationPicturesHook(Hook):
 
     def _draw(self, runner: Runner, rows: dict[str, list[Tensor]], iteration: int) -> None:
         titles = [title.format(name, OTHER[name]) for name in rows for title in TITLES]
-        columns = [_as_pictures(images[: self.shown]) for row in rows.values() for images in row]
+        columns = [
+            [i.clamp(0, 255).round().byte().permute(1, 2, 0).numpy() for i in images[: self.shown]]
+            for row in rows.values()
+            for images in row
+        ]
         path = Path(runner.work_dir) / "pictures" / f"iter_{iteration}.png"
         sheet = contact_sheet(
             list(zip(*columns, strict=True)), headings=titles, title=f"iteration {iteration}"
@@ -113,7 +116,3 @@ def psnr(images: Tensor, others: Tensor) -> float:
     """
     error = (images - others).square().flatten(1).mean(1)
     return float((10 * torch.log10(255**2 / error)).clamp(max=100).mean())
-
-
-def _as_pictures(images: Tensor) -> list[np.ndarray]:
-    return [i.clamp(0, 255).round().byte().permute(1, 2, 0).numpy() for i in images]

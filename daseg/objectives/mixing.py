@@ -110,7 +110,9 @@ class ClassMix(Objective):
             pasted = box_mask(len(label), size_of(label), label.device)
         image = torch.where(pasted[:, None], source.image, target.image)
         image = augment_colors(image, **self.augmentation)
-        image = image.contiguous(memory_format=_layout(target.image))
+        is_last = target.image.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if is_last else torch.contiguous_format
+        image = image.contiguous(memory_format=layout)
         self.confident = (confidence >= self.confidence).float().mean()
         weight = torch.where(pasted, 1.0, self.confident)
         return target.derived(image, torch.where(pasted, label, pseudo), weight)
@@ -143,8 +145,3 @@ def _check(source: View, target: View) -> Tensor:
             "dict(type='RandomCrop', crop_size=...)"
         )
     return source.label
-
-
-def _layout(image: Tensor) -> torch.memory_format:
-    channels_last = image.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if channels_last else torch.contiguous_format

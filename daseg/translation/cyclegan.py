@@ -143,10 +143,6 @@ class CycleGAN(BaseModel):
             raise ConfigError(f"direction={direction!r} is not one of {', '.join(DIRECTIONS)}")
         return translate(unwrap(getattr(self, direction)), image, self.memory_format)
 
-    def _from_pixels(self, image: Tensor) -> Tensor:
-        dtype = next(self.source_to_target.parameters()).dtype
-        return from_pixels(image, dtype).contiguous(memory_format=self.memory_format)
-
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> Losses:
         """Make one step of the generators, then one of the discriminators.
 
@@ -169,7 +165,13 @@ class CycleGAN(BaseModel):
     def _images(self, data: dict[str, Any]) -> dict[Domain, Tensor]:
         if not {"source", "target"} <= data.keys():
             raise no_domain("CycleGAN", "target")
-        return {domain: self._from_pixels(data[domain]["image"]) for domain in DOMAINS}
+        dtype = next(self.source_to_target.parameters()).dtype
+        return {
+            domain: from_pixels(data[domain]["image"], dtype).contiguous(
+                memory_format=self.memory_format
+            )
+            for domain in DOMAINS
+        }
 
     def _step_generators(
         self, images: dict[Domain, Tensor], optimizer: OptimWrapper
