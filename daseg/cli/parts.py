@@ -42,7 +42,8 @@ def run(args: Namespace) -> None:
     }
     if not any(found.values()):
         names = [name for kind in KINDS for name in list_parts(kind)]
-        raise ConfigError(f"no part is called {args.pattern!r}{did_you_mean(args.pattern, [*names, *KINDS])}")
+        hint = did_you_mean(args.pattern, [*names, *KINDS])
+        raise ConfigError(f"no part is called {args.pattern!r}{hint}")
     for kind, names in found.items():
         if names:
             print(f"\n{kind}")

@@ -10,6 +10,7 @@ from daseg.study.plan import Plan
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.hints import hint
 from daseg.utils.progress import track
+from daseg.utils.walk import walk
 
 FILES = ("root", "label_root", "weights", "load_from", "segmentor_weights", "pseudo_labels")
 TRAINED = ("train_dataloader", "train_cfg", "optim_wrapper")
@@ -120,7 +121,7 @@ def _places(job: Job) -> Iterator[tuple[str, str]]:
     step, settings = job.step, job.cfg._cfg_dict.to_dict()
     if job.given is not None:  # it is only tested
         settings = {"test_dataloader": settings["test_dataloader"]}
-    for key, value in _leaves(settings):
+    for key, value in walk(settings):
         names_file = key.rpartition(".")[2] in FILES and isinstance(value, str)
         if names_file and "/" in value:  # "package" is no file
             yield f"{step.config}: {key}", value
@@ -130,16 +131,6 @@ def _places(job: Job) -> Iterator[tuple[str, str]]:
     for name in (step.name,) if job.given is not None else step.references():
         if name in job.plan.given:
             yield f"--given {name}", job.plan.given[name]
-
-
-def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    items = node.items() if isinstance(node, dict) else enumerate(node)
-    for key, child in items:
-        place = f"{path}.{key}".lstrip(".")
-        if isinstance(child, (dict, list, tuple)):
-            yield from _leaves(child, place)
-        else:
-            yield place, child
 
 
 def _gone(job: Job) -> dict[str, str]:

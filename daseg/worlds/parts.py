@@ -18,12 +18,13 @@ What becomes of an argument is a value that takes its place, or a rule: a dict w
 """
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from daseg.config.look_up import find
 from daseg.registry import KINDS, all_names, did_you_mean
 from daseg.utils.errors import ConfigError
+from daseg.utils.walk import walk
 from daseg.worlds.world import UNITS, World
 
 RULES = {"unit", "factor", "at_most", "default", "offset", "after", "if_given", "remove"}
@@ -57,15 +58,6 @@ def _is_rule(value: Any) -> bool:
     return isinstance(value, Mapping) and bool(value) and value.keys() <= RULES
 
 
-def dicts(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every dict at and below a node, with its place."""
-    if isinstance(node, dict):
-        yield path, node
-    if isinstance(node, (dict, list, tuple)):
-        for key, child in node.items() if isinstance(node, dict) else enumerate(node):
-            yield from dicts(child, f"{path}.{key}".lstrip("."))
-
-
 def shrink(node: Any, world: World, ratio: float | None, path: str = "") -> None:
     """Change every part at and below a node of a config, in place.
 
@@ -78,7 +70,9 @@ def shrink(node: Any, world: World, ratio: float | None, path: str = "") -> None
     Raises:
         ConfigError: An argument has not an entry for each class.
     """
-    for place, part in list(dicts(node, path)):
+    for place, part in list(walk(node, path)):
+        if not isinstance(part, dict):
+            continue
         entry = _entry(part.get("type"), world.parts)
         changed = {} if "type" in entry else dict(part)
         changed |= {key: part[key] for key in entry.get("keep", ()) if key in part}
