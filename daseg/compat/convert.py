@@ -256,8 +256,8 @@ def refuse_existing(out: str | Path, force: bool) -> None:
     """Raise where the output exists and may not be replaced, or cannot be written.
 
     Raises:
-        CheckpointError: It exists.
-        WriteError: It cannot be written.
+        CheckpointError: The file exists.
+        WriteError: The file cannot be written.
     """
     check_file(out, "the output")
     if Path(out).exists() and not force:

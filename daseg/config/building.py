@@ -1,4 +1,4 @@
-"""Say of an error in building a run, or in its first step, which part of the config it is of."""
+"""Name the part of the config behind an error in building a run, or in its first step."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -113,7 +113,7 @@ def check_loops(cfg: Config) -> None:
     """Refuse loops of which a config has a part, but not all that they need.
 
     Raises:
-        ConfigError: There is such a one.
+        ConfigError: A loop lacks a part.
     """
     for keys in LOOPS.values():
         missing = [key for key in keys if cfg.get(key) is None]

@@ -108,7 +108,7 @@ class DomainPair(Dataset[dict[str, Any]]):
     def use_pseudo_labels(self, root: str | Path, *, without_manifest: bool = False) -> None:
         """Let target samples have the pseudo-labels of a folder, in the place of any before.
 
-        Args and errors: as of the class. Workers of a loader hold a copy, which does not follow.
+        Arguments and errors are those of the class. A loader's workers keep their old copy.
         """
         target = self.single_target()
         self.pseudo_labels = PseudoLabels(
@@ -237,7 +237,7 @@ def refuse_labels_as_images(train_loop: Any, dataset: Any) -> None:
         dataset: What it is validated on.
 
     Raises:
-        LabelFirewallError: It has.
+        LabelFirewallError: A label file is among the images of the target.
     """
     trained_on = getattr(getattr(train_loop, "dataloader", None), "dataset", None)
     if isinstance(trained_on, DomainPair):

@@ -77,7 +77,7 @@ def refuse_other_loaders(transforms: Any) -> None:
     """Refuse mmcv's own loader, at any depth.
 
     Raises:
-        ConfigError: It is there.
+        ConfigError: mmcv's loader is in the pipeline.
     """
     if any(type(transform) is MmcvLoader for transform in _all(transforms)):
         raise ConfigError(
@@ -88,7 +88,7 @@ def refuse_other_loaders(transforms: Any) -> None:
 
 
 def _all(transforms: Any) -> Iterator[Any]:
-    """Transforms, and those inside them, as of RandomApply."""
+    """Transforms, and those inside them, such as those in RandomApply."""
     for transform in transforms if isinstance(transforms, (list, tuple)) else [transforms]:
         if isinstance(transform, (list, tuple)):
             yield from _all(transform)

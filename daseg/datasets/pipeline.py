@@ -158,7 +158,7 @@ def require_whole(metas: Sequence[Mapping[str, Any]]) -> None:
         metas: The ``meta`` of each sample of a batch.
 
     Raises:
-        ConfigError: One of them is not.
+        ConfigError: A sample is not whole.
     """
     for meta in metas:
         if meta.get(MOVED):

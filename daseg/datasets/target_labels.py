@@ -8,7 +8,7 @@ from daseg.utils.errors import LabelFirewallError
 
 
 def leaves(dataset: Any) -> list[Any]:
-    """The data sets that a data set is mixed of; itself where it is of one."""
+    """The data sets in a mixture; a data set that is no mixture, alone."""
     parts = getattr(dataset, "datasets", None)
     return [dataset] if parts is None else [leaf for part in parts for leaf in leaves(part)]
 

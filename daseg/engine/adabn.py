@@ -50,7 +50,7 @@ def adapt_batch_norm(segmentor: nn.Module, loader: Any) -> int:
 
     Raises:
         ConfigError: The network has no batch norm, or one that sees a single value a channel.
-        DataError: There is no image.
+        DataError: The data set has no image.
     """
     layers = batch_norms(segmentor)
     device = next(layers[0].buffers()).device
@@ -74,7 +74,7 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
     """Every batch norm with running statistics inside a network.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: The network has no batch norm.
     """
     found = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     if not found:

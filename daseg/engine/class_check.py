@@ -86,7 +86,7 @@ def check_outputs(model: Any, names: Names | None, place: str) -> None:
     """Refuse a network whose number of outputs is not that of a data set's classes.
 
     Raises:
-        ConfigError: It has both numbers.
+        ConfigError: Numbers of outputs and classes differ.
     """
     outputs = getattr(model, "num_classes", None)
     if names is not None and outputs is not None and outputs != len(names):

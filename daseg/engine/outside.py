@@ -17,7 +17,7 @@ from daseg.engine.checkpoint import latest_checkpoint, model_state
 from daseg.utils.errors import WorkerError, WriteError
 from daseg.utils.writable import CAUSES, MIB, cause, free_bytes
 
-# Errors of writing, whatever file they are of.
+# Errors of writing to any file.
 OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 

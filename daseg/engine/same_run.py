@@ -1,4 +1,4 @@
-"""Whether a resumed run is the one that its checkpoint is of."""
+"""Whether a checkpoint belongs to the run that is resumed from it."""
 
 from typing import Any
 

@@ -145,7 +145,7 @@ def check_domains(objectives: Iterable[Objective], present: Set[str]) -> None:
     """Refuse training data without a domain that an objective looks at.
 
     Raises:
-        ConfigError: It names the objective.
+        ConfigError: An objective reads an unknown view; the message names it.
     """
     for objective in objectives:
         for domain in sorted(objective.domains - present):

@@ -168,7 +168,7 @@ def in_order(images: Dataset[Any], workers: int) -> Iterator[Any]:
     """The items one by one, read ahead by worker processes.
 
     Raises:
-        WorkerError: One of them has died.
+        WorkerError: A worker has died.
     """
     options: dict[str, Any] = dict(prefetch_factor=4) if workers else {}
     options |= dict(collate_fn=_as_it_is, worker_init_fn=leave_to_parent())

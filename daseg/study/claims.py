@@ -98,7 +98,7 @@ def parse_claim(content: Any, rows: Collection[str]) -> Claim:
 
     Raises:
         ConfigError: A check is no comparison of these rows; claim and check are named.
-        ValueError: It has another form.
+        ValueError: The check has another form.
     """
     title = content.get("title") if isinstance(content, Mapping) else content
     where = f"claim {title!r}"

@@ -39,7 +39,7 @@ class Launcher(ABC):
         """Check that a job can run, before any job is begun.
 
         Raises:
-            ConfigError: It needs more than there is.
+            ConfigError: A job needs more devices than there are.
         """
         if self.choose(job, self.slots) is None:
             raise ConfigError(
@@ -58,7 +58,7 @@ class Launcher(ABC):
 
         Raises:
             JobLockedError: Another process is making it.
-            UserError: It failed.
+            UserError: The job failed.
         """
 
     @abstractmethod

@@ -64,7 +64,7 @@ class Maker:
         Raises:
             JobLockedError: Another process is making it.
             ConfigError: It was made in another way; or its config was edited since the check.
-            StudyError: One of its commands failed.
+            StudyError: A command of the job failed.
         """
         job.folder.mkdir(parents=True, exist_ok=True)
         with _locked(job) as lock:

@@ -152,7 +152,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     """``job.json``, the record of the job that works in a folder; empty where there is none.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: The file cannot be read.
     """
     hint = f"delete {folder} to make it again"
     return _read_if_there(folder / "job.json", "the record of a job", RECORD, hint=hint) or {}

@@ -43,7 +43,7 @@ class Staged:
         """Give it its name, in one step. A link of that name is replaced, not what it leads to.
 
         Raises:
-            WriteError: It cannot be given it.
+            WriteError: The file cannot be renamed.
         """
         with writing(self.path):
             os.replace(self.temporary, self.path)
@@ -74,7 +74,7 @@ def atomic_write(
         root: A folder above it: below that no folder may be a link.
 
     Raises:
-        WriteError: It cannot be written.
+        WriteError: The file cannot be written.
 
     Example:
         >>> with atomic_write("out/results.json") as temporary:
@@ -146,7 +146,7 @@ def require_regular(path: str | os.PathLike[str], what: str) -> None:
 
     Raises:
         DataError: It is no regular file, nor a link to one.
-        OSError: It is not there.
+        OSError: The file does not exist.
     """
     mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode):
@@ -194,7 +194,7 @@ def _is_another_alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # it is of another user
+    except PermissionError:  # another user owns it
         return True
     return True
 

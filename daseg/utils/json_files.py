@@ -105,7 +105,7 @@ def check_shape(value: Any, shape: Any, place: str = "") -> Any:
         place: Where it stands, for the message.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The value has another shape.
     """
     if isinstance(shape, Mapping):
         _check_keys(value, shape, place)

@@ -167,7 +167,7 @@ class Journal:
         """Write the line of an image.
 
         Raises:
-            WriteError: It cannot be written.
+            WriteError: The file cannot be written.
         """
         line = (_line(name, entry) + "\n").encode()
         with writing(self.path):

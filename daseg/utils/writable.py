@@ -39,7 +39,7 @@ def writing(path: Path) -> Iterator[None]:
     """Say of errors of the disk in the body that ``path`` cannot be written, and why.
 
     Raises:
-        WriteError: It cannot.
+        WriteError: ``path`` cannot be written.
     """
     try:
         yield
@@ -101,7 +101,7 @@ def refuse_no_file(path: Path) -> None:
     """Refuse what is no name of a file, or one of a device, pipe or socket, whose place it took.
 
     Raises:
-        WriteError: It is.
+        WriteError: ``path`` is such a name.
     """
     if "\0" in os.fspath(path):
         raise WriteError(f"{str(path)!r} cannot be written: it has a NUL character")
@@ -117,7 +117,7 @@ def check_folder(folder: str | os.PathLike[str], option: str) -> Path:
         option: What gave it, for the message: "--out".
 
     Raises:
-        ConfigError: It is no path of a folder.
+        ConfigError: The value is no path of a folder.
         WriteError: Nothing can be written there.
     """
     path = _path(folder, option, "folder")

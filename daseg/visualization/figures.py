@@ -27,7 +27,7 @@ def check_picture(path: str | Path, option: str = "--out") -> None:
     """Check before the work that a picture can be written, of a format that there is.
 
     Raises:
-        ConfigError: There is no such format.
+        ConfigError: No picture format has this suffix.
         WriteError: No file can be written there.
     """
     check_file(path, option)

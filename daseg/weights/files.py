@@ -146,7 +146,7 @@ def write_torch_file(content: dict[str, Any], path: str | os.PathLike[str]) -> N
     """Write a dict as ``torch.save`` does, whole or not at all.
 
     Raises:
-        WriteError: It cannot be written.
+        WriteError: The file cannot be written.
     """
     with atomic_write(path) as temporary:
         raw = _Noting(temporary, "w")

@@ -35,7 +35,7 @@ def check_table(table: Table) -> None:
     """Refuse a table that names a part, kind or unit that there is not.
 
     Raises:
-        ValueError: It does.
+        ValueError: The table names an unknown part, kind or unit.
     """
     for name, entry in table.items():
         if name not in KINDS and find(name, None) is None:

@@ -154,7 +154,7 @@ def find_list(list_file: str | Path, place: Place) -> Path:
     """A list file, looked for in the root of the data set, then in the working directory.
 
     Raises:
-        DataError: It is in neither.
+        DataError: The file is in neither folder.
     """
     places = (place.root / list_file, Path(list_file))
     for path in places:

@@ -25,7 +25,7 @@ def check_whole(dataset: Any, place: str) -> None:
         place: The key of the config that it is from, for the message.
 
     Raises:
-        ConfigError: It does.
+        ConfigError: The pipeline does more, or changes labels.
         DataError: The first image cannot be read, or its numbers are not 0..255 in the end.
     """
     for leaf in getattr(dataset, "datasets", [dataset]):

@@ -63,7 +63,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file that appears whole or not at all.
 
     Raises:
-        WriteError: It cannot be written.
+        WriteError: The file cannot be written.
     """
     staged = Staged(path)
     try:
