@@ -258,6 +258,8 @@ class DomainAdapter(BaseModel):
         network: Segmentor = self.evaluated_network
         return network.predict_samples(batch, self.memory_format)
 
+    test_step = val_step  # for a runner that tests what it has just trained
+
     def forward(self, image: Tensor) -> SegOutput:
         """Run the segmentor on an image (N,3,H,W)."""
         output: SegOutput = self.segmentor(image)

@@ -38,7 +38,7 @@ def tool_predictions(config, checkpoint, work_dir) -> dict[str, np.ndarray]:
     load_segmentor(runner.bare_segmentor, checkpoint)
     model = runner.model.eval()
     loader = runner.build_dataloader(cfg.test_dataloader)
-    samples = [s for batch in loader for s in model.test_step(batch)]
+    samples = [s for batch in loader for s in model.val_step(batch)]
     return {Path(s["meta"]["image_path"]).name: s["pred"].numpy() for s in samples}
 
 

@@ -146,6 +146,8 @@ class NetworkDDP(nn.Module):
         """The adapter's validation step."""
         return self.module.val_step(*args, **kwargs)
 
+    test_step = val_step
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The adapter's forward pass."""
         return self.module(*args, **kwargs)

@@ -17,6 +17,7 @@ from daseg.utils.errors import ConfigError
 from daseg.utils.wrapping import unwrap
 
 Losses = dict[str, Tensor]  # named scalars; those with "loss" in their name are minimised
+CALL = ("logits", "target", "weight")  # how a loss on labels is called
 Weights = Mapping[str, float]  # by the name of the head
 
 
@@ -167,15 +168,22 @@ def label_loss(loss: nn.Module | dict[str, Any] | None) -> nn.Module:
         ConfigError: It is not called as losses on labels are.
     """
     built: nn.Module = LOSSES.build(loss or dict(type="CrossEntropyLoss"))
-    call = signature(built.forward if isinstance(built, nn.Module) else built)
-    try:
-        call.bind("logits", "target", "weight", normalizer="normalizer")
-    except TypeError:
+    if not (can_be_called(built, *CALL, normalizer=None) or can_be_called(built, *CALL)):
         raise ConfigError(
             f"{type(built).__name__} is called as loss(logits, target, weight=None, "
-            f"normalizer=None), but takes {call}: see docs/extend.md"
-        ) from None
+            "normalizer=None), the last of which it may lack, but takes "
+            f"{signature(getattr(built, 'forward', built))}: see docs/extend.md"
+        )
     return built
+
+
+def can_be_called(loss: Any, *args: Any, **options: Any) -> bool:
+    """Whether a loss takes such arguments."""
+    try:
+        signature(getattr(loss, "forward", loss)).bind(*args, **options)
+    except TypeError:
+        return False
+    return True
 
 
 def suffix_of(*words: str) -> str:
@@ -220,6 +228,7 @@ def label_losses(
     batch = view.labels if batch is None else batch
     count = getattr(loss, "denominator", labelled_pixels)
     normalizer = view.normalizer(batch, count)
+    takes_normalizer = can_be_called(loss, *CALL, normalizer=None)  # else it has a mean of its own
     if not view.rows.start and isinstance(loss, ClassBalance) and batch is not None:
         loss.begin_batch(batch)
     losses = {}
@@ -228,7 +237,8 @@ def label_losses(
         logits, target, own = view.head(head), view.crop(label, head), normalizer
         if view.output.predictions[head].box is not None:
             own = mean_over_processes(count(target).to(logits.dtype))
-        measured = loss(logits, target, factors, normalizer=own)
+        means = {"normalizer": own} if takes_normalizer else {}
+        measured = loss(logits, target, factors, **means)
         losses[key_of(term, head, name)] = weight * measured
     return losses
 

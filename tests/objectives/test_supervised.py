@@ -59,6 +59,8 @@ def test_any_loss_can_be_given_built_or_as_a_config():
     assert Supervised(zero).source_losses(source)["loss_seg"] == 0
     dice = Supervised(dict(type="DiceLoss")).source_losses(source)["loss_seg"]
     assert 0 < dice < 1
+    own_mean = Supervised(lambda logits, label, weight: logits.sum() * 0 + 3)
+    assert own_mean.source_losses(source)["loss_seg"] == 3
     with pytest.raises(ConfigError, match=r"called as loss\(logits, target, weight=None, nor"):
         Supervised(lambda logits, label: logits.sum())
 
