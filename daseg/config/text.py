@@ -46,7 +46,7 @@ def _without_completion(cfg: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     added = [
         id(scheduler)
         for _, scheduler in schedulers(cfg.get("param_scheduler"))
-        if isinstance(max_iters, int) and scheduler.get("type") in ENDS_WITH_TRAINING
+        if isinstance(max_iters, int) and scheduler["type"] in list(ENDS_WITH_TRAINING)
         if scheduler.get("end") == max_iters + ENDS_WITH_TRAINING[scheduler["type"]]
     ]
     for key, value in cfg.items():

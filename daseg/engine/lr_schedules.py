@@ -28,7 +28,7 @@ class PolyDecay(PolyLR):
         by_epoch: Only False: iterations are counted.
 
     Raises:
-        ConfigError: ``end`` is not above ``begin``.
+        ConfigError: ``end`` is not above ``begin``, or ``power`` is below 0.
     """
 
     def __init__(
@@ -42,6 +42,8 @@ class PolyDecay(PolyLR):
         by_epoch: bool = False,
     ) -> None:
         check_span("PolyDecay", begin, end, by_epoch)
+        if not power >= 0:
+            raise ConfigError(f"PolyDecay: power has to be a number of at least 0, not {power!r}")
         span = dict(begin=begin, end=end + 1, by_epoch=False)
         super().__init__(optimizer, power=power, eta_min=eta_min, **span)
 

@@ -70,6 +70,7 @@ def test_rates_are_those_of_mmengine_to_the_last_bit(now, before):
     ("cfg", "message"),
     [
         (dict(type="PolyDecay", begin=9, end=9), "PolyDecay: end=9 has to be above begin=9"),
+        (dict(type="PolyDecay", power=-0.5, end=9), "power has to be .* at least 0, not -0.5"),
         (dict(type="LinearRamp", begin=-1, end=9), "begin at least 0"),
         (dict(type="LinearRamp", start_factor=0, end=9), "start_factor is above 0"),
         (dict(type="PolyDecay", end=9, by_epoch=True), "training counts iterations"),
