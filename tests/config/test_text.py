@@ -64,7 +64,8 @@ def test_lines_are_short_where_they_can_be(tmp_path):
 
 def test_a_schedule_whose_type_is_no_name_is_written_as_it_is():
     cfg = dict(train_cfg=dict(max_iters=6), param_scheduler=[dict(type=["PolyDecay"], end=6)])
-    assert config_text(cfg).splitlines()[-1] == "param_scheduler = [dict(type=['PolyDecay'], end=6)]"
+    last = config_text(cfg).splitlines()[-1]
+    assert last == "param_scheduler = [dict(type=['PolyDecay'], end=6)]"
 
 
 def test_what_is_completed_is_left_out_of_a_file_and_shown_where_it_is_printed(tiny_config):
