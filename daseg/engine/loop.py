@@ -144,7 +144,7 @@ class IterTrainLoop(BaseLoop):
             return next(self._batches)
 
     def _validate(self) -> None:
-        """Validate where it is due: at the interval, and at the end."""
+        """Validate at the interval, and at the end."""
         due = self._iter == self.max_iters or self._iter % self.val_interval == 0
         if self.runner.val_loop is not None and self._iter > 0 and due:
             follow_first_process(self.runner.model)

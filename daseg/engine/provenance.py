@@ -1,15 +1,19 @@
 """What the networks of a training are made of, for its checkpoints and its report."""
 
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from daseg.config.text import config_text
 from daseg.datasets import SegDataset
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.class_check import check_same, names_of
 from daseg.engine.lineage import lineage, record_of, target_labels_seen
+from daseg.engine.same_run import identity, settings_of
+from daseg.evaluation.protocol import versions
 from daseg.utils.errors import ConfigError
 from daseg.utils.pseudo_labels import START_SAW, Facts, read_facts, saw
 from daseg.weights.files import sha256_file
@@ -137,3 +141,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def checkpoint_meta(runner: Any) -> dict[str, Any]:
+    """What the networks of a run are, and were trained on, at this moment: a checkpoint's meta."""
+    meta: dict[str, Any] = dict(iter=runner.train_loop.done, max_iters=runner.max_iters, epoch=0)
+    meta |= identity(runner) | dict(
+        settings=settings_of(runner),
+        cfg=config_text(runner.cfg._cfg_dict),
+        config_path=str(runner.cfg.filename),
+        time=time.strftime("%Y-%m-%d %H:%M:%S"),
+    )
+    segmentor = runner.bare_segmentor if hasattr(runner.bare_model, "segmentor") else None
+    return meta | runner.origin.meta(segmentor) | dict(versions=versions())

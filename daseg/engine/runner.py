@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from daseg.config.building import building, first_step
 from daseg.config.settings import check_loops, usable_loader
-from daseg.config.text import config_text, write_config
+from daseg.config.text import write_config
 from daseg.datasets.domain_pair import refuse_labels_as_images
 from daseg.datasets.firewall import take_opened
 from daseg.datasets.probe.follow import check_labels_follow
@@ -40,8 +40,8 @@ from daseg.engine.distributed import NetworkDDP, init_processes, synchronize_bat
 from daseg.engine.finite import check_training, constants
 from daseg.engine.header import HeaderHook
 from daseg.engine.labelled import check_data
-from daseg.engine.provenance import Provenance
-from daseg.engine.same_run import check_same_run, identity, settings_of
+from daseg.engine.provenance import Provenance, checkpoint_meta
+from daseg.engine.same_run import check_same_run
 from daseg.engine.seen_classes import SeenClassesHook
 from daseg.engine.training_state import (
     check_resumable,
@@ -50,7 +50,6 @@ from daseg.engine.training_state import (
     scheduler_states,
     to_cpu,
 )
-from daseg.evaluation.protocol import versions
 from daseg.segmentor import without_initial_weights
 from daseg.utils import signals
 from daseg.utils.errors import ConfigError
@@ -215,7 +214,7 @@ class Runner(MMRunner):
         if not is_main_process():
             return
         checkpoint: dict[str, Any] = dict(
-            meta=(meta or {}) | self.provenance(),
+            meta=(meta or {}) | checkpoint_meta(self),
             state_dict=model_state(self.model),
             message_hub=pack_message_hub(self.message_hub.state_dict()),
         )
@@ -230,16 +229,6 @@ class Runner(MMRunner):
         """Stop where weights or buffers are not finite; see `check_training`."""
         own = self.optim_wrapper if optimizers else None
         check_training(self.model, own, self.train_loop.done, self._constants)
-
-    def provenance(self) -> dict[str, Any]:
-        """What the networks are, and were trained on, at this moment: a checkpoint's ``meta``."""
-        meta: dict[str, Any] = dict(iter=self.train_loop.done, max_iters=self.max_iters, epoch=0)
-        meta |= identity(self) | dict(
-            settings=settings_of(self), cfg=config_text(self.cfg._cfg_dict)
-        )
-        meta |= dict(config_path=str(self.cfg.filename), time=time.strftime("%Y-%m-%d %H:%M:%S"))
-        segmentor = self.bare_segmentor if hasattr(self.bare_model, "segmentor") else None
-        return meta | self.origin.meta(segmentor) | dict(versions=versions())
 
     @property
     def origin(self) -> Provenance:

@@ -39,7 +39,7 @@ class PseudoLabelHook(Hook):
 
     Before the first round, where the config gives no ``pseudo_labels``, objectives on
     pseudo-labels have nothing to say. Checkpoints remember the round that they were trained with. A
-    resumed run makes the round that is due where it resumes, or what a killed run left of it.
+    resumed run makes the round of the iteration that it resumes at, or completes it.
 
     Args:
         interval: Iterations between two rounds. Not where ``iterations`` is given.
@@ -171,7 +171,7 @@ class PseudoLabelHook(Hook):
             objective.begin = 0 if labelled else coming[0]
 
     def before_train_batch(self, runner: Runner) -> None:
-        """Make a round where one is due; train on it from here on."""
+        """Make the round of this iteration, if it has one; train on it from here on."""
         if runner.iter not in self.rounds:
             return
         runner.call_hook("hand_on")

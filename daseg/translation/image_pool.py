@@ -34,7 +34,7 @@ class ImagePool(nn.Module):
     def __init__(self, size: int = 50) -> None:
         super().__init__()
         if size < 0:
-            raise ConfigError(f"ImagePool: size={size}, at least 0 is due")
+            raise ConfigError(f"ImagePool: size has to be at least 0, not {size}")
         self.size = size
         self.register_buffer("images", torch.empty(0, 3, 0, 0))
 

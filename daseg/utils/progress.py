@@ -40,7 +40,7 @@ class Progress:
         self.begin = self.shown = time.monotonic()
 
     def update(self, done: int) -> None:
-        """Write where the next line is due."""
+        """Write a line, unless the last one is younger than the interval."""
         now = time.monotonic()
         if now - self.shown < self.interval:
             return

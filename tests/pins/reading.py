@@ -40,7 +40,7 @@ def of_tensor(tensor: torch.Tensor) -> list[Any]:
 
 def checkpoint(path: Path) -> dict[str, Group]:
     """Digests of all tensors of a checkpoint, by network; optimizers' state; learning rates."""
-    content = torch.load(path, map_location="cpu", weights_only=False)
+    content = torch.load(path, map_location="cpu", weights_only=True)
     groups: dict[str, Group] = {}
     for key, tensor in content["state_dict"].items():
         network = NETWORKS.get(key.split(".")[0], "others")

@@ -7,6 +7,7 @@ import pytest
 
 from daseg.study import summary
 from daseg.utils.errors import UserError
+from json_damage import changed_json
 
 ODD = [None, True, -1, 1e308, 2**80, "", "..", "a/b", "\ud800", [], {}, [[]], [None], {"a": {}}]
 RAW = [b"", b"[]", b"\xff", b"{", b"[" * 50_000, b'{"a": NaN}', b'{"state": 1, "state": 2}']
@@ -17,18 +18,7 @@ def changed(text, number):
     rng = random.Random(number)
     if number % 10 == 0:
         return text[: rng.randrange(len(text))].encode()
-    content = json.loads(text)
-    node = content
-    while True:
-        key = rng.choice(list(node) if isinstance(node, dict) else list(range(len(node))))
-        if not isinstance(node[key], (dict, list)) or not node[key] or rng.random() < 0.4:
-            break
-        node = node[key]
-    if rng.random() < 0.3:
-        del node[key]
-    else:
-        node[key] = rng.choice(ODD)
-    return json.dumps(content).encode()
+    return changed_json(text, rng, ODD)
 
 
 def refusal(root):

@@ -297,7 +297,7 @@ def test_the_segmentor_is_loaded_from_a_checkpoint(tmp_path, monkeypatch):
     (dict(cycle_weight=-1), "cycle_weight=-1 is negative"),
     (dict(identity_weight=-0.5), "identity_weight=-0.5 is negative"),
     (dict(micro_batch=0), "micro_batch is at least 1, not 0"),
-    (dict(pool_size=-2), "size=-2, at least 0 is due"),
+    (dict(pool_size=-2), "size has to be at least 0, not -2"),
     (dict(semantic_weight=1.0), "come together: semantic_weight=1.0, segmentor none"),
     (dict(segmentor=dict(type="Segmentor")), "come together: semantic_weight=0.0, segmentor given"),
     (dict(source_to_target=dict(type="ResNetGenerater")), "did you mean 'ResNetGenerator'"),

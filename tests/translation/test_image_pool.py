@@ -86,7 +86,7 @@ def test_without_a_size_images_pass_through():
     pool, images = ImagePool(0), numbered(1, 2)
     assert pool(images, 0) is images
     assert len(pool.images) == 0
-    with pytest.raises(ConfigError, match="size=-1, at least 0 is due"):
+    with pytest.raises(ConfigError, match="size has to be at least 0, not -1"):
         ImagePool(-1)
 
 

@@ -18,6 +18,7 @@ from daseg.utils.pseudo_labels import described, read_facts
 from daseg.visualization import read_curve
 from daseg.visualization.observatory import _colours
 from daseg.worlds.drawing.world import MANIFEST, STARTED, _read_settings
+from json_damage import changed_json
 
 ODD = [
     None, True, False, 0, -1, 3, 2**63, -(10**30), 1.5, 1e308, "", "x", "..", "a\0", "\ud800", [],
@@ -41,19 +42,7 @@ def mutations(good, count=100):
         elif number % 5 == 1:
             yield text[: rng.randrange(len(text))]
         else:
-            content = json.loads(text)
-            node = content
-            while True:  # down to a random leaf or branch
-                keys = list(node) if isinstance(node, dict) else list(range(len(node)))
-                key = rng.choice(keys)
-                if not isinstance(node[key], (dict, list)) or not node[key] or rng.random() < 0.4:
-                    break
-                node = node[key]
-            if rng.random() < 0.3:
-                del node[key]
-            else:
-                node[key] = rng.choice(ODD)
-            yield json.dumps(content).encode()
+            yield changed_json(text, rng, ODD)
 
 
 def tried(read, *args):

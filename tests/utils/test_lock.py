@@ -18,9 +18,12 @@ OWNER = """
 import os, subprocess, sys, time
 from daseg.utils.lock import locked
 with locked(sys.argv[1]):
+    ready, told = os.pipe()
     child = os.fork()
     if child == 0:
+        os.write(told, b'.')
         time.sleep(600)
+    os.read(ready, 1)  # the child runs, and has let go of what it inherited
     other = subprocess.Popen(['sleep', '600'], close_fds=False)
     print(child, other.pid, flush=True)
     time.sleep(600)

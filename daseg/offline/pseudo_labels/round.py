@@ -15,6 +15,7 @@ from daseg.engine.class_check import check_checkpoint, names_of
 from daseg.engine.distributed import follow_first_process
 from daseg.engine.evaluate import use_tta
 from daseg.engine.lineage import target_labels_seen
+from daseg.engine.provenance import checkpoint_meta
 from daseg.offline.pseudo_labels.labelling import Labelling, PredictionSettings
 from daseg.offline.pseudo_labels.threshold import Threshold
 from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
@@ -100,7 +101,7 @@ def _network(
     name = f"{'teacher' if network == 'ema' else 'network'} of iteration {runner.iter}"
     opened = runner.message_hub.get_info("report_labels_opened", 0)
     hub = dict(runtime_info=dict(report_labels_opened=opened))
-    now = dict(meta=runner.provenance(), message_hub=hub)  # what a checkpoint would say
+    now = dict(meta=checkpoint_meta(runner), message_hub=hub)  # what a checkpoint would say
     return segmentor, dict(name=name, sha256=weights_digest(segmentor)), now
 
 
