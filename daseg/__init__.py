@@ -6,6 +6,8 @@ heads, losses, datasets, evaluation); segmentor, inference, objectives; adaptati
 
 from typing import TYPE_CHECKING, Any
 
+from daseg.compat.moved import find_moved_modules
+
 if TYPE_CHECKING:
     from daseg.api import init_segmentor, predict
     from daseg.registry import list_parts
@@ -14,6 +16,8 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "init_segmentor", "list_parts", "predict"]
 
 _HOME = {"init_segmentor": "daseg.api", "predict": "daseg.api", "list_parts": "daseg.registry"}
+
+find_moved_modules()
 
 
 def __getattr__(name: str) -> Any:
