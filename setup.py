@@ -34,7 +34,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["daseg", "daseg.*"]),
-    package_data={"daseg.study": ["templates/*.jinja"]},
+    package_data={"daseg.study": ["templates/*"]},
     cmdclass={"build_py": BuildWithConfigs},
     entry_points={"console_scripts": ["daseg=daseg.cli:main"]},
     install_requires=[

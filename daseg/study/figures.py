@@ -158,14 +158,31 @@ def newest_picture(run: Run) -> tuple[int, Path] | None:
     return max(((int(file.stem[5:]), file) for file in files), default=None)
 
 
+def curve(
+    run: Run, key: str, smooth: float = 0, most: int | None = None
+) -> tuple[list[int], list[float]]:
+    """The iterations and values at which a run logged ``key``; both empty where it never did.
+
+    Args:
+        run: The run.
+        key: Of the log, such as "mIoU".
+        smooth: Width of the moving average, as a share of the points; 0: none.
+        most: Give every second, third, ... point where there are more than these.
+    """
+    lines = [line for line in run.log if key in line]
+    steps = [int(line["step"]) for line in lines]
+    values = [float(line[key]) for line in lines]
+    values = moving_average(values, max(1, round(smooth * len(values)))).tolist()
+    every = 1 if most is None else max(1, math.ceil(len(steps) / most))
+    return steps[::every], values[::every]
+
+
 def _draw(axes: Axes, row: Row, key: str, colour: Any, smooth: float = 0, **style: Any) -> None:
     label: str | None = row.name
     for run in row.runs:
-        points = [(int(line["step"]), float(line[key])) for line in run.log if key in line]
-        if points:
-            steps, values = zip(*points, strict=True)
-            drawn = moving_average(values, max(1, round(smooth * len(values))))
-            axes.plot(steps, drawn, color=colour, linewidth=1.2, alpha=0.8, label=label, **style)
+        steps, values = curve(run, key, smooth)
+        if steps:
+            axes.plot(steps, values, color=colour, linewidth=1.2, alpha=0.8, label=label, **style)
             label = None
 
 

@@ -19,17 +19,19 @@ SPECIAL = re.compile(r"[\\`*\[\]<>|~#]|(?<!\w)_|_(?!\w)")
 SECTION = re.compile(r'<h2 id="(.*?)">(.*?)</h2>')
 
 
-def to_html(content: Mapping[str, Any]) -> str:
+def to_html(content: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     """The report as one HTML file that needs nothing beside it: pictures are in it as data URIs.
 
     Args:
         content: What ``report.jinja`` shows.
+        data: What ``report.js`` sorts, filters and draws; it can be written as JSON.
     """
     environment = _environment(autoescape=True)
     body = environment.get_template("report.jinja").render(content, format="html")
     sections = [(name, Markup(title)) for name, title in SECTION.findall(body)]
     page = environment.get_template("page.jinja")
-    return page.render(title=content["study"].title, body=Markup(body), sections=sections)
+    title = content["study"].title
+    return page.render(title=title, body=Markup(body), sections=sections, data=data)
 
 
 def to_markdown(content: Mapping[str, Any], root: Path) -> str:

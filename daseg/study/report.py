@@ -17,6 +17,7 @@ from daseg.study.runs import Run
 from daseg.utils.files import atomic_write_text
 
 PICTURES = "report"  # folder of the pictures
+POINTS = 400  # of a curve in the HTML file, at most
 
 
 class Picture(NamedTuple):
@@ -24,6 +25,7 @@ class Picture(NamedTuple):
 
     path: Path
     text: str
+    row: str | None = None  # of a picture that shows one row
 
 
 def write_report(root: str | Path) -> list[Path]:
@@ -46,7 +48,7 @@ def write_report(root: str | Path) -> list[Path]:
     root, study = Path(root), read_results(root)
     content = contents(study) | _pictures(study, root / PICTURES)
     page, text = root / "report.html", root / "report.md"
-    atomic_write_text(page, to_html(content))
+    atomic_write_text(page, to_html(content, _data(study)))
     atomic_write_text(text, to_markdown(content, root))
     return [page, text]
 
@@ -177,8 +179,22 @@ def _panels(study: Study, folder: Path) -> list[Picture]:
         text = f"{run.name}, iteration {figures.save_panel(run, path, len(runs))}"
         if run.report.get("target_domain") is False:
             text += f" ({facts.one_domain(study.rows[run.row])})"
-        pictures.append(Picture(path, text))
+        pictures.append(Picture(path, text, run.row))
     return pictures
+
+
+def _data(study: Study) -> dict[str, Any]:
+    """What a browser needs: the group of each row, and the curves of each run."""
+    curves = [
+        dict(
+            row=run.row,
+            seed=run.seed,
+            loss=figures.curve(run, figures.LOSS, figures.SMOOTH, most=POINTS),
+            mIoU=figures.curve(run, "mIoU", most=POINTS),
+        )
+        for run in study.runs
+    ]
+    return dict(groups={row.name: row.group for row in study.rows.values()}, curves=curves)
 
 
 def _commands(run: Run) -> list[str]:
