@@ -31,6 +31,7 @@ LAYERS = {
     "worlds": 4,
     "api": 4,
     "study": 5,
+    "benchmarks": 5,
     "cli": 6,
     "__main__": 6,
 }

@@ -1,44 +1,109 @@
-"""Measure speed, computation and memory.
+"""Measure speed and memory beside other systems' public code.
 
-daseg benchmark translate cyclegan/gta2cityscapes --size 1024x512
-daseg benchmark translate CONFIG CHECKPOINT --tile 512    # tiles beside the whole
+daseg benchmark metric --peer cityscapesScripts          # the path of its repository
+daseg benchmark eval --peer AdaptSegNet --threads 2 --out eval.json
+daseg benchmark translate cyclegan/gta2cityscapes --size 1024x512 --tile 512
+daseg benchmark report *.json --out docs/performance.md  # tables of what was measured
+
+Without --peer the peers are "not measured". Runs of daseg and of the peer take turns, each in a
+process of its own with the same number of threads.
 """
 
 import re
+import shlex
+import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from pathlib import Path
 
-from daseg.cli.arguments import add_config, add_device, default_device
+from daseg.cli.arguments import add_device, add_world, default_device
 from daseg.utils.errors import ConfigError
+
+REPORT = "report"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
+    from daseg.benchmarks import BENCHMARKS
+
     add = parser.add_argument
-    add("what", choices=["translate"], help="translate: a translation by a network")
-    add_config(parser, "config of a CycleGAN: a file or a name")
-    add("checkpoint", nargs="?", help="its weights (default: random ones, which are as fast)")
-    add("--size", default="1024x512", metavar="WxH", help="of the image (default 1024x512)")
-    add("--tile", type=int, metavar="SIZE", help="also in tiles of SIZE pixels, in turn")
-    add("--repeats", type=int, default=5, help="timed runs (default 5)")
+    add("what", choices=[*BENCHMARKS, REPORT], help="what is measured; or report: write tables")
+    add("inputs", nargs="*", help="translate: CONFIG [CHECKPOINT]; report: JSON files")
+    add(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="folder of a peer's public code, or a site-packages folder; may be given repeatedly",
+    )
+    add("--threads", type=int, default=1, metavar="N", help="of each side (default 1)")
+    add("--repeats", type=int, default=5, metavar="N", help="timed runs of each side (default 5)")
+    add("--out", metavar="FILE", help="also write a JSON file; of a report, the page")
+    add("--size", metavar="WxH", help="of the images")
+    add("--batch", type=int, metavar="N", help="images a step")
+    add("--amp", action="store_true", help="ours under autocast")
+    add("--tile", type=int, metavar="SIZE", help="translate: also in tiles of SIZE pixels")
+    add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config keys")
+    add_world(parser)
     add_device(parser)
 
 
 def run(args: Namespace) -> None:
-    """Measure, print a table."""
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", args.size)
-    if match is None:
-        raise ConfigError(f"--size {args.size}: expected WIDTHxHEIGHT, as 1024x512")
+    """Measure, print a table, write the record."""
+    from daseg.utils.writable import check_file
 
-    from daseg.engine.benchmark import Case, benchmark, report
+    if args.out is not None:
+        check_file(args.out, "--out")
+    if args.what == REPORT:
+        from daseg.benchmarks.page import write_page
 
-    whole = Case(
-        args.config,
-        args.checkpoint,
-        (int(match[1]), int(match[2])),
-        None,
-        default_device(args.device),
-        args.world,
-        args.cfg_options,
+        return write_page(args.inputs, args.out)
+    _measure(args)
+
+
+def _measure(args: Namespace) -> None:
+    import json
+
+    from daseg.benchmarks import load_benchmark
+    from daseg.benchmarks.compare import Settings, run_comparisons
+    from daseg.benchmarks.peers import find_peers
+    from daseg.benchmarks.result import text
+    from daseg.utils.files import atomic_write_text
+
+    settings = Settings(
+        peers=find_peers(args.peer),
+        threads=args.threads,
+        repeats=args.repeats,
+        device=default_device(args.device),
+        size=_size(args.size),
+        batch=args.batch,
+        amp=args.amp,
+        tile=args.tile,
+        inputs=tuple(args.inputs),
+        world=args.world,
+        cfg_options=args.cfg_options,
     )
-    tiled = [] if args.tile is None else [whole._replace(tile=args.tile)]
-    print(report(benchmark([whole, *tiled], args.repeats)))
+    benchmark = load_benchmark(args.what)
+    settings.refuse_unused(args.what, benchmark.OPTIONS)
+    title = benchmark.__doc__.splitlines()[0].rstrip(".")
+    comparisons = benchmark.compare(settings)
+    command = _command(args, settings.peers)
+    record = run_comparisons(args.what, title, comparisons, settings, command)
+    print(text(record))
+    if args.out is not None:
+        atomic_write_text(args.out, json.dumps(record, indent=1) + "\n")
+
+
+def _size(size: str | None) -> tuple[int, int] | None:
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", size or "1x1")
+    if match is None:
+        raise ConfigError(f"--size {size}: expected WIDTHxHEIGHT, as 1024x512")
+    return (int(match[1]), int(match[2])) if size else None
+
+
+def _command(args: Namespace, peers: Mapping[str, Path]) -> str:
+    """The command line for the record: peers by name, for a reader has them elsewhere."""
+    words = sys.argv[sys.argv.index(args.what) :]
+    named = {str(path): name for name, path in peers.items()}
+    words = [named.get(str(Path(word).resolve()), word) for word in words]
+    return shlex.join(["daseg", "benchmark", *words])

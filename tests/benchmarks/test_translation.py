@@ -1,0 +1,57 @@
+"""The benchmark of translations counts right, and its memory is that of the tile."""
+
+import pytest
+import torch
+from torch import nn
+
+from daseg.benchmarks.compare import Comparison, Settings, run_comparisons
+from daseg.benchmarks.translation import compare, count_macs
+from daseg.utils.errors import ConfigError
+
+
+def test_macs_are_counted_once():
+    conv = nn.Conv2d(3, 5, 3, padding=1)
+    assert count_macs(conv, torch.zeros(1, 3, 20, 30)) == 20 * 30 * 3 * 3 * 3 * 5
+    up = nn.ConvTranspose2d(4, 2, 3, stride=2, padding=1, output_padding=1)
+    assert count_macs(up, torch.zeros(1, 4, 10, 10)) == 10 * 10 * 3 * 3 * 4 * 2
+
+
+def expected_macs(pixels):
+    """Stem and last at full size, two down, one block of two, two up (at their input)."""
+    layers = [49 * 12, 9 * 4 * 8 / 4, 9 * 8 * 16 / 16, 2 * 9 * 16 * 16 / 16]
+    return pixels * sum([*layers, 9 * 16 * 8 / 16, 9 * 8 * 4 / 4, 49 * 12])
+
+
+def measured(comparisons):
+    record = run_comparisons("translate", "", comparisons, Settings(repeats=1), "")
+    return [side for each in record["comparisons"] for side in each["sides"]]
+
+
+@pytest.mark.slow
+def test_a_translation_is_measured(pair_config, pair_weights):
+    inputs = str(pair_config()), str(pair_weights())
+    (found,) = measured(compare(Settings(size=(64, 48), inputs=inputs)))
+    assert found["name"] == "whole"
+    assert found["values"]["gmacs"] == expected_macs(64 * 48) / 1e9
+
+
+@pytest.mark.slow
+def test_tiles_take_more_computation_and_less_memory(pair_config):
+    inputs = (str(pair_config()),)
+    (pair,) = compare(Settings(size=(1024, 512), tile=192, inputs=inputs))
+    (larger,) = compare(Settings(size=(2048, 512), tile=192, inputs=inputs))
+    tiles, whole, again = measured([pair, Comparison("larger", larger.ours)])
+    assert whole["values"]["gmacs"] == expected_macs(1024 * 512) / 1e9
+    assert tiles["values"]["gmacs"] > 1.5 * whole["values"]["gmacs"]
+    held, all_at_once, more = (
+        side["memory_mib"]["peak"] - side["memory_mib"]["ready"] for side in (tiles, whole, again)
+    )
+    assert 0 < held < 0.5 * all_at_once
+    # Twice the pixels: what grows is the image itself, in and out, as float32.
+    image = 3 * 1024 * 512 * 4 / 2**20
+    assert more - held < 1.5 * 2 * image < 0.5 * all_at_once
+
+
+def test_a_config_is_needed():
+    with pytest.raises(ConfigError, match="give a config, or a config and a checkpoint"):
+        compare(Settings())
