@@ -5,8 +5,6 @@ generator seeded by the checksum of its published key, so that a swap of two key
 """
 
 import json
-import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,8 +22,8 @@ from daseg.generators import ResNetGenerator
 from daseg.ops.resize import resize
 from daseg.registry import LOSSES
 from daseg.segmentor import Segmentor
+from tests.fixtures.published import FIXTURES, fill, published_state
 
-FIXTURES = Path(__file__).parent / "fixtures"
 OUTPUTS = json.loads((FIXTURES / "parity_fixtures.json").read_text())
 CAFFE = dict(type="ResNet", depth=101, style="caffe", output_stride=8)
 FILES = {
@@ -77,35 +75,6 @@ PARAMETERS = {
     # The published count includes the unused ImageNet classifier: 1000 x 2048 and 1000.
     "segmentron_deeplabv3plus_resnet101": 47_736_747 - 2_049_000,
 }
-
-
-def fill(key: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """The tensor that the fixtures' recipe gives to a published key."""
-    if key.endswith("num_batches_tracked"):
-        return torch.tensor(0)
-    rs = np.random.RandomState(zlib.crc32(key.encode()))
-    x = rs.standard_normal(shape).astype(np.float32)
-    if key.endswith("running_var"):
-        x = 1 + 0.1 * np.abs(x)
-    elif key.endswith("running_mean"):
-        x = 0.1 * x
-    elif len(shape) >= 2:
-        x = x * np.sqrt(2 / np.prod(shape[1:]))
-    elif key.endswith("weight"):
-        x = 1 + 0.1 * x
-    else:
-        x = 0.1 * x
-    return torch.from_numpy(np.asarray(x, dtype=np.float32))
-
-
-def published_state(name: str) -> dict[str, torch.Tensor]:
-    state = {}
-    for line in (FIXTURES / "state_dict_keys" / f"keys_{name}.txt").read_text().splitlines():
-        if line.strip():
-            key, shape, _ = line.split()
-            dims = () if shape == "scalar" else tuple(int(n) for n in shape.split("x"))
-            state[key] = fill(key, dims)
-    return state
 
 
 def build(name: str) -> Segmentor:

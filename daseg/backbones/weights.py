@@ -1,6 +1,6 @@
 """Initial weights of backbones: read from files, checked key by key, recorded."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,15 @@ from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.weights.files import check_finite, read_torch_file, sha256_file
 
 # Prefixes of a backbone's weights in files of whole networks, daseg's and published ones.
-PREFIXES = ("", "module.", "backbone.", "segmentor.backbone.", "Scale.", "encoder.")
+PREFIXES = (
+    "",
+    "module.",
+    "backbone.",
+    "segmentor.backbone.",
+    "Scale.",
+    "encoder.",
+    "model.backbone.",  # the student in files of DAFormer, HRDA and MIC
+)
 # Parts behind the backbone in classification and segmentation networks.
 NOT_BACKBONE = ("fc.", "classifier.", "layer5.", "layer6.")
 TRACKED = "num_batches_tracked"  # files written before PyTorch 0.4.1 lack it
@@ -124,14 +132,19 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], source: str) -> t
     return dropped
 
 
-def load_weights(module: nn.Module, path: str) -> InitialWeights:
-    """Load a backbone's weights from a file; see `load_state`."""
+def load_weights(
+    module: nn.Module,
+    path: str,
+    *,
+    rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = dict,
+) -> InitialWeights:
+    """Load a backbone's weights from a file, renamed before; see `load_state`."""
     if not Path(path).is_file():
         raise CheckpointError(
             f"no weights file at {path}: put the backbone's initial weights there (docs/weights.md "
             "says which), or train without: --cfg-options model.segmentor.backbone.weights=None"
         )
-    dropped = load_state(module, read_state_dict(path), path)
+    dropped = load_state(module, rename(read_state_dict(path)), path)
     return InitialWeights(path, sha256_file(path), dropped)
 
 

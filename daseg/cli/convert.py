@@ -9,7 +9,10 @@ Prints what became of each key; anything missing, left over or of another shape 
 
 from argparse import ArgumentParser, Namespace
 
-SYSTEMS = ("segmentron", "adaptsegnet", "seg-uncertainty", "torchvision", "cyclegan")
+SYSTEMS = (
+    *("segmentron", "adaptsegnet", "seg-uncertainty", "torchvision", "cyclegan"),
+    *("daformer", "hrda", "mic", "segformer", "mit"),
+)
 NETWORKS = ("source_to_target", "target_to_source", "disc_source", "disc_target")
 
 

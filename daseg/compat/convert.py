@@ -4,82 +4,33 @@ A conversion renames: each key of the file becomes one key of the segmentor, or 
 reason that the report states. A key that is left over on either side is an error.
 
 The systems: AdaptSegNet (Tsai et al., CVPR 2018), Seg-Uncertainty (Zheng and Yang, IJCAI 2020),
-SegmenTron (a collection of segmentation networks, 2020), and torchvision's ImageNet classifiers.
+SegmenTron (a collection of segmentation networks, 2020), torchvision's ImageNet classifiers;
+SegFormer (Xie et al., NeurIPS 2021) and its encoder MiT, DAFormer (Hoyer et al., CVPR 2022), HRDA
+(ECCV 2022) and MIC (CVPR 2023). Their tables are in `daseg.compat.rules`.
 """
 
 import operator
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
 from daseg.backbones.weights import TRACKED, check_fit, read_state_dict
+from daseg.compat.rules import (
+    DISCRIMINATOR,
+    SYSTEMS,
+    State,
+    prepared,
+    rename,
+    strip,
+    why_left_out,
+)
 from daseg.registry import did_you_mean
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.utils.writable import check_file
 from daseg.weights.files import sha256_file, write_torch_file
 
-State = Mapping[str, Tensor]
-Rule = tuple[str, str]  # regular expression for the start of a key, what to put in its place
-
-RESNET = r"(?=conv1\.|bn1\.|layer[1-4]\.)"
-SEGMENTRON: list[Rule] = [
-    (rf"encoder\.{RESNET}", "backbone."),
-    (r"head\.aspp\.image_pooling\.conv\.", "head.aspp.pool.block.conv."),
-    (r"head\.aspp\.image_pooling\.bn\.", "head.aspp.pool.block.norm."),
-    (r"head\.aspp\.aspp0\.conv\.", "head.aspp.branches.0.conv."),
-    (r"head\.aspp\.aspp0\.bn\.", "head.aspp.branches.0.norm."),
-    (r"head\.aspp\.aspp([123])\.block\.", r"head.aspp.branches.\1."),
-    (r"head\.aspp\.conv\.", "head.aspp.project.conv."),
-    (r"head\.aspp\.bn\.", "head.aspp.project.norm."),
-    (r"head\.c1_block\.conv\.", "head.low.conv."),
-    (r"head\.c1_block\.bn\.", "head.low.norm."),
-    (r"head\.block\.([01])\.block\.", r"head.decoder.\1."),
-    (r"head\.block\.2\.", "head.classifier."),
-]
-# The parts of a separable convolution, once the rule above has placed it.
-SEPARABLE = {
-    ".bn_depth.": ".depthwise.norm.",
-    ".bn_point.": ".pointwise.norm.",
-    ".depthwise.weight": ".depthwise.conv.weight",
-    ".pointwise.weight": ".pointwise.conv.weight",
-}
-ONE_HEAD: list[Rule] = [(RESNET, "backbone."), (r"layer5\.", "head.")]
-VGG: list[Rule] = [(r"(?=features\.)", "backbone."), (r"classifier\.", "head.")]
-TWO_HEADS: list[Rule] = [(RESNET, "backbone."), (r"layer5\.", "aux_head."), (r"layer6\.", "head.")]
-# The keys of AdaptSegNet's discriminator, which no segmentor has.
-DISCRIMINATOR = {
-    f"{layer}.{part}"
-    for layer in ("conv1", "conv2", "conv3", "conv4", "classifier")
-    for part in ("weight", "bias")
-}
-SOURCES = ("segmentron", "adaptsegnet", "seg-uncertainty", "torchvision")
-
-IMAGENET = {"to_bgr": False, "mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
-CAFFE = {
-    "backbone.style": "caffe",
-    "backbone.output_stride": 8,
-    "align_corners": True,
-    "to_bgr": True,
-    "mean": (122.679, 116.669, 104.007),  # red, green, blue
-    "std": (1.0, 1.0, 1.0),
-}
-# Settings of the published networks that no weight shows: attribute path -> value.
-TRAINED_WITH: dict[str, dict[str, Any]] = {
-    "segmentron": {
-        **IMAGENET,
-        "backbone.style": "torchvision",
-        "backbone.output_stride": 16,
-        "head.align_corners": True,
-        "align_corners": True,
-    },
-    "adaptsegnet": {**CAFFE, "head.branches": 2, "aux_head.branches": 2},
-    "seg-uncertainty": CAFFE,
-    "torchvision": {**IMAGENET, "backbone.style": "torchvision"},
-}
+SOURCES = tuple(SYSTEMS)
 
 
 @dataclass
@@ -139,6 +90,7 @@ def convert_state_dict(
     if source not in SOURCES:
         hint = did_you_mean(source, SOURCES)
         raise ConfigError(f"no source is called {source!r}{hint} ({', '.join(SOURCES)})")
+    published = prepared(published, source)
     names = {key: strip(key) for key in published}
     if set(names.values()) == DISCRIMINATOR:
         raise CheckpointError(
@@ -146,12 +98,12 @@ def convert_state_dict(
             "0 for the source and 1 for the target, daseg's the opposite, so that a training "
             "continued with it would push the domains apart (docs/weights.md says how to invert it)"
         )
-    initial = source == "torchvision" or any(key.startswith("Scale.") for key in published)
+    initial = SYSTEMS[source].backbone_only or any(key.startswith("Scale.") for key in names)
     two_heads = any(name.startswith("layer6.") for name in names.values())
     report, state = Report(), {}
     for key, name in names.items():
         new = rename(name, source, two_heads)
-        reason = why_left_out(name, new, initial, target)
+        reason = why_left_out(name, new, source, initial, target)
         if reason:
             report.dropped[key] = reason
             continue
@@ -171,47 +123,13 @@ def convert_state_dict(
     return {**state, **{key: target[key].clone() for key in filled}}, report
 
 
-def strip(key: str) -> str:
-    """Take the wrappers' prefixes from a key."""
-    return re.sub(r"^((module|Scale)\.)+", "", key)
-
-
-def rename(name: str, source: str, two_heads: bool) -> str:
-    """The segmentor's key for a published one; the published one itself where no rule knows it."""
-    if source == "segmentron":
-        rules = SEGMENTRON
-    elif source == "torchvision":
-        rules = ONE_HEAD[:1]
-    else:
-        rules = TWO_HEADS if two_heads else ONE_HEAD + (VGG if source == "adaptsegnet" else [])
-    for pattern, replacement in rules:
-        new, count = re.subn(f"^{pattern}", replacement, name)
-        if not count:
-            continue
-        for theirs, ours in SEPARABLE.items() if source == "segmentron" else ():
-            new = new.replace(theirs, ours)
-        return new
-    return name
-
-
-def why_left_out(name: str, new: str, initial: bool, target: State) -> str:
-    """The reason to leave a key out, or "" to keep it."""
-    if re.match(r"(encoder\.)?fc\.", name):
-        return "the ImageNet classifier"
-    if initial and re.match(r"layer[56]\.", name):
-        return "the initial weights' classifier, of other classes; heads start at random"
-    if new.startswith("aux_head.") and not any(k.startswith("aux_head.") for k in target):
-        return "the config has no aux_head"
-    return ""
-
-
 def differences(segmentor: nn.Module, source: str) -> list[str]:
     """Settings of a segmentor that differ from those the published weights were trained with.
 
     Names and shapes of weights do not show them: the file loads, and the results are poor.
     """
     found = []
-    for path, wanted in TRAINED_WITH[source].items():
+    for path, wanted in SYSTEMS[source].trained_with.items():
         try:
             value = operator.attrgetter(path)(segmentor)
         except AttributeError:  # a part of another class, or no auxiliary head

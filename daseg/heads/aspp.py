@@ -55,7 +55,7 @@ class ImagePooling(nn.Module):
 class ASPP(nn.Module):
     """Parallel branches of several fields of view, concatenated and projected.
 
-    The branches are ordered: image pooling, 1x1, then the dilated 3x3 ones.
+    The branches are ordered: image pooling, if there is one, 1x1, then the dilated 3x3 ones.
 
     Args:
         in_channels: Channels of the input.
@@ -65,6 +65,8 @@ class ASPP(nn.Module):
         norm: See `make_norm`.
         pool_norm: Whether the image pooling branch has the norm as well.
         dropout: Probability that a channel of the result is dropped in training.
+        pooling: Whether there is an image pooling branch.
+        project_size: Kernel of the projection: 1, or 3 as in DAFormer.
     """
 
     def __init__(
@@ -77,18 +79,24 @@ class ASPP(nn.Module):
         norm: str = "bn",
         pool_norm: bool = True,
         dropout: float = 0.1,
+        pooling: bool = True,
+        project_size: int = 1,
     ) -> None:
         super().__init__()
-        self.pool = ImagePooling(in_channels, channels, norm=norm if pool_norm else None)
+        self.pool: ImagePooling | None = None
+        if pooling:
+            self.pool = ImagePooling(in_channels, channels, norm=norm if pool_norm else None)
         self.branches = nn.ModuleList([conv_norm_relu(in_channels, channels, norm=norm)])
         for rate in rates:
             self.branches.append(
                 conv3x3(in_channels, channels, dilation=rate, separable=separable, norm=norm)
             )
-        self.project = conv_norm_relu((len(rates) + 2) * channels, channels, norm=norm)
+        width = (len(self.branches) + pooling) * channels
+        self.project = conv_norm_relu(width, channels, project_size, norm=norm)
         self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, h, w) to (N, channels, h, w)."""
-        maps = [self.pool(x), *(branch(x) for branch in self.branches)]
+        maps = [] if self.pool is None else [self.pool(x)]
+        maps += [branch(x) for branch in self.branches]
         return self.dropout(self.project(torch.cat(maps, dim=1)))

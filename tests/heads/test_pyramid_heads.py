@@ -1,0 +1,78 @@
+"""Heads that read every map of a pyramid."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from daseg.heads import DAFormerHead, FPNHead, SegFormerHead
+from daseg.heads.levels import ConvFusion, concatenated
+from daseg.utils.errors import ConfigError
+
+CHANNELS = (8, 16, 24, 32)
+SIZES = ((17, 25), (9, 13), (5, 7), (3, 4))
+SMALL = dict(channels=16)
+
+
+def features() -> list[Tensor]:
+    return [torch.randn(2, c, *size) for c, size in zip(CHANNELS, SIZES, strict=True)]
+
+
+HEADS = [
+    lambda: SegFormerHead(CHANNELS, 5, **SMALL),
+    *(lambda f=f: DAFormerHead(CHANNELS, 5, **SMALL, fusion=f)
+      for f in ("sepaspp", "aspp", "conv", "coarse_sepaspp")),
+    lambda: FPNHead(CHANNELS, 5, **SMALL),
+    lambda: FPNHead(CHANNELS, 5, **SMALL, norm=None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", HEADS)
+def test_logits_have_the_finest_size_and_all_is_trained(make) -> None:
+    head = make()
+    logits = head(features())
+    assert logits.shape == (2, 5, *SIZES[0])
+    (logits * torch.randn_like(logits)).sum().backward()
+    for name, parameter in head.named_parameters():
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_the_sum_of_levels_is_the_convolution_of_their_concatenation() -> None:
+    maps = [torch.randn(2, 6, *size, dtype=torch.double) for size in SIZES]
+    fusion = ConvFusion(4, 6, 10, norm="bn", align_corners=False).double().eval()
+    nn.init.normal_(fusion.norm.bias)
+    wide = concatenated(maps, align_corners=False)
+    plain = torch.relu(fusion.norm(F.conv2d(wide, fusion.conv.weight)))
+    torch.testing.assert_close(fusion(maps), plain, rtol=1e-12, atol=1e-12)
+
+
+@torch.no_grad()
+def test_fpn_adds_coarse_levels_to_fine_ones() -> None:
+    """With the first convolutions as identities and constant maps, level i is the sum from i on."""
+    head = FPNHead((3, 3, 3), 2, channels=3, norm=None).eval()
+    for conv in head.lateral:
+        conv.weight.copy_(torch.eye(3)[:, :, None, None])
+        conv.bias.zero_()
+    joined = []
+    head.fuse.register_forward_hook(lambda module, args, output: joined.append(args[0]))
+    head(
+        [torch.full((1, 3, size, size), value) for size, value in ((8, 1.0), (4, 10.0), (2, 100.0))]
+    )
+    assert joined[0].shape == (1, 9, 8, 8)
+    expected = torch.tensor([111.0] * 3 + [110.0] * 3 + [100.0] * 3)
+    assert torch.equal(joined[0], expected[None, :, None, None].expand(1, 9, 8, 8))
+
+
+def test_context_of_the_coarsest_map_alone() -> None:
+    """The dilated convolutions see the last map only; a change of the first stays where it is."""
+    head = DAFormerHead(CHANNELS, 5, **SMALL, fusion="coarse_sepaspp").eval()
+    maps = features()
+    before = head(maps)
+    maps[0][:, :, 0, 0] += 1
+    changed = (head(maps) - before).abs().sum((0, 1)) > 0
+    assert changed.nonzero().tolist() == [[0, 0]]
+
+
+def test_unknown_fusion() -> None:
+    with pytest.raises(ConfigError, match="no fusion 'sepasp'; did you mean 'sepaspp'"):
+        DAFormerHead(CHANNELS, 5, fusion="sepasp")
