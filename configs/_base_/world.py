@@ -54,6 +54,9 @@ parts = dict(
     ResNetGenerator=dict(
         channels=_quarter, blocks=dict(at_most=6, default=9), global_skip=True),
     CycleGAN=dict(cycle_weight=2.0, identity_weight=0.5),
+    # Images of all worlds are smaller than GTA5's: 3000 of its pixels are this share.
+    RareClassSampler=dict(min_pixels=dict(remove=True), min_share=0.0015),
+    RandomCrop=dict(class_pixels=dict(unit='area')),
     # From the hardest fifth of the pixels alone, hundreds of iterations do not learn to segment.
     BalancedCrossEntropyLoss=dict(hard_percent=0, rare_pixels=dict(unit='area')),
     LoggerHook=dict(interval=20),

@@ -62,6 +62,7 @@ REGISTRY_OF_KEY: dict[str, mm.Registry] = dict(
     target=own.DATASETS,
     pipeline=own.TRANSFORMS,
     sampler=own.DATA_SAMPLERS,
+    source_sampler=own.DATA_SAMPLERS,
     collate_fn=own.FUNCTIONS,
     train_cfg=own.LOOPS,
     val_cfg=own.LOOPS,

@@ -13,7 +13,7 @@ from daseg.datasets.gta5 import GTA5
 from daseg.datasets.load_image import LoadImageFromFile
 from daseg.datasets.loading import LoadLabel, PackSample
 from daseg.datasets.mixed import MixedDataset
-from daseg.datasets.samplers import EndlessSampler, PairSampler
+from daseg.datasets.samplers import EndlessSampler, PairSampler, RareClassSampler
 from daseg.datasets.synthia import SYNTHIA
 from daseg.datasets.transforms import PhotoMetricDistortion, RandomCrop, ResizePIL
 
@@ -37,6 +37,7 @@ __all__ = [
     "PhotoMetricDistortion",
     "RandAugment",
     "RandomCrop",
+    "RareClassSampler",
     "ResizePIL",
     "Sample",
     "SampleIndex",

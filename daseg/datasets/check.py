@@ -9,6 +9,7 @@ import numpy as np
 
 from daseg.datasets.base import SampleIndex, SegDataset
 from daseg.datasets.check_report import Report
+from daseg.datasets.class_statistics import keep_counts
 from daseg.datasets.domain_pair import DomainPair, without_labels
 from daseg.datasets.files.io import read_image
 from daseg.datasets.files.picture import TURNED, UPRIGHT, orientation
@@ -48,12 +49,17 @@ def check_dataset(
     report = Report(title or repr(dataset), classes, published=published)
     loaders = [t for t in dataset.pipeline.transforms if isinstance(t, LoadLabel)]
     resize = any(loader.on_size_mismatch == "resize" for loader in loaders)
+    counts = dict[int, np.ndarray]()
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         found = pool.map(lambda sample: _look_at(sample, dataset, resize), dataset.samples)
         for number, one in enumerate(track(found, len(dataset), f"reading {report.title}")):
             _add(report, one)
+            if one.counts is not None:
+                counts[number] = one.counts
             if not report.sound and not one.problems:
                 report.sound = dataset.samples[number].name
+    if counts:
+        keep_counts(dataset, counts)
     _look_at_all(report, dataset)
     report.problems += _run_pipeline(dataset, report.sound, split)
     return report

@@ -1,15 +1,18 @@
 """The endless stream of training samples: each follows from its position alone."""
 
 import itertools
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
+from mmengine.logging import print_log
 from torch.utils.data import Sampler
 
 from daseg.datasets.base import SampleIndex
 from daseg.datasets.domain_pair import PairIndex, domain_seeds
+from daseg.datasets.rare_classes import rare_classes
 from daseg.registry import DATA_SAMPLERS
 from daseg.utils.errors import ConfigError
 from daseg.utils.seed import derive_seed
@@ -102,6 +105,64 @@ class EndlessSampler(Sampler[SampleIndex]):
 
 
 @DATA_SAMPLERS.register_module()
+class RareClassSampler(EndlessSampler):
+    """Yields samples without end, each drawn for a class: rare classes more often.
+
+    Hoyer et al., "DAFormer", CVPR 2022, section 3.3: the class first, then an image with enough of
+    it; see `RareClasses`. `RandomCrop` with ``class_pixels`` then looks for the class in the image.
+    Every sample is drawn so, independently of the others, by (seed, position) alone: a resumed run
+    and any number of processes draw the same.
+
+    The labels of the data set are counted once (`daseg.datasets.class_statistics`).
+
+    Args:
+        dataset: A data set of daseg's with labels, or a `MixedDataset` of such.
+        temperature: The lower, the more often rare classes are drawn.
+        min_pixels: An image is drawn for a class that it has more pixels of than this, at the
+            size of the label file; 3000 is meant for GTA5's 1914x1052.
+        min_share: The same as a share of the image's pixels, in the place of ``min_pixels``.
+        seed: Seed of the draws. None: one is drawn, the same for all processes.
+        rank: This process; None: from the distributed environment.
+        world_size: Number of processes; None: from the distributed environment.
+
+    Raises:
+        ConfigError: A setting is out of its range, or a part of the data set is none of daseg's.
+        DataError: A label cannot be read, or no image has enough of any class.
+
+    Attributes:
+        rare: The `RareClasses` of the data set.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        temperature: float = 0.01,
+        min_pixels: int = 3000,
+        *,
+        min_share: float | None = None,
+        seed: int | None = None,
+        rank: int | None = None,
+        world_size: int | None = None,
+    ) -> None:
+        super().__init__(dataset, True, seed, rank, world_size)
+        self.rare = rare_classes(
+            dataset, temperature=temperature, min_pixels=min_pixels, min_share=min_share
+        )
+        if self.rank == 0:
+            for note in self.rare.notes():
+                text = f"rare class sampling of {dataset}: {note}"
+                print_log(text, logger="current", level=logging.WARNING)
+
+    def __iter__(self) -> Iterator[SampleIndex]:
+        first = self.position + (self.rank - self.position) % self.world_size
+        for position in itertools.count(first, self.world_size):
+            # RandomState: numpy promises that its stream never changes.
+            rng = np.random.RandomState(derive_seed(self.seed, position))
+            for_class, index = self.rare.draw(rng)
+            yield SampleIndex(index, position, for_class)
+
+
+@DATA_SAMPLERS.register_module()
 class PairSampler(Sampler[PairIndex]):
     """Yields pairs of samples of a `DomainPair` without end, each domain from its own stream.
 
@@ -115,9 +176,11 @@ class PairSampler(Sampler[PairIndex]):
         seed: Seed of both. None: one is drawn, the same for all processes.
         rank: This process; None: from the distributed environment.
         world_size: Number of processes; None: from the distributed environment.
+        source_sampler: Config of what draws from the source, such as
+            ``dict(type='RareClassSampler')``. None: an `EndlessSampler`.
 
     Raises:
-        ConfigError: The data set has no two domains.
+        ConfigError: The data set has no two domains, or no source for ``source_sampler``.
     """
 
     def __init__(
@@ -127,6 +190,7 @@ class PairSampler(Sampler[PairIndex]):
         seed: int | None = None,
         rank: int | None = None,
         world_size: int | None = None,
+        source_sampler: dict[str, Any] | None = None,
     ) -> None:
         if not (hasattr(dataset, "source") and hasattr(dataset, "target")):
             raise ConfigError(
@@ -135,8 +199,14 @@ class PairSampler(Sampler[PairIndex]):
             )
         self.seed = int(sync_random_seed() if seed is None else seed)
         of_source, of_target = domain_seeds(self.seed)
-        self.source: EndlessSampler | None = None
-        if dataset.source is not None:
+        self.source: Any = None
+        if dataset.source is None and source_sampler is not None:
+            raise ConfigError("PairSampler: source_sampler is given, but there is no source domain")
+        if source_sampler is not None:
+            places = dict(seed=of_source, rank=rank, world_size=world_size)
+            settings = {**places, **source_sampler, "dataset": dataset.source}
+            self.source = DATA_SAMPLERS.build(settings)
+        elif dataset.source is not None:
             self.source = EndlessSampler(dataset.source, shuffle, of_source, rank, world_size)
         self.target = EndlessSampler(dataset.target, shuffle, of_target, rank, world_size)
 

@@ -7,7 +7,10 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from daseg.datasets.domain_pair import DomainPair
+from daseg.datasets.rare_classes import RareClasses
 from daseg.registry import HOOKS
+from daseg.utils.files import atomic_write_text
+from daseg.visualization.class_shares import plot_classes
 
 
 @HOOKS.register_module()
@@ -17,6 +20,9 @@ class RecordDataHook(Hook):
     So that a subset drawn by ``num_samples`` and ``subset_seed`` can be looked up, compared, and
     given back as ``list_file``. Two domains have a list each: ``train_images_source.txt`` and
     ``train_images_target.txt``.
+
+    Where samples are drawn for a class (`RareClassSampler`), ``class_sampling.txt`` and
+    ``class_sampling.png`` show each class's share of the pixels and how often it is drawn for.
     """
 
     @master_only
@@ -29,3 +35,9 @@ class RecordDataHook(Hook):
             dataset.target.write_list(folder / "train_images_target.txt")
         else:
             dataset.write_list(folder / "train_images.txt")
+        sampler = runner.train_dataloader.sampler
+        rare: RareClasses | None = getattr(getattr(sampler, "source", sampler), "rare", None)
+        if rare is not None:
+            text = "\n".join([rare.table(), *rare.notes()]) + "\n"
+            atomic_write_text(folder / "class_sampling.txt", text)
+            plot_classes(rare, folder / "class_sampling.png")
