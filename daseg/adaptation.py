@@ -12,7 +12,7 @@ from daseg.datasets.domain_pair import PairPreprocessor, no_domain
 from daseg.objectives import Objective, View
 from daseg.objectives.base import Losses, add, check_domains, check_reads, merge, total
 from daseg.objectives.views import LABELS, Domain
-from daseg.ops.ema import MovingAverage
+from daseg.ops.ema import Buffers, MovingAverage, Start, Statistics
 from daseg.ops.freeze import frozen, same_statistics
 from daseg.registry import MODELS, OBJECTIVES, TRANSLATORS
 from daseg.segmentor import Segmentor, SegOutput
@@ -38,7 +38,13 @@ class DomainAdapter(BaseModel):
         norm_statistics: Which domains update the running statistics of batch norm: "both", as in
             AdaptSegNet, or the "source" alone. In training each batch is normalised by its own.
         teacher_momentum: Keep a teacher, the moving average of the segmentor's weights with this
-            momentum, see `MovingAverage`; it is what is validated. None: no teacher.
+            momentum, see `MovingAverage`. None: no teacher.
+        teacher_start: What the average begins with: "trained" or "initial" weights.
+        teacher_statistics: What the teacher's batch norm normalises by where objectives ask it:
+            "running" statistics, or those of the "batch".
+        teacher_buffers: Where its running statistics come from: "network", "average" or "own".
+        evaluate: What is validated, and by default tested: the "teacher" where there is one, or
+            the "student", as in the public codes of DACS, DAFormer, HRDA, MIC and VFM-UDA.
         translator: Gives each source image the look of the target image at its place in the batch,
             on the device; a translator or its config. The result is neither clipped nor rounded.
 
@@ -59,6 +65,10 @@ class DomainAdapter(BaseModel):
         micro_batch: int | None = None,
         norm_statistics: Literal["both", "source"] = "both",
         teacher_momentum: float | None = None,
+        teacher_start: Start = "trained",
+        teacher_statistics: Statistics = "running",
+        teacher_buffers: Buffers = "network",
+        evaluate: Literal["teacher", "student"] = "teacher",
         translator: nn.Module | dict[str, Any] | None = None,
     ) -> None:
         super().__init__(PairPreprocessor(non_blocking=True))  # from pinned memory
@@ -68,6 +78,8 @@ class DomainAdapter(BaseModel):
             raise ConfigError(f"DomainAdapter: micro_batch is at least 1, not {micro_batch}")
         if norm_statistics not in ("both", "source"):
             raise ConfigError(f"norm_statistics is 'both' or 'source', not {norm_statistics!r}")
+        if evaluate not in ("teacher", "student"):
+            raise ConfigError(f"evaluate is 'teacher' or 'student', not {evaluate!r}")
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         network: Segmentor = MODELS.build(segmentor)
         self.segmentor: nn.Module = network.to(memory_format=self.memory_format)
@@ -76,11 +88,20 @@ class DomainAdapter(BaseModel):
         for objective in self.objectives:
             check_reads(objective)
             objective.prepare(network)
+        for objective in self.objectives:
+            objective.meet(self.objectives)
         self.objectives.to(memory_format=self.memory_format)
         self.micro_batch, self.norm_statistics = micro_batch, norm_statistics
+        self.evaluated = evaluate
         self.teacher: MovingAverage | None = None
         if teacher_momentum is not None:
-            self.teacher = MovingAverage(network, teacher_momentum)
+            self.teacher = MovingAverage(
+                network,
+                teacher_momentum,
+                start=teacher_start,
+                statistics=teacher_statistics,
+                buffers=teacher_buffers,
+            )
         self.translator: nn.Module | None = None
         if translator is not None:
             self.translator = TRANSLATORS.build(translator).eval().requires_grad_(False)
@@ -161,7 +182,8 @@ class DomainAdapter(BaseModel):
             derived: Losses = {}
             for objective in deriving:
                 left -= 1
-                view = objective.derive(views.get("source"), views.get("target"))
+                with optimizer.optim_context(self.segmentor):  # the precision of the teacher
+                    view = objective.derive(views.get("source"), views.get("target"))
                 for used in views.values():  # frees the teacher's full-size logits
                     used.detach(keep_features=True)
                 losses = self._backward(view, [objective], share, optimizer, last=not left)
@@ -245,12 +267,22 @@ class DomainAdapter(BaseModel):
             }
             yield dict(self.views), (rows.stop - begin) / size
 
+    def use_classes(self, names: Sequence[str]) -> None:
+        """Tell the objectives the names of the data's classes."""
+        for objective in self.objectives:
+            objective.use_classes(names)
+
     @property
-    def evaluated_network(self) -> Any:
-        """What is validated: the teacher once it has learnt something, else the segmentor."""
+    def teacher_network(self) -> Any:
+        """The teacher once it has learnt something, else the segmentor."""
         if self.teacher is not None and self.teacher.steps > 0:
             return self.teacher.module
         return unwrap(self.segmentor)
+
+    @property
+    def evaluated_network(self) -> Any:
+        """What is validated: see ``evaluate``."""
+        return self.teacher_network if self.evaluated == "teacher" else unwrap(self.segmentor)
 
     def val_step(self, data: dict[str, Any]) -> list[dict[str, Any]]:
         """Predict a batch; see `Segmentor.predict_samples`."""

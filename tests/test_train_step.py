@@ -40,12 +40,17 @@ MEASURES = {
     "memory": [dict(type="MemoryRegularization", weight=1.0, begin=0)],
     "pseudo-labels": [dict(type="PseudoLabel", aux_weight=1.0)],
     "rectified": [dict(type="RectifiedPseudoLabel")],
+    "information": [dict(type="InformationMaximization", weight=1.0, aux_weight=1.0)],
 }
 
 
 MIXTURES = {
     "class mix": [dict(type="ClassMix", aux_weight=1.0)],
     "cut mix": [dict(type="ClassMix", aux_weight=1.0, mask="cutmix")],
+    "masked": [dict(type="MaskedConsistency", aux_weight=1.0, block=8, confidence=0.2)],
+    "both masked": [
+        dict(type="MaskedConsistency", aux_weight=1.0, block=8, confidence=0.2, images="both")
+    ],
 }
 
 
@@ -131,7 +136,7 @@ def spy_on_steps(adapter, wrappers, monkeypatch):
 def test_every_objective_is_among_the_cases():
     kinds = {cfg["type"] for case in (GAMES | MEASURES | MIXTURES).values() for cfg in case}
     own = {n for n in OBJECTIVES.names() if OBJECTIVES.get(n).__module__.startswith("daseg.")}
-    assert own == kinds | {"Supervised"}
+    assert own == kinds | {"Supervised", "FeatureDistance"}  # test_self_training_step.py
 
 
 @pytest.mark.parametrize("case", GAMES)

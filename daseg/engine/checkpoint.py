@@ -26,7 +26,6 @@ from daseg.weights.strict import (
 )
 
 __all__ = [
-    "has_teacher",
     "latest_checkpoint",
     "load_groups",
     "load_segmentor",
@@ -40,6 +39,7 @@ __all__ = [
     "segmentor_weights",
     "set_damaged_aside",
     "unpack_message_hub",
+    "which_network",
     "write_checkpoint",
 ]
 
@@ -132,9 +132,12 @@ def model_state(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.cpu() for name, value in get_state_dict(model).items()}
 
 
-def has_teacher(checkpoint: dict[str, Any]) -> bool:
-    """Whether a checkpoint holds a teacher, the moving average of the segmentor's weights."""
-    return any(key.startswith(TEACHER) for key in checkpoint["state_dict"])
+def which_network(checkpoint: dict[str, Any]) -> str | None:
+    """ "teacher" or "student", which of them is tested; None where a checkpoint has no teacher."""
+    if not any(key.startswith(TEACHER) for key in checkpoint["state_dict"]):
+        return None
+    evaluated: str = (checkpoint.get("meta") or {}).get("evaluated", "teacher")
+    return evaluated
 
 
 def pack_message_hub(state: dict[str, Any]) -> dict[str, Any]:

@@ -113,6 +113,8 @@ def check_training(runner: Any) -> None:
     network = runner.bare_segmentor if hasattr(runner.bare_model, "segmentor") else None
     own = names_of(runner.train_dataloader.dataset)
     check_outputs(network, own, "train_dataloader")
+    if own and hasattr(runner.bare_model, "use_classes"):
+        runner.bare_model.use_classes(own)
     if runner.val_loop is not None:
         found = names_of(runner.val_dataloader.dataset)
         check_outputs(network, found, "val_dataloader")

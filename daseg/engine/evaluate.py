@@ -11,7 +11,7 @@ from mmengine import Config
 from daseg.config.load import load_config
 from daseg.engine.adabn import adapt_to_images, target_images
 from daseg.engine.average import Checkpoints, checkpoint_paths, load_networks, training_of
-from daseg.engine.checkpoint import has_teacher, read_checkpoint
+from daseg.engine.checkpoint import read_checkpoint, which_network
 from daseg.engine.class_check import check_testing
 from daseg.engine.distributed import starts_first
 from daseg.engine.labelled import check_labelled
@@ -77,7 +77,7 @@ def evaluate(
         cfg.world = world  # for who reads the config that the test leaves
     paths = checkpoint_paths(checkpoint)
     # A wrong path is an error before anything is built.
-    teachers = [has_teacher(read_checkpoint(path)) for path in paths]
+    evaluated = [which_network(read_checkpoint(path)) for path in paths]
     if out is None:
         mean = f"_mean_of_{len(paths)}" if len(paths) > 1 else ""
         out = paths[0].parent / f"test_{paths[0].stem}{mean}{'_adabn' if adabn else ''}"
@@ -111,7 +111,7 @@ def evaluate(
                 averaged_with=paths[1:],
                 result=result,
                 **training_of(metas),
-                network=_network(teachers),
+                network=_network(evaluated),
                 pseudo_labels=[m["pseudo_labels"] for m in metas if m.get("pseudo_labels")],
                 batch_norm="; ".join(dict.fromkeys(norms)),
                 inference=inference,
@@ -123,11 +123,11 @@ def evaluate(
     return result
 
 
-def _network(teachers: Sequence[bool]) -> str | None:
-    """Whether the networks are teachers, for the card."""
-    if not any(teachers):
+def _network(evaluated: Sequence[str | None]) -> str | None:
+    """Which networks they are, for the card; without any teacher None."""
+    if not any(evaluated):
         return None
-    return "teacher" if all(teachers) else "teacher and student"
+    return " and ".join(sorted({one or "student" for one in evaluated}, reverse=True))
 
 
 def prepare(

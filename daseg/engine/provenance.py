@@ -152,5 +152,7 @@ def checkpoint_meta(runner: Any) -> dict[str, Any]:
         config_path=str(runner.cfg.filename),
         time=time.strftime("%Y-%m-%d %H:%M:%S"),
     )
+    if getattr(runner.bare_model, "evaluated", "teacher") == "student":
+        meta["evaluated"] = "student"
     segmentor = runner.bare_segmentor if hasattr(runner.bare_model, "segmentor") else None
     return meta | runner.origin.meta(segmentor) | dict(versions=versions())

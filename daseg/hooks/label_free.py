@@ -82,7 +82,10 @@ class LabelFreeScoresHook(Hook):
         scores = LabelFreeScores(segmentor.num_classes)
         for image in self._batches(runner):
             flipped = judged.predict(image.flip(3)).flip(3)
-            other = None if adapter.teacher is None else segmentor.predict(image)
+            other = None
+            if adapter.teacher is not None:  # the one of the two that is not judged
+                network = adapter.teacher_network if judged is segmentor else segmentor
+                other = network.predict(image)
             scores.add(judged.predict(image), flipped, other)
         return scores.result()
 

@@ -4,7 +4,7 @@ from daseg.losses.balanced import BalancedCrossEntropyLoss, RectifiedCrossEntrop
 from daseg.losses.consistency import MemoryRegularizationLoss
 from daseg.losses.cross_entropy import CrossEntropyLoss
 from daseg.losses.dice import DiceLoss
-from daseg.losses.entropy import EntropyLoss, MaxSquareLoss, RobustEntropyLoss
+from daseg.losses.entropy import EntropyLoss, InformationLoss, MaxSquareLoss, RobustEntropyLoss
 from daseg.losses.gan import BCEGANLoss, HingeGANLoss, LSGANLoss
 from daseg.losses.ohem import OHEMCrossEntropyLoss
 from daseg.losses.symmetric import SymmetricCrossEntropyLoss
@@ -16,6 +16,7 @@ __all__ = [
     "DiceLoss",
     "EntropyLoss",
     "HingeGANLoss",
+    "InformationLoss",
     "LSGANLoss",
     "MaxSquareLoss",
     "MemoryRegularizationLoss",

@@ -95,3 +95,34 @@ class MaxSquareLoss(nn.Module):
         counts = torch.zeros(prob.shape[:2], dtype=prob.dtype, device=prob.device)
         counts.scatter_add_(1, pred, torch.ones_like(pred, dtype=prob.dtype))
         return (pred.shape[1] / counts.gather(1, pred)).pow(self.balance)
+
+
+@LOSSES.register_module()
+class InformationLoss(nn.Module):
+    """Mean entropy of the pixels' predictions, less ``diversity`` times that of their mean.
+
+    Liang et al., "Do We Really Need to Access the Source Data? Source Hypothesis Transfer for
+    Unsupervised Domain Adaptation" (SHOT), ICML 2020, eqs. (3) and (4), over pixels: minus the
+    mutual information of input and class, divided by log K. The second term is what keeps the first
+    from giving all pixels to one class. The mean is over the pixels that are in the network at a
+    time: with ``micro_batch``, or on several processes, the step is not that of the whole batch.
+
+    Args:
+        diversity: Weight of the second term; 1 in the paper, 0 is `EntropyLoss`.
+
+    Raises:
+        ConfigError: ``diversity`` is negative.
+    """
+
+    def __init__(self, *, diversity: float = 1.0) -> None:
+        super().__init__()
+        if diversity < 0:
+            raise ConfigError(f"diversity of InformationLoss is at least 0, not {diversity}")
+        self.diversity = diversity
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return the loss, -diversity .. 1, of logits (N,K,H,W)."""
+        mean = at_least_float32(logits).softmax(1).mean((0, 2, 3), keepdim=True)
+        # Logarithms of probabilities are logits of them.
+        of_mean = entropy(mean.clamp(min=torch.finfo(mean.dtype).tiny).log()).mean()
+        return entropy(logits).mean() - self.diversity * of_mean

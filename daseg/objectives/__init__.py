@@ -2,7 +2,9 @@
 
 from daseg.objectives.adversarial import FeatureAdversarial, OutputAdversarial
 from daseg.objectives.base import Objective
-from daseg.objectives.entropy import EntropyMinimization, MaxSquare
+from daseg.objectives.entropy import EntropyMinimization, InformationMaximization, MaxSquare
+from daseg.objectives.feature_distance import FeatureDistance
+from daseg.objectives.masking import MaskedConsistency
 from daseg.objectives.memory import MemoryRegularization
 from daseg.objectives.mixing import ClassMix
 from daseg.objectives.pseudo_label import PseudoLabel, RectifiedPseudoLabel
@@ -13,6 +15,9 @@ __all__ = [
     "ClassMix",
     "EntropyMinimization",
     "FeatureAdversarial",
+    "FeatureDistance",
+    "InformationMaximization",
+    "MaskedConsistency",
     "MaxSquare",
     "MemoryRegularization",
     "Objective",

@@ -1,6 +1,6 @@
 """What an objective is, and what objectives share: weights of heads, sums of losses."""
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from inspect import signature
 from typing import Any
 
@@ -68,6 +68,12 @@ class Objective(nn.Module):
                 f"give model.segmentor{'.aux_head' if missing[0] == 'aux' else ' such a head'}, or "
                 "leave the objective out"
             )
+
+    def meet(self, objectives: Iterable["Objective"]) -> None:
+        """Take over what the other objectives of the list decide. Called once, after `prepare`."""
+
+    def use_classes(self, names: Sequence[str]) -> None:
+        """Find classes by the names that the training data have. Called before training."""
 
     def is_active(self, iteration: int) -> bool:
         """Whether it has something to say after ``iteration`` steps.

@@ -102,3 +102,34 @@ class MaxSquare(ConfidenceObjective):
     ) -> None:
         loss = MaxSquareLoss(balance=balance)
         super().__init__("loss_max_square", loss, dict(main=weight, aux=aux_weight), weights, name)
+
+
+@OBJECTIVES.register_module()
+class InformationMaximization(ConfidenceObjective):
+    """Certain predictions on the target, of many classes.
+
+    Liang et al., "Do We Really Need to Access the Source Data? Source Hypothesis Transfer for
+    Unsupervised Domain Adaptation" (SHOT), ICML 2020, eqs. (3) and (4); see `InformationLoss`. It
+    is made for a training without a source, where entropy alone makes rare classes disappear. The
+    paper classifies images and has weight 1; there is no published value for segmentation.
+
+    Args:
+        weight: Weight of the main head's loss, ``loss_information``.
+        aux_weight: Weight of the auxiliary head's, ``loss_information_aux``; unused without it.
+        diversity: Weight of the entropy of the mean prediction.
+        weights: Weight of each head, by name, in the place of ``weight`` and ``aux_weight``.
+        name: Distinguishes two of these in the log: ``loss_information_<name>``.
+    """
+
+    def __init__(
+        self,
+        *,
+        weight: float = 0.01,
+        aux_weight: float = 0.002,
+        diversity: float = 1.0,
+        weights: Weights | None = None,
+        name: str = "",
+    ) -> None:
+        loss = LOSSES.build(dict(type="InformationLoss", diversity=diversity))
+        defaults = dict(main=weight, aux=aux_weight)
+        super().__init__("loss_information", loss, defaults, weights, name)

@@ -5,16 +5,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from daseg.objectives.base import (
-    Objective,
-    Weights,
-    head_weights,
-    label_loss,
-    label_losses,
-    suffix_of,
-)
+from daseg.objectives.base import Weights, head_weights, suffix_of
+from daseg.objectives.teacher_labels import LearnsFromTeacher, TeacherLabels, Weighting
 from daseg.objectives.views import View
-from daseg.ops.mixing import augment_colors, box_mask, class_mask
+from daseg.ops.augment import ColorAugmentation, ColorRule
+from daseg.ops.mixing import box_mask, class_mask
 from daseg.ops.resize import size_of
 from daseg.registry import OBJECTIVES
 from daseg.segmentor import Segmentor
@@ -22,31 +17,40 @@ from daseg.utils.errors import ConfigError
 
 
 @OBJECTIVES.register_module()
-class ClassMix(Objective):
+class ClassMix(LearnsFromTeacher):
     """Paste half of a source image's classes onto a target image; learn the mixture.
 
     Tranheden et al., "DACS: Domain Adaptation via Cross-domain Mixed Sampling", WACV 2021, section
     3, with the mixing of Olsson et al., "ClassMix", WACV 2021. The pasted pixels bring their
     labels, the others those that the teacher predicts for the target image (``teacher_momentum`` of
-    `DomainAdapter`). Each of the latter counts as much as the share of target pixels of which the
-    teacher is confident, of all images that are in the network at a time. The defaults are the
-    public code's; its source loss is `Supervised`.
+    `DomainAdapter`), with the weights of `TeacherLabels`. The defaults are the values of DACS.
 
-    Where this differs from the public code: "ignore" is not among the classes that are drawn; the
-    teacher predicts with running statistics, not with the batch's; colours and blur are drawn for
-    each image, and colours are changed in RGB, in a fixed order.
+    Its public code differs from the defaults by ``paste_ignored=True, colors='hsv', joint=True,
+    loss=dict(type='CrossEntropyLoss', mean='all')`` and ``teacher_statistics='batch'`` of the
+    adapter. DAFormer's (Hoyer et al., CVPR 2022) has these too, and ``classes_of='batch',
+    jitter=0.2, ignore_top=15, ignore_bottom=120`` at crops of 512 of images of 1024x512.
 
     Args:
-        loss: A loss on labels or its config; default cross-entropy.
+        loss: A loss on labels or its config; None: cross-entropy; "supervised": as that of
+            `Supervised`, its class weights included.
         weight: Weight of the main head's loss, ``loss_mix``.
         aux_weight: Weight of the auxiliary head's, ``loss_mix_aux``, on the same labels; unused
             without the head.
         mask: Which pixels of the source are pasted: "classmix", or "cutmix", a box of random size
             (Yun et al., ICCV 2019) whatever is in it.
+        classes_of: Whether half of the classes of each "image" is drawn, or half of those of the
+            whole "batch", some of which the image may not have.
+        paste_ignored: Whether "no label" is one of the classes that are drawn.
         confidence: Probability from which on the teacher counts as confident, 0..1.
-        jitter: Strength of the change of the mixture's colours, 0..0.5; see `augment_colors`.
-        jitter_prob: Probability of it, for each image.
-        blur_prob: Probability of a Gaussian blur of the mixture, for each image.
+        weighting: What a pixel with a label of the teacher counts; see `TeacherLabels`.
+        flip: Average the teacher's answer with that for the mirrored image.
+        ignore_top: So many rows of the target image's top teach nothing.
+        ignore_bottom: The same at the bottom.
+        jitter: Strength of the change of the mixture's colours, 0..0.5; see `ColorAugmentation`.
+        jitter_prob: Probability of it.
+        blur_prob: Probability of a Gaussian blur of the mixture.
+        colors: How colours are changed: "rgb" or "hsv".
+        joint: Whether the images of a batch are changed all or none.
         weights: Weight of each head, by name, in the place of ``weight`` and ``aux_weight``.
         name: Distinguishes two of these in the log: ``loss_mix_<name>``.
 
@@ -54,38 +58,59 @@ class ClassMix(Objective):
         ConfigError: An argument is none of the above.
     """
 
-    reads = ("derived",)
     derives_from = ("source", "target")
 
     def __init__(
         self,
-        loss: nn.Module | dict[str, Any] | None = None,
+        loss: nn.Module | dict[str, Any] | Literal["supervised"] | None = None,
         *,
         weight: float = 1.0,
         aux_weight: float = 0.1,
         mask: Literal["classmix", "cutmix"] = "classmix",
+        classes_of: Literal["image", "batch"] = "image",
+        paste_ignored: bool = False,
         confidence: float = 0.968,
+        weighting: Weighting = "share",
+        flip: bool = False,
+        ignore_top: int = 0,
+        ignore_bottom: int = 0,
         jitter: float = 0.25,
         jitter_prob: float = 0.8,
         blur_prob: float = 0.5,
+        colors: ColorRule = "rgb",
+        joint: bool = False,
         weights: Weights | None = None,
         name: str = "",
     ) -> None:
-        super().__init__()
         if mask not in ("classmix", "cutmix"):
             raise ConfigError(f"ClassMix: mask is 'classmix' or 'cutmix', not {mask!r}")
-        limits = dict(confidence=1.0, jitter=0.5, jitter_prob=1.0, blur_prob=1.0)
-        given = dict(
-            confidence=confidence, jitter=jitter, jitter_prob=jitter_prob, blur_prob=blur_prob
+        if classes_of not in ("image", "batch"):
+            raise ConfigError(f"ClassMix: classes_of is 'image' or 'batch', not {classes_of!r}")
+        by_name, heads = head_weights(weights, main=weight, aux=aux_weight)
+        super().__init__(
+            "loss_mix",
+            loss,
+            TeacherLabels(
+                "ClassMix",
+                confidence=confidence,
+                weighting=weighting,
+                flip=flip,
+                ignore_top=ignore_top,
+                ignore_bottom=ignore_bottom,
+            ),
+            ColorAugmentation(
+                "ClassMix",
+                jitter=jitter,
+                jitter_prob=jitter_prob,
+                blur_prob=blur_prob,
+                rule=colors,
+                joint=joint,
+            ),
+            weights=by_name,
+            heads=heads,
+            name=name,
         )
-        for key, value in given.items():
-            if not 0 <= value <= limits[key]:
-                raise ConfigError(f"ClassMix: {key} is in 0..{limits[key]:g}, not {value}")
-        self.loss = label_loss(loss)
-        self.weights, self.heads = head_weights(weights, main=weight, aux=aux_weight)
-        self.mask, self.confidence = mask, confidence
-        self.augmentation = dict(jitter=jitter, jitter_prob=jitter_prob, blur_prob=blur_prob)
-        self.name = name
+        self.mask, self.classes_of, self.paste_ignored = mask, classes_of, paste_ignored
         self.num_classes = 0
         self.confident = torch.tensor(0.0)  # the share of pixels in the last mixture
 
@@ -103,29 +128,26 @@ class ClassMix(Objective):
                 domains differ in size.
         """
         label = _check(source, target)
-        confidence, pseudo = target.teacher_logits.softmax(1).max(1)
+        pseudo, weight, self.confident = self.labels(target)
         if self.mask == "classmix":
-            pasted = class_mask(label, self.num_classes)
+            pool = source.labels if self.classes_of == "batch" else None
+            pasted = class_mask(label, self.num_classes, pool=pool, ignored=self.paste_ignored)
         else:
             pasted = box_mask(len(label), size_of(label), label.device)
         image = torch.where(pasted[:, None], source.image, target.image)
-        image = augment_colors(image, **self.augmentation)
+        image = self.augmentation(image, first=not target.rows.start)
         is_last = target.image.is_contiguous(memory_format=torch.channels_last)
         layout = torch.channels_last if is_last else torch.contiguous_format
         image = image.contiguous(memory_format=layout)
-        self.confident = (confidence >= self.confidence).float().mean()
-        weight = torch.where(pasted, 1.0, self.confident)
-        return target.derived(image, torch.where(pasted, label, pseudo), weight)
+        label, weight = torch.where(pasted, label, pseudo), torch.where(pasted, 1.0, weight)
+        return target.derived(image, label, weight)
 
     def derived_losses(self, derived: View) -> dict[str, Tensor]:
         """``loss_mix``, and ``loss_mix_aux`` where there is an auxiliary head, weighted.
 
         Beside them ``mix_sure``, the share of target pixels of which the teacher is confident.
         """
-        label = derived.label
-        assert label is not None
-        losses = label_losses("loss_mix", self.loss, derived, label, self.weights, name=self.name)
-        return losses | {"mix_sure" + suffix_of(self.name): self.confident}
+        return super().derived_losses(derived) | {"mix_sure" + suffix_of(self.name): self.confident}
 
 
 def _check(source: View, target: View) -> Tensor:

@@ -128,6 +128,25 @@ class View:
         view.detached = True
         return view
 
+    @cached_property
+    def taught_mirrored(self) -> "View":
+        """As `taught`, of the images' mirror images."""
+        view = replace(self.taught, image=self.image.flip(-1))
+        view.detached = True
+        return view
+
+    def teacher_probabilities(self, *, flip: bool = False) -> Tensor:
+        """The teacher's class probabilities (N,K,H',W'), of the size of `logits`, float32.
+
+        Args:
+            flip: Whether they are the mean with those of the mirrored image, mirrored back.
+        """
+        probabilities = self.teacher_logits.softmax(1)
+        if flip:
+            mirrored = self.taught_mirrored.logits.softmax(1).flip(-1)
+            probabilities = (probabilities + mirrored) / 2
+        return probabilities
+
     @property
     def teacher_logits(self) -> Tensor:
         """The teacher's main logits, as `logits`."""
@@ -169,7 +188,8 @@ class View:
         """
         self.detached = True
         self._resized.clear()
-        if "taught" in self.__dict__:
-            self.taught.detach()
+        for name in ("taught", "taught_mirrored"):
+            if name in self.__dict__:
+                self.__dict__[name].detach()
         if self.has_run:
             self.__dict__["output"] = self.output.detach(keep_features=keep_features)

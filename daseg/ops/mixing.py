@@ -1,4 +1,4 @@
-"""Masks for pasting one image onto another, and the augmentation of the mixture.
+"""Masks for pasting one image onto another, and for hiding parts of one.
 
 All random numbers come from torch's global generator on the CPU, which the training loop seeds from
 (seed, iteration, process): they are the same on every device, and nothing waits for it.
@@ -7,15 +7,13 @@ All random numbers come from torch's global generator on the CPU, which the trai
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.transforms.v2 import functional as V
 
 from daseg.ops.resize import Size
 
-BLUR_SIGMA = (0.15, 1.15)  # pixels
-BLUR_WIDTH = 9  # of the window: four pixels to each side, more than three of the largest sigma
 
-
-def class_mask(label: Tensor, num_classes: int) -> Tensor:
+def class_mask(
+    label: Tensor, num_classes: int, *, pool: Tensor | None = None, ignored: bool = False
+) -> Tensor:
     """The pixels of a random half of each image's classes, rounded up.
 
     Olsson et al., "ClassMix", WACV 2021, algorithm 1, on labels.
@@ -23,18 +21,31 @@ def class_mask(label: Tensor, num_classes: int) -> Tensor:
     Args:
         label: (N,H,W), 0..num_classes - 1; larger values (255) are no class.
         num_classes: Number of classes.
+        pool: Labels (M,...) that have the classes to draw a half of, for all images alike; those
+            that an image has not paste nothing. None: each image's own.
+        ignored: Whether "no class" is one of those that are drawn.
 
     Returns:
         (N,H,W), bool.
     """
     index = label.clamp(max=num_classes).flatten(1).long()
-    present = torch.zeros(len(label), num_classes + 1, dtype=torch.bool, device=label.device)
-    present = present.scatter_(1, index, True)[:, :num_classes]
-    lots = torch.rand(len(label), num_classes).to(label.device, non_blocking=True)
+    drawn = num_classes + ignored
+    if pool is None:
+        present = _present(index, num_classes)[:, :drawn]
+    else:
+        present = _present(pool.clamp(max=num_classes).flatten().long()[None], num_classes)
+        present = present[:, :drawn].expand(len(label), -1)
+    lots = torch.rand(len(label), drawn).to(label.device, non_blocking=True)
     lots = lots.masked_fill(~present, -1)
     place = lots.argsort(dim=1, descending=True).argsort(dim=1)
     chosen = place < (present.sum(1, keepdim=True) + 1) // 2
-    return F.pad(chosen, (0, 1)).gather(1, index).view_as(label)
+    return F.pad(chosen, (0, num_classes + 1 - drawn)).gather(1, index).view_as(label)
+
+
+def _present(index: Tensor, num_classes: int) -> Tensor:
+    """Which values 0..num_classes each row of (N,P) has: (N,num_classes + 1), bool."""
+    none = torch.zeros(len(index), num_classes + 1, dtype=torch.bool, device=index.device)
+    return none.scatter_(1, index, True)
 
 
 def box_mask(count: int, size: Size, device: torch.device | str = "cpu") -> Tensor:
@@ -58,37 +69,25 @@ def box_mask(count: int, size: Size, device: torch.device | str = "cpu") -> Tens
     return rows[:, :, None] & columns[:, None, :]
 
 
-def augment_colors(image: Tensor, jitter: float, jitter_prob: float, blur_prob: float) -> Tensor:
-    """Change the colours of some images, and blur some of them.
+def block_mask(
+    count: int, size: Size, block: int, hidden: float, device: torch.device | str = "cpu"
+) -> Tensor:
+    """The blocks of an image that stay visible, each drawn by itself.
 
-    Brightness, contrast and saturation are multiplied by factors of 1 - jitter .. 1 + jitter, the
-    hue is turned by up to ``jitter`` of a circle; the Gaussian blur has a sigma of 0.15..1.15
-    pixels.
+    Hoyer et al., "MIC", CVPR 2023, eq. (3). As in the public code there are ``round(side / block)``
+    blocks along a side, so that their sides differ from ``block`` where it does not divide the
+    image's.
 
     Args:
-        image: (N,3,H,W), RGB 0..255, uint8 or float.
-        jitter: Strength of the change of colours, 0..0.5.
-        jitter_prob: Probability of it, for each image.
-        blur_prob: Probability of the blur, for each image.
+        count: Number of images N.
+        size: Their (height, width).
+        block: Side of a block, pixels.
+        hidden: Probability that a block is hidden, 0..1.
+        device: Where the mask goes.
 
     Returns:
-        (N,3,H,W), float; changed colours are in 0..255.
+        (N,1,H,W), bool: True where the image is visible.
     """
-    image = image if image.is_floating_point() else image.float()
-    with torch.autocast(image.device.type, enabled=False):  # a blur in 16 bits has few grey levels
-        return torch.stack([_augment_one(one, jitter, jitter_prob, blur_prob) for one in image])
-
-
-def _augment_one(image: Tensor, jitter: float, jitter_prob: float, blur_prob: float) -> Tensor:
-    # All are drawn in any case: the next image's do not depend on what was done to this one.
-    jitters, blurs, sigma, *changes = torch.rand(7).tolist()
-    brightness, contrast, saturation, hue = (jitter * (2 * change - 1) for change in changes)
-    if jitters < jitter_prob:
-        image = V.adjust_brightness((image / 255).clamp(0, 1), 1 + brightness)
-        image = V.adjust_contrast(image, 1 + contrast)
-        image = V.adjust_saturation(image, 1 + saturation)
-        image = 255 * V.adjust_hue(image, hue)
-    if blurs < blur_prob:
-        low, high = BLUR_SIGMA
-        image = V.gaussian_blur(image, [BLUR_WIDTH] * 2, [low + sigma * (high - low)] * 2)
-    return image
+    rows, columns = (max(round(side / block), 1) for side in size)
+    keep = (torch.rand(count, 1, rows, columns) > hidden).float()
+    return F.interpolate(keep.to(device, non_blocking=True), size, mode="nearest").bool()

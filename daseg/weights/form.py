@@ -51,6 +51,7 @@ META: dict[str, Form] = dict(
     settings=Each(str),
     initial_weights=(None, str),
     batch_norm=str,
+    evaluated=str,
     pseudo_labels=(None, FACTS),
     start_saw_target_labels=(None, Whole()),
     labelled=LABELLED,

@@ -33,12 +33,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def segmentor_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """The segmentor in a checkpoint: the teacher where there is one, as in the validation.
+    """The segmentor in a checkpoint: the one of teacher and student that was validated.
 
     Of a checkpoint of an adapter it is a part, of one of a segmentor all of it.
     """
     state = checkpoint["state_dict"]
-    for prefix in (TEACHER, SEGMENTOR):
+    student = (checkpoint.get("meta") or {}).get("evaluated") == "student"
+    for prefix in (SEGMENTOR,) if student else (TEACHER, SEGMENTOR):
         own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         if own:
             return own

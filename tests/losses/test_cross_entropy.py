@@ -165,3 +165,19 @@ def test_cuda_equals_cpu_without_waiting_for_the_device(kind):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     torch.testing.assert_close(result.cpu(), expected)
+
+
+def test_the_mean_over_all_pixels_is_that_of_daformers_public_code():
+    r = np.random.RandomState(81)
+    logits = torch.from_numpy(r.standard_normal((2, 19, 9, 11)).astype("f4")).double()
+    label = torch.from_numpy(r.randint(0, 19, (2, 9, 11)))
+    label[torch.from_numpy(r.random_sample((2, 9, 11)) < 0.3)] = 255
+    weight = torch.from_numpy(r.random_sample((2, 9, 11)).astype("f4"))
+    assert (label == 255).sum() == 64  # of 198
+    loss = CrossEntropyLoss(mean="all")
+    assert loss.denominator(label) == 198
+    assert loss(logits, label).item() == pytest.approx(2.27491458454, rel=1e-9)
+    assert loss(logits, label, weight).item() == pytest.approx(1.22272501841, rel=1e-7)
+    assert CrossEntropyLoss()(logits, label).item() == pytest.approx(3.36144095328, rel=1e-9)
+    with pytest.raises(ConfigError, match="mean is 'labelled' or 'all', not 'valid'"):
+        CrossEntropyLoss(mean="valid")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from daseg.losses import EntropyLoss, MaxSquareLoss, RobustEntropyLoss
+from daseg.losses import EntropyLoss, InformationLoss, MaxSquareLoss, RobustEntropyLoss
 from daseg.utils.errors import ConfigError
 
 
@@ -114,3 +114,28 @@ def test_gradients(loss):
 def test_balance_out_of_range_is_refused():
     with pytest.raises(ConfigError, match=r"balance of MaxSquareLoss must be in 0\.\.1, got 1\.2"):
         MaxSquareLoss(balance=1.2)
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.5, 1.0])
+def test_information_against_numpy(diversity):
+    logits = 3 * torch.randn(2, 5, 4, 6, generator=torch.Generator().manual_seed(0)).double()
+    prob = logits.softmax(1).numpy()
+    each = -(prob * np.log(prob)).sum(1).mean() / np.log(5)
+    mean = prob.mean((0, 2, 3))
+    of_mean = -(mean * np.log(mean)).sum() / np.log(5)
+    loss = InformationLoss(diversity=diversity)(logits)
+    assert loss.item() == pytest.approx(each - diversity * of_mean)
+
+
+def test_information_of_certain_predictions_is_finite_and_rewards_many_classes():
+    classes = torch.arange(4).view(1, 2, 2)
+    many = 200 * torch.nn.functional.one_hot(classes, 4).movedim(3, 1).float()
+    one = 200 * torch.nn.functional.one_hot(classes * 0, 4).movedim(3, 1).float()
+    for logits, expected in ((many, -1.0), (one, 0.0), (many * 0, 0.0)):
+        logits.requires_grad_()
+        loss = InformationLoss()(logits)
+        loss.backward()
+        assert loss.item() == pytest.approx(expected, abs=1e-6)
+        assert logits.grad.isfinite().all()
+    with pytest.raises(ConfigError, match="diversity of InformationLoss is at least 0, not -1"):
+        InformationLoss(diversity=-1)

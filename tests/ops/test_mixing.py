@@ -1,12 +1,12 @@
-"""What is pasted, and how the look varies: by counting, and against numpy."""
+"""What is pasted and what is hidden: by counting, and against numpy."""
 
-import colorsys
+import zlib
 
 import numpy as np
 import pytest
 import torch
 
-from daseg.ops.mixing import BLUR_WIDTH, augment_colors, box_mask, class_mask
+from daseg.ops.mixing import block_mask, box_mask, class_mask
 
 
 def labels(seed, count=6, classes=7, size=(9, 11)):
@@ -76,71 +76,51 @@ def test_boxes_have_areas_of_every_size_and_any_place():
         assert first.mean() == pytest.approx(0.5, abs=0.08)
 
 
-def test_a_look_that_is_not_to_vary_does_not():
-    image = torch.randint(0, 256, (2, 3, 16, 20)).byte()
-    assert torch.equal(augment_colors(image, 0.25, 0.0, 0.0), image.float())
-    torch.testing.assert_close(
-        augment_colors(image, 0.0, 1.0, 0.0), image.float(), atol=0.01, rtol=0
-    )
+def test_half_of_the_classes_of_all_images_and_no_class_among_them():
+    """Labels of four classes, 255 and one more, of which each image has some: three are drawn."""
+    pool = torch.tensor([[0, 0, 2], [2, 5, 255], [255, 1, 1]]).view(3, 1, 3)
+    seen = torch.zeros(3, 3)
+    for seed in range(200):
+        torch.manual_seed(seed)
+        mask = class_mask(pool, 7, pool=pool, ignored=True)
+        # Five values, 0 1 2 5 255: three are drawn for each image, of which it may have none.
+        for image, pasted in zip(pool, mask, strict=True):
+            assert all(image[pasted].unique()[:, None].ne(image[~pasted]).flatten())
+        seen += mask[:, 0].float()
+        part = class_mask(pool[:1], 7, pool=pool, ignored=False)  # of 0 1 2 5: two
+        assert not part[pool[:1] == 255].any()
+    assert seen.div(200).numpy() == pytest.approx(0.6, abs=0.1)
 
 
-def test_images_vary_each_by_itself_and_as_often_as_stated():
-    torch.manual_seed(0)
-    image = torch.full((400, 3, 2, 2), 100.0)
-    image[:, 0] = 180
-    changed = (augment_colors(image, 0.25, 0.8, 0.0) != image).flatten(1).any(1)
-    assert changed.float().mean() == pytest.approx(0.8, abs=0.06)
-    noise = torch.rand(300, 3, 9, 9) * 255
-    blurred = (augment_colors(noise, 0.25, 0.0, 0.5) != noise).flatten(1).any(1)
-    assert blurred.float().mean() == pytest.approx(0.5, abs=0.08)
+@pytest.mark.parametrize(
+    ("seed", "size", "block", "grid", "hidden"),
+    [
+        (0, (128, 192), 32, (4, 6), 0.7),
+        (1, (160, 230), 64, (2, 4), 0.7),
+        (2, (20, 20), 64, (1, 1), 0.3),
+    ],
+)
+def test_blocks_are_hidden_each_by_itself(seed, size, block, grid, hidden):
+    """160 / 64 is 2.5: Python rounds it to 2, as the public code of MIC does."""
+    torch.manual_seed(seed)
+    mask = block_mask(2, size, block, hidden)
+    torch.manual_seed(seed)
+    keep = (torch.rand(2, 1, *grid) > hidden).numpy()
+    assert mask.shape == (2, 1, *size)
+    for index in np.ndindex(*mask.shape):
+        if index[2] % 7 == 0 and index[3] % 7 == 0:
+            row, column = index[2] * grid[0] // size[0], index[3] * grid[1] // size[1]
+            assert mask[index] == keep[index[0], 0, row, column]
+    assert block_mask(3, size, block, 0.0).all()
+    assert not block_mask(3, size, block, 1.0).any()
 
 
-def test_what_one_image_draws_does_not_hang_on_what_was_done_to_another():
-    image, results = torch.rand(2, 3, 12, 12) * 255, []
-    for jitter_prob in (0.0, 1.0):
-        torch.manual_seed(3)
-        results.append(augment_colors(image, 0.25, jitter_prob, 1.0)[1])
-    torch.manual_seed(3)
-    first = torch.rand(2, 7)[1]  # lots, lots, sigma, four changes
-    brightness, contrast, saturation, hue = (0.5 * first[3:] - 0.25).tolist()
-    pixels = image[1].permute(1, 2, 0).double().numpy() / 255
-    grey_weights = np.array([0.2989, 0.587, 0.114])
-    pixels = np.clip(pixels * (1 + brightness), 0, 1)
-    mean = (pixels @ grey_weights).mean()
-    pixels = np.clip(mean + (1 + contrast) * (pixels - mean), 0, 1)
-    grey = (pixels @ grey_weights)[..., None]
-    pixels = np.clip(grey + (1 + saturation) * (pixels - grey), 0, 1)
-    turned = [
-        colorsys.hsv_to_rgb((h + hue) % 1, s, v)
-        for h, s, v in (colorsys.rgb_to_hsv(*pixel) for pixel in pixels.reshape(-1, 3))
-    ]
-    expected = {0: image[1].double().numpy(), 1: 255 * np.array(turned).T.reshape(3, 12, 12)}
-    sigma = 0.15 + first[2].item()
-    for jittered, result in enumerate(results):
-        blurred = gaussian(expected[jittered], sigma)
-        assert np.abs(blurred - result.numpy()).max() < 0.05
-
-
-def gaussian(image, sigma):
-    """Blur (C,H,W) by hand, mirrored at the borders."""
-    reach = BLUR_WIDTH // 2
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    kernel /= kernel.sum()
-    for axis in (1, 2):
-        pads = [(reach, reach) if a == axis else (0, 0) for a in range(3)]
-        padded = np.pad(image, pads, mode="reflect")
-        length = image.shape[axis]
-        image = sum(
-            k * np.take(padded, range(i, i + length), axis=axis) for i, k in enumerate(kernel)
-        )
-    return image
-
-
-def test_autocast_leaves_a_blur_its_grey_levels():
-    image = torch.rand(1, 3, 12, 12) * 255
-    results = []
-    for on in (False, True):
-        torch.manual_seed(0)
-        with torch.autocast("cpu", torch.bfloat16, enabled=on):
-            results.append(augment_colors(image, 0.25, 1.0, 1.0))
-    assert torch.equal(*results)
+@pytest.mark.parametrize(
+    ("seed", "size", "block", "pixels", "crc"),
+    [(5, (128, 192), 32, 19456, 728222496), (6, (160, 230), 64, 18320, 2563754745)],
+)
+def test_blocks_are_those_of_the_public_code_of_mic(seed, size, block, pixels, crc):
+    torch.manual_seed(seed)
+    mask = block_mask(2, size, block, 0.7)
+    assert mask.sum() == pixels
+    assert zlib.crc32(mask.numpy().astype(np.uint8).tobytes()) == crc

@@ -95,7 +95,7 @@ def _network(
         names = names_of(runner.train_dataloader.dataset.target)
         check_checkpoint(best, meta, names, "the target has")
         return segmentor, dict(name=best.name, sha256=sha256_file(best)), read_checkpoint(best)
-    chosen = runner.bare_model.evaluated_network if network == "ema" else runner.bare_segmentor
+    chosen = runner.bare_model.teacher_network if network == "ema" else runner.bare_segmentor
     load_strictly(segmentor, model_state(chosen), "the network that is trained")
     follow_first_process(segmentor)  # running statistics are each process's own
     name = f"{'teacher' if network == 'ema' else 'network'} of iteration {runner.iter}"
