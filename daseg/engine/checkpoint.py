@@ -133,7 +133,7 @@ def model_state(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def which_network(checkpoint: dict[str, Any]) -> str | None:
-    """ "teacher" or "student", which of them is tested; None where a checkpoint has no teacher."""
+    """Which is tested, "teacher" or "student"; None where a checkpoint has no teacher."""
     if not any(key.startswith(TEACHER) for key in checkpoint["state_dict"]):
         return None
     evaluated: str = (checkpoint.get("meta") or {}).get("evaluated", "teacher")

@@ -93,9 +93,9 @@ class FeatureDistance(Objective):
         self.classes = None if classes is None else tuple(classes)
         self.key = "loss_feature" + suffix_of(name)
 
-    def _apply(self, fn: Any, recurse: bool = True) -> "FeatureDistance":
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
         """Move the frozen network, too."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.frozen._apply(fn, recurse)
         return self
 

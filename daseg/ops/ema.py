@@ -55,11 +55,13 @@ class MovingAverage(nn.Module):
         super().__init__()
         if not 0 < momentum < 1:
             raise ConfigError(f"teacher_momentum is between 0 and 1, not {momentum}")
-        choices = dict(start=(start, Start), statistics=(statistics, Statistics))
-        choices["buffers"] = (buffers, Buffers)
-        for name, (value, known) in choices.items():
-            if value not in get_args(known):
-                allowed = ", ".join(map(repr, get_args(known)))
+        for name, value, known in (
+            ("start", start, get_args(Start)),
+            ("statistics", statistics, get_args(Statistics)),
+            ("buffers", buffers, get_args(Buffers)),
+        ):
+            if value not in known:
+                allowed = ", ".join(map(repr, known))
                 raise ConfigError(f"teacher_{name} is one of {allowed}, not {value!r}")
         if buffers == "own" and statistics == "running":
             raise ConfigError(
