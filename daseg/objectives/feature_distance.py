@@ -95,7 +95,7 @@ class FeatureDistance(Objective):
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         """Move the frozen network, too."""
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        nn.Module._apply(self, fn, recurse)
         self.frozen._apply(fn, recurse)
         return self
 
