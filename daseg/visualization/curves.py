@@ -4,15 +4,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from daseg.utils.errors import DataError
 from daseg.utils.files import read_bytes
 from daseg.utils.json_files import check_shape, parse_json, unreadable
 from daseg.visualization.figures import check_picture, new_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Points = list[tuple[int, float]]  # (iteration, value)
 COMMON = {"step", "iter", "epoch", "time", "data_time", "memory"}  # in lines of every kind
@@ -172,14 +174,14 @@ def _number(record: Mapping[str, Any], key: str, run: Path) -> float:
     return float(value)
 
 
-def _draw_loss(axes: Axes, curve: Curve, colour: str, smooth: float) -> None:
+def _draw_loss(axes: "Axes", curve: Curve, colour: str, smooth: float) -> None:
     steps, values = zip(*curve.loss, strict=True)
     width = max(1, round(smooth * len(values)))
     axes.plot(steps, values, color=colour, alpha=0.2, linewidth=0.8)
     axes.plot(steps, moving_average(values, width), color=colour, linewidth=1.8, label=curve.name)
 
 
-def _draw_miou(axes: Axes, curve: Curve, colour: str) -> None:
+def _draw_miou(axes: "Axes", curve: Curve, colour: str) -> None:
     if not curve.miou:
         return
     steps, values = zip(*curve.miou, strict=True)
@@ -187,7 +189,7 @@ def _draw_miou(axes: Axes, curve: Curve, colour: str) -> None:
     axes.plot(steps, values, color=colour, marker="o", markersize=3.5, linewidth=1.8, label=label)
 
 
-def dress(axes: Axes, title: str, y_label: str, *, legend: bool = True) -> None:
+def dress(axes: "Axes", title: str, y_label: str, *, legend: bool = True) -> None:
     """Set the title, axis labels, grid and legend of a plot over the iterations."""
     axes.set_title(title)
     axes.set_xlabel("iteration")

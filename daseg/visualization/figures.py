@@ -1,23 +1,27 @@
-"""Figures of matplotlib, drawn without a screen."""
+"""Figures of matplotlib, drawn without a screen; it is imported when the first one is drawn."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from daseg.evaluation import IoUMetric
 from daseg.utils.errors import ConfigError
 from daseg.utils.files import atomic_write
 from daseg.utils.writable import check_file
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 DPI = 110
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> "Figure":
     """A figure of this size in inches that belongs to no window and no global state."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -30,6 +34,8 @@ def check_picture(path: str | Path, option: str = "--out") -> None:
         ConfigError: No picture format has this suffix.
         WriteError: No file can be written there.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     check_file(path, option)
     known = FigureCanvasAgg.get_supported_filetypes()
     if Path(path).suffix.lower().removeprefix(".") not in known:
@@ -39,7 +45,7 @@ def check_picture(path: str | Path, option: str = "--out") -> None:
         )
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
+def save_figure(figure: "Figure", path: str | Path) -> None:
     """Write the figure as the format of the path's suffix says, whole or not at all."""
     with atomic_write(path) as temporary:
         figure.savefig(temporary)

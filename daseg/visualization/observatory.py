@@ -3,14 +3,16 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING
 
 from daseg.ops.colours import default_palette
 from daseg.utils.errors import DataError
 from daseg.utils.json_files import read_json, unreadable
 from daseg.visualization.curves import Points, dress, moving_average, read_records
 from daseg.visualization.figures import check_picture, new_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SHARE = "predicted_share/"
 VISIBLE = 1e-3  # a class that never has a larger share is not named in the legend
@@ -61,7 +63,7 @@ def _curves(run: str | Path) -> dict[str, Points]:
     return found
 
 
-def _draw(axes: Axes, group: Mapping[str, Points], smooth: float) -> None:
+def _draw(axes: "Axes", group: Mapping[str, Points], smooth: float) -> None:
     for number, (name, points) in enumerate(group.items()):
         steps, values = zip(*points, strict=True)
         width = max(1, round(smooth * len(values)))
@@ -70,7 +72,7 @@ def _draw(axes: Axes, group: Mapping[str, Points], smooth: float) -> None:
         axes.plot(steps, moving_average(values, width), color=colour, linewidth=1.8, label=name)
 
 
-def _scale(axes: Axes, losses: Mapping[str, Points]) -> None:
+def _scale(axes: "Axes", losses: Mapping[str, Points]) -> None:
     """Scale the axis by logarithm: losses differ by powers of ten; a hinge loss may be < 0."""
     values = [value for points in losses.values() for _, value in points]
     if values and min(values) > 0:
@@ -80,7 +82,7 @@ def _scale(axes: Axes, losses: Mapping[str, Points]) -> None:
     axes.autoscale(axis="y")
 
 
-def _stack(axes: Axes, shares: Mapping[str, Points], colours: Sequence[Sequence[int]]) -> None:
+def _stack(axes: "Axes", shares: Mapping[str, Points], colours: Sequence[Sequence[int]]) -> None:
     """Stack the shares, each class in its colour."""
     table = [dict(points) for points in shares.values()]
     steps = sorted(set().union(*table)) if table else []

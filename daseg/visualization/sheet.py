@@ -5,7 +5,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
 
 from daseg.ops.colours import Palette, colorize
@@ -120,6 +119,8 @@ def _painted(cell: Cell, palette: Palette, width: int | None) -> np.ndarray:
     if _is_class_map(cell):
         cell, method = colorize(cell, palette), Image.Resampling.NEAREST
     elif cell.ndim == 2:
+        from matplotlib import colormaps
+
         colours = colormaps["inferno"](cell)[..., :3]
         cell = (255 * colours).round().astype(np.uint8)
     if width is None or cell.shape[1] == width:
