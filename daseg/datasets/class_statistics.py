@@ -107,9 +107,12 @@ def statistics_file(dataset: SegDataset) -> Path:
     """The file of the cache that keeps the counts of a data set's labels."""
     reader, layout = dataset.reader, dataset.layout
     folder = os.path.realpath(dataset.label_root / layout.label_dir)
-    ids = (sorted(reader.train_ids.items()), sorted(reader.ignored), reader.channel)
-    digest = hashlib.sha256(repr((folder, layout.label_suffix, ids)).encode()).hexdigest()
-    return cache_folder("class_statistics") / f"{type(dataset).__name__}_{digest[:16]}.json"
+    digest = hashlib.sha256(repr((folder, layout.label_suffix, type(reader))).encode())
+    for name, value in sorted(vars(reader).items()):
+        digest.update(name.encode())
+        digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+    name = f"{type(dataset).__name__}_{digest.hexdigest()[:16]}.json"
+    return cache_folder("class_statistics") / name
 
 
 def _read(path: Path) -> Entries:

@@ -84,7 +84,8 @@ class PseudoLabels:
         else:
             layout = target.layout
             folder = self.root / layout.label_dir
-            found = find_files(folder, [layout.label_suffix], "pseudo-labels").paths
+            labels = find_files(folder, [layout.label_suffix], "pseudo-labels").paths
+            found = {layout.image_name(name): path for name, path in labels.items()}
         missing = [name for name in target.names if name not in found or not found[name].is_file()]
         if missing:
             raise ScanError(

@@ -19,8 +19,8 @@ def label_files(dataset: Any) -> set[str] | None:
         return None
     layout = dataset.layout
     folders = {root / layout.label_dir for root in (dataset.root, dataset.label_root)}
-    names = [name + layout.label_suffix for name in dataset.names]
-    return {os.path.realpath(folder / name) for folder in folders for name in names}
+    names = map(layout.label_file, dataset.names)
+    return {os.path.realpath(folder / name) for name in names for folder in folders}
 
 
 def label_files_of(dataset: Any) -> frozenset[str]:

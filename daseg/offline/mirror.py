@@ -59,7 +59,7 @@ class MirroredSet:
 
     def _label(self, root: Path, index: int) -> Path:
         name = self.source.samples[index].name
-        return root / self.layout.label_dir / (name + self.layout.label_suffix)
+        return root / self.layout.label_dir / self.layout.label_file(name)
 
     def place_labels(self, indices: Sequence[int], *, copy: bool) -> int:
         """Link, or copy, the labels of these images; return how many there are."""

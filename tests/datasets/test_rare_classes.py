@@ -28,19 +28,11 @@ PIXELS = [(1500, 400, 100, 0), (1900, 50, 0, 0), (1000, 900, 40, 0), (1200, 300,
 
 
 def published() -> dict:
-    """Twelve images of six classes; the probabilities and files that the public code gives them.
-
-    The pixels follow from the recipe that the numbers were made with.
-    """
-    draw = np.random.RandomState(11)
-    counts = np.zeros((12, 6), np.int64)
-    for row in range(12):
-        present = draw.random_sample(6) < 0.6
-        present[row % 6] = True
-        pixels = (10 ** (1.5 + 3.5 * draw.random_sample(6))).astype(int)
-        counts[row] = np.where(present, pixels, 0)
-    path = Path(__file__).parent.parent / "fixtures/rare_classes.json"
-    return dict(json.loads(path.read_text()), counts=counts)
+    """What the public code gives for twelve images of six classes, and their pixels."""
+    path = Path(__file__).parent.parent / "fixtures/parity_fixtures_modern.json"
+    known = json.loads(path.read_text())["small"]["rcs"]["cases"]
+    rows = [[row.get(str(label), 0) for label in known["classes"]] for row in known["table"]]
+    return dict(known, counts=np.array(rows))
 
 
 @pytest.mark.parametrize("run", range(3))
@@ -51,11 +43,13 @@ def test_probabilities_and_images_are_those_of_the_public_code(run):
     rare = RareClasses(
         known["counts"], known["counts"].sum(1), names, float(wanted["temperature"]), 3000
     )
-    for name, chance in zip(wanted["classes"], wanted["probability"], strict=True):
-        at = names.index(str(name))
+    files = wanted["eligible_files_strictly_more_than_min_pixels"]
+    order, chances = wanted["classes_in_reference_order_rarest_first"], "probabilities_float32"
+    for label, chance in zip(order, wanted[chances], strict=True):
+        at = names.index(str(label))
         # The public code computes in float32, and takes the exponential of about 100.
         assert rare.probability[at] == pytest.approx(chance, rel=3e-5)
-        assert rare.images[at].tolist() == wanted["images"][str(name)]
+        assert [f"img_{n:03d}.png" for n in rare.images[at]] == files[str(label)]
 
 
 def make(root: Path, pixels=PIXELS) -> Path:

@@ -73,7 +73,15 @@ def take_stock(place: Place, *, labels: bool, list_file: Path | None) -> Invento
     if labels:
         other = {os.path.realpath(place.images)} - {os.path.realpath(place.labels)}
         who = f"{place.who}'s labels"
-        found_labels = find_files(place.labels, [place.layout.label_suffix], who, leave_out=other)
+        found_labels = find_files(
+            place.labels,
+            [place.layout.label_suffix],
+            who,
+            leave_out=other,
+            folders=place.layout.folders,
+        )
+        named = found_labels.paths.items()
+        found_labels.paths = {place.layout.image_name(name): path for name, path in named}
     found = dict[str, Path | None](images.paths) | dict.fromkeys(images.unusable)
     if list_file is not None:
         known = images.paths.keys() | images.aliases.keys()
@@ -106,6 +114,7 @@ def _find_images(place: Place) -> Found:
         once=True,
         leave_out=labels - {here},
         not_ending=layout.label_suffix if here in labels else None,
+        folders=layout.folders,
     )
 
 
@@ -141,7 +150,7 @@ def _problems(
         ) != name:
             yield name, f"listed twice: {image} is a link to the image {other}"
         elif labels is not None and name not in labels.paths:
-            label = place.labels / (name + layout.label_suffix)
+            label = place.labels / layout.label_file(name)
             if name in labels.unusable:
                 yield name, f"label {labels.unusable[name]}"
             elif label.is_file():

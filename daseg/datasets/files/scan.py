@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from daseg.datasets.files.walk import each_once, walk
+from daseg.datasets.files.walk import Walk, each_once, walk
 from daseg.utils.errors import DataError
 
 
@@ -27,17 +27,36 @@ class Layout:
 
     The image ``<image_dir>/<name><image suffix>`` belongs to the label
     ``<label_dir>/<name><label_suffix>``; names may contain folders.
+
+    Attributes:
+        folders: The folders below ``image_dir`` and ``label_dir`` whose files are taken; none: all.
+        prefixes: What the names of image files begin with, and what those of label files have in
+            its place.
     """
 
     image_dir: str
     label_dir: str
     image_suffix: str | Sequence[str]
     label_suffix: str
+    folders: tuple[str, ...] = ()
+    prefixes: tuple[str, str] = ("", "")
 
     @property
     def image_suffixes(self) -> tuple[str, ...]:
         suffix = self.image_suffix
         return (suffix,) if isinstance(suffix, str) else tuple(suffix)
+
+    def label_file(self, name: str) -> str:
+        """Path below ``label_dir`` of the label of the image of this name."""
+        folder, slash, file = name.rpartition("/")
+        here, there = self.prefixes
+        return f"{folder}{slash}{there}{file.removeprefix(here)}{self.label_suffix}"
+
+    def image_name(self, name: str) -> str:
+        """The name of the image whose label has this name."""
+        folder, slash, file = name.rpartition("/")
+        here, there = self.prefixes
+        return f"{folder}{slash}{here}{file.removeprefix(there)}"
 
 
 class ScanError(DataError):
@@ -89,6 +108,7 @@ def find_files(
     once: bool = False,
     leave_out: Collection[str] = (),
     not_ending: str | None = None,
+    folders: Sequence[str] = (),
 ) -> Found:
     """All files below ``folder`` with one of the suffixes; see `daseg.datasets.files.walk.walk`.
 
@@ -99,14 +119,17 @@ def find_files(
         once: Take a file that several links lead to under one name alone.
         leave_out: Folders, as `os.path.realpath` gives them, that are passed over.
         not_ending: Files that end so are of another kind.
+        folders: Folders below it, whose files alone are taken; none: all.
 
     Raises:
         DataError: The folder does not exist, cannot be listed or holds no such file, or two files
             differ only in their suffix.
     """
-    if not folder.is_dir():
-        raise DataError(f"{what}: the folder {folder} does not exist")
-    walked = walk(folder, suffixes, what, leave_out=leave_out)
+    walked = Walk()
+    for place in [folder / each for each in folders] or [folder]:
+        if not place.is_dir():
+            raise DataError(f"{what}: the folder {place} does not exist")
+        walked.add(walk(place, suffixes, what, leave_out=leave_out))
     files = walked.files
     if not_ending is not None:
         files = [f for f in files if not f.path.name.lower().endswith(not_ending.lower())]

@@ -35,6 +35,14 @@ class Walk:
     hidden: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
+    def add(self, other: "Walk") -> None:
+        """Take in what lies below another folder."""
+        self.files += other.files
+        self.unusable |= other.unusable
+        self.notes += other.notes
+        self.hidden += other.hidden
+        self.left_out += other.left_out
+
 
 def walk(
     folder: str | os.PathLike[str],
