@@ -114,7 +114,11 @@ TRANSLATORS = Registry("translator", locations=["daseg.translation"])
 LAUNCHERS = Registry("launcher", locations=["daseg.study"])
 
 # Parts that mmengine's runner builds.
-MODELS = Registry("model", mm.MODELS, ["daseg.segmentor", "daseg.adaptation", "daseg.translation"])
+MODELS = Registry(
+    "model",
+    mm.MODELS,
+    ["daseg.segmentor", "daseg.hrda", "daseg.adaptation", "daseg.translation"],
+)
 DATASETS = Registry("dataset", mm.DATASETS, ["daseg.datasets"])
 TRANSFORMS = Registry("transform", mm.TRANSFORMS, ["daseg.datasets", "mmcv.transforms"])
 DATA_SAMPLERS = Registry("data sampler", mm.DATA_SAMPLERS, ["daseg.datasets"])

@@ -148,9 +148,13 @@ class Segmentor(nn.Module):
         image = (image.to(self.mean.dtype) - self.mean) / self.std
         return image.flip(1) if self.to_bgr else image
 
+    def backbone_input(self, image: Tensor) -> Tensor:
+        """What the features in the output are of: the image (N,3,H,W), RGB 0..255, normalised."""
+        return self.normalize(image)
+
     def forward(self, image: Tensor) -> SegOutput:
         """Segment an image (N,3,H,W), RGB 0..255, uint8 or float."""
-        features = self.backbone(self.normalize(image))
+        features = self.backbone(self.backbone_input(image))
         # The auxiliary head runs first: with dropout its draws come before the main head's.
         aux = {} if self.aux_head is None else {"aux": Prediction(self.aux_head(features))}
         return SegOutput({"main": Prediction(self.head(features))} | aux, tuple(features))

@@ -18,6 +18,7 @@ LAYERS = {
     "datasets": 2,
     "evaluation": 2,
     "segmentor": 3,
+    "hrda": 3,
     "inference": 3,
     "objectives": 3,
     "translation": 3,

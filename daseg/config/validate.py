@@ -45,6 +45,7 @@ REGISTRY_OF_KEY: dict[str, mm.Registry] = dict(
     backbone=own.BACKBONES,
     head=own.HEADS,
     aux_head=own.HEADS,
+    attention=own.HEADS,
     discriminator=own.DISCRIMINATORS,
     disc_source=own.DISCRIMINATORS,
     disc_target=own.DISCRIMINATORS,
@@ -158,7 +159,8 @@ def _optimizers(cfg: dict[str, Any]) -> Iterator[str]:
 def _untrainable(cfg: dict[str, Any]) -> Iterator[str]:
     """A model without train step, where there are optimizers to train it with."""
     kind = find((cfg.get("model") or {}).get("type"), own.MODELS)
-    if kind is own.MODELS.get("Segmentor") and cfg.get("train_cfg") and cfg.get("optim_wrapper"):
+    is_segmentor = isinstance(kind, type) and issubclass(kind, own.MODELS.get("Segmentor"))
+    if is_segmentor and cfg.get("train_cfg") and cfg.get("optim_wrapper"):
         yield (
             "model: a Segmentor has no losses to be trained for: use dict(type='DomainAdapter', "
             "segmentor=dict(type='Segmentor', ...), objectives=[dict(type='Supervised')])"
