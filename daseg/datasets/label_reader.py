@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 
+import cv2
 import numpy as np
 
 from daseg.datasets.files.io import read_ids
@@ -66,7 +67,9 @@ class LabelReader:
             legal = (ids >= 0) & (ids <= _MAX_ID)
             if not legal.all():
                 raise DataError(self._complaint(path, ids[~legal]))
-        label = self.table[ids]
+        # OpenCV's look-up, for ids of 8 bits, is ten times as fast as numpy's.
+        is_narrow = ids.dtype == np.uint8
+        label = cv2.LUT(ids, self.table[:256]) if is_narrow else self.table[ids]
         unknown = label == _UNKNOWN
         if unknown.any():
             raise DataError(self._complaint(path, ids[unknown]))

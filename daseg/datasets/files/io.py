@@ -15,6 +15,11 @@ from daseg.datasets.files.picture import Header, png_parts, read_bytes, read_hea
 from daseg.datasets.firewall import note_opened
 from daseg.utils.errors import DataError
 
+try:
+    from kornia_rs.io import decode_image_png_u8
+except ImportError:  # an extra of the package, for speed alone
+    decode_image_png_u8 = None
+
 # What OpenCV decodes as it stands in the file, if samples are of 8 bits.
 _PLAIN = ("1", "L", "LA", "P", "RGB", "CMYK", "YCbCr")
 _BY_OPENCV = ("PNG", "JPEG", "MPO", "BMP", "DIB", "WEBP", "PPM", "TIFF")
@@ -52,6 +57,8 @@ def read_image(path: str | os.PathLike[str], max_value: int | None = None) -> np
     by_opencv = header.kind in _BY_OPENCV and header.top is None
     if header.kind == "TIFF":  # OpenCV reads no 2 and 4 bits, and multiplies colours with alpha
         by_opencv = header.mode in _PLAIN and header.bits in (1, 8)
+    if header.kind == "PNG" and header.mode == "RGB" and decode_image_png_u8 is not None:
+        return _fast_png(data, path)
     if by_opencv:
         return _decode(data, path, cv2.IMREAD_COLOR)
     return np.ascontiguousarray(_pil_array(data, path, "image", "RGB")[..., ::-1])
@@ -116,6 +123,16 @@ def _decode(
     if pixels is None:
         raise DataError(f"{what} {path} cannot be read: not a picture, or a part of one is missing")
     return pixels
+
+
+def _fast_png(data: bytes, path: str | os.PathLike[str]) -> np.ndarray:
+    """The pixels that OpenCV decodes of a PNG in RGB with 8 bits, in less than half the time."""
+    size = int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
+    try:
+        rgb = decode_image_png_u8(data, size, "rgb")
+    except Exception:  # kornia_rs has no error of its own; what OpenCV cannot read, it names
+        return _decode(data, path, cv2.IMREAD_COLOR)
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
 
 
 def _pil_array(
