@@ -12,7 +12,7 @@ from daseg.datasets.domain_pair import PairPreprocessor, no_domain
 from daseg.objectives import Objective, View
 from daseg.objectives.base import Losses, add, check_domains, check_reads, merge, total
 from daseg.objectives.views import LABELS, Domain
-from daseg.ops.ema import Buffers, MovingAverage, Start, Statistics
+from daseg.ops.ema import Buffers, HostCounter, MovingAverage, Start, Statistics
 from daseg.ops.freeze import frozen, same_statistics
 from daseg.registry import MODELS, OBJECTIVES, TRANSLATORS
 from daseg.segmentor import Segmentor, SegOutput
@@ -23,7 +23,7 @@ Part = tuple[dict[Domain, View], float]  # images that are in the networks toget
 
 
 @MODELS.register_module()
-class DomainAdapter(BaseModel):
+class DomainAdapter(HostCounter, BaseModel):
     """Train a segmentor for a list of objectives on a labelled source and an unlabelled target.
 
     Args:
@@ -53,6 +53,8 @@ class DomainAdapter(BaseModel):
         views: The views of the last step, detached, by domain; of its last part.
     """
 
+    counter = "iteration"
+    data_preprocessor: Any
     objectives: Any  # an nn.ModuleList of objectives
     iteration: Tensor
 
@@ -119,26 +121,6 @@ class DomainAdapter(BaseModel):
         if self.adversaries:
             networks["discriminators"] = nn.ModuleList(o.discriminator for o in self.adversaries)
         return networks
-
-    def wrap_networks(self, wrap: Any) -> None:
-        """Replace each trainable network by ``wrap(network)``, for distributed training."""
-        self.segmentor = wrap(self.segmentor)
-        for objective in self.adversaries:
-            objective.discriminator = wrap(objective.discriminator)
-
-    def train(self, mode: bool = True) -> "DomainAdapter":
-        """Set training mode; teacher and translator stay in eval mode."""
-        super().train(mode)
-        for fixed in (self.teacher, self.translator):
-            if fixed is not None:
-                fixed.eval()
-        return self
-
-    def _apply(self, fn: Any, recurse: bool = True) -> "DomainAdapter":
-        iteration = self.iteration
-        super()._apply(fn, recurse)
-        self.iteration = iteration  # on the CPU: to read it must not wait for the device
-        return self
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> Losses:
         """Make one step of every optimizer on a batch; return the losses by name, detached.

@@ -39,6 +39,11 @@ class Prediction(NamedTuple):
             slice(round(left * columns / width), round(right * columns / width)),
         )
 
+    def crop(self, maps: Tensor, image_size: Size) -> Tensor:
+        """The part of maps (N,...,H',W'), which show the image, that the prediction covers."""
+        rows, columns = self.region(image_size, size_of(maps))
+        return maps[..., rows, columns]
+
 
 class SegOutput(NamedTuple):
     """What a segmentor returns.
@@ -55,6 +60,20 @@ class SegOutput(NamedTuple):
     def logits(self) -> Tensor:
         """The main head's logits (N,K,h,w)."""
         return self.predictions["main"].logits
+
+    def head(self, name: str) -> Prediction:
+        """The prediction of a head.
+
+        Raises:
+            ConfigError: There is no such head.
+        """
+        if name not in self.predictions:
+            raise ConfigError(
+                f"an objective asks for the head {name!r}, but the segmentor has no such head "
+                f"({', '.join(self.predictions)}): add it to model.segmentor (aux_head is 'aux'), "
+                "or leave the objective out"
+            )
+        return self.predictions[name]
 
     def detach(self, *, keep_features: bool) -> "SegOutput":
         """The same without a graph; with no features where they are not kept."""

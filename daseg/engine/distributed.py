@@ -130,12 +130,20 @@ class NetworkDDP(nn.Module):
     them equal once more before a validation.
 
     Args:
-        module: A model with ``trainable_networks`` and ``wrap_networks``.
+        module: A model with ``trainable_networks()``: by the name of its optimizer a network, or a
+            ModuleList or ModuleDict of networks.
     """
 
     def __init__(self, module: Any) -> None:
         super().__init__()
-        module.wrap_networks(_wrap)
+        networks: set[nn.Module] = set()
+        for group in module.trainable_networks().values():
+            several = isinstance(group, nn.ModuleList | nn.ModuleDict)
+            networks.update(group.children() if several else [group])
+        for parent in list(module.modules()):
+            for name, child in list(parent.named_children()):
+                if child in networks:
+                    setattr(parent, name, _wrap(child))
         self.module = module
 
     def train_step(self, *args: Any, **kwargs: Any) -> Any:

@@ -112,7 +112,7 @@ class Runner(MMRunner):
         """Move the model to its device; average gradients over the processes where there are."""
         if not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
-        if not hasattr(model, "wrap_networks"):  # it is tested: there is nothing to average
+        if not hasattr(model, "trainable_networks"):  # it is tested: there is nothing to average
             return model.to(mmengine.device.get_device())
         if self.cfg.get("sync_bn"):
             model = synchronize_batch_norm(model)

@@ -1,6 +1,5 @@
 """What objectives are given: images of a domain, labels, and what the networks make of them."""
 
-from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -8,7 +7,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from daseg.losses.cross_entropy import labelled_pixels, mean_over_processes
 from daseg.ops.logits import at_least_float32
 from daseg.ops.resize import resize, size_of
 from daseg.segmentor import SegOutput
@@ -89,28 +87,18 @@ class View:
         Those of a head that covers a box of the image have the size of what `crop` returns. They
         are float32, or float64 where the segmentor is.
         """
-        predictions = self.output.predictions
-        if name not in predictions:
-            raise ConfigError(
-                f"an objective asks for the head {name!r}, but the segmentor has no such head "
-                f"({', '.join(predictions)}): add it to model.segmentor (aux_head is 'aux'), or "
-                "leave the objective out"
-            )
         if name not in self._resized:
-            rows, columns = self._region(name)
+            prediction = self.output.head(name)
+            shown = self.image if self.domain == "target" or self.labels is None else self.labels
+            rows, columns = prediction.region(size_of(self.image), size_of(shown))
             size = rows.stop - rows.start, columns.stop - columns.start
-            logits = at_least_float32(predictions[name].logits)
+            logits = at_least_float32(prediction.logits)
             self._resized[name] = resize(logits, size, self.align_corners)
         return self._resized[name]
 
     def crop(self, maps: Tensor, head: str) -> Tensor:
         """The part of maps (N,...,H',W'), of the label's size, that a head covers."""
-        rows, columns = self._region(head)
-        return maps[..., rows, columns]
-
-    def _region(self, head: str) -> tuple[slice, slice]:
-        shown = self.image if self.domain == "target" or self.labels is None else self.labels
-        return self.output.predictions[head].region(size_of(self.image), size_of(shown))
+        return self.output.head(head).crop(maps, size_of(self.image))
 
     @cached_property
     def taught(self) -> "View":
@@ -151,26 +139,6 @@ class View:
     def teacher_logits(self) -> Tensor:
         """The teacher's main logits, as `logits`."""
         return self.taught.logits
-
-    def normalizer(
-        self,
-        labels: Tensor | None = None,
-        count: Callable[[Tensor], Tensor] = labelled_pixels,
-    ) -> Tensor:
-        """The labelled pixels that a mean over them divides by, a scalar.
-
-        They are counted in the whole batch, over its parts and all processes, and scaled to the
-        images of this view: the means of all parts, weighted by their images, are that of the
-        batch.
-
-        Args:
-            labels: Those of the whole batch; default the view's.
-            count: How they are counted: labels to a scalar.
-        """
-        labels = self.labels if labels is None else labels
-        assert labels is not None, f"the {self.domain} view has no labels"
-        total = count(labels).to(at_least_float32(self.output.logits).dtype)
-        return mean_over_processes(total) * (len(self.image) / len(labels))
 
     def derived(
         self, image: Tensor, label: Tensor | None = None, weight: Tensor | None = None

@@ -15,7 +15,19 @@ Statistics = Literal["running", "batch"]
 Buffers = Literal["network", "average", "own"]
 
 
-class MovingAverage(nn.Module):
+class HostCounter(nn.Module):
+    """A module that counts its steps in a buffer on the CPU: reading it waits for no device."""
+
+    counter: str  # the buffer's name
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        count = self.get_buffer(self.counter)
+        super()._apply(fn, recurse)
+        setattr(self, self.counter, count)
+        return self
+
+
+class MovingAverage(HostCounter):
     """A copy of a network whose weights follow those of the network.
 
     Step t (from 0) moves them by ``max(momentum, 1 / (1 + t))`` of the distance: the first step
@@ -41,6 +53,7 @@ class MovingAverage(nn.Module):
         steps: Number of updates made; in the checkpoint, and on the CPU.
     """
 
+    counter = "steps"
     steps: Tensor
 
     def __init__(
@@ -73,12 +86,9 @@ class MovingAverage(nn.Module):
         self.start, self.statistics, self.buffers_of = start, statistics, buffers
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
-    def _apply(self, fn: Any, recurse: bool = True) -> "MovingAverage":
-        """Move everything but the number of steps, which the host reads in each."""
-        steps = self.steps
-        super()._apply(fn, recurse)
-        self.steps = steps
-        return self
+    def train(self, mode: bool = True) -> "MovingAverage":
+        """Stay in eval mode, whatever the mode of the model around it."""
+        return super().train(False)
 
     def train(self, mode: bool = True) -> "MovingAverage":
         """Set eval mode; in training batch norm alone has the mode of ``statistics``."""

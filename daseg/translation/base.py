@@ -15,6 +15,10 @@ class Translator(nn.Module, ABC):
     images give the same result, on which an exact resume rests.
     """
 
+    def train(self, mode: bool = True) -> "Translator":
+        """Stay in eval mode, whatever the mode of the model around it."""
+        return super().train(False)
+
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """Translate a batch, image i into the look of image i; or one image.
 

@@ -120,11 +120,6 @@ class CycleGAN(BaseModel):
         )
         return dict(generators=generators, discriminators=discriminators)
 
-    def wrap_networks(self, wrap: Any) -> None:
-        """Replace each trainable network by ``wrap(network)``, for distributed training."""
-        for name in NETWORKS:
-            setattr(self, name, wrap(getattr(self, name)))
-
     def forward(self, image: Tensor, direction: Direction = "source_to_target") -> Tensor:
         """Translate images (N,3,H,W), -1..1, to the same."""
         return getattr(self, direction)(image)
