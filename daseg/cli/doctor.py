@@ -80,17 +80,12 @@ def _devices() -> None:
     for number in range(torch.cuda.device_count()):
         found = torch.cuda.get_device_properties(number)
         memory = found.total_memory / 2**30
-        _line("ok", f"cuda:{number}", f"{found.name}, {memory:.0f} GiB, bf16 {_has_bf16()}")
+        bf16 = "yes" if torch.cuda.is_bf16_supported() else "no"
+        _line("ok", f"cuda:{number}", f"{found.name}, {memory:.0f} GiB, bf16 {bf16}")
     if not torch.cuda.is_available():
         built = f"torch is built for CUDA {torch.version.cuda}" if torch.version.cuda else ""
         _line("-", "cuda", built or "torch is built without CUDA", "nvidia-smi shows the driver")
     _line("ok", "cpu", f"{torch.get_num_threads()} threads")
-
-
-def _has_bf16() -> str:
-    import torch
-
-    return "yes" if torch.cuda.is_bf16_supported() else "no"
 
 
 def _configs(pattern: str) -> Iterator[Any]:

@@ -29,7 +29,9 @@ def report(error: Exception) -> str:
     advice = OUT_OF_MEMORY if is_full else BUG
     is_above = shows_tracebacks() or kept is None
     shown = "shown above" if is_above else f"in {kept} ({TRACEBACK}=1 shows it)"
-    return f"unexpected {_first_lines(reason(error))}\n  {where}the traceback is {shown}. {advice}"
+    lines = reason(error).splitlines()
+    message = "\n".join(lines[:4]) + (" ..." if len(lines) > 4 else "")
+    return f"unexpected {message}\n  {where}the traceback is {shown}. {advice}"
 
 
 def keep_traceback(error: BaseException, *, always: bool) -> Path | None:
@@ -86,8 +88,3 @@ def _place(error: Exception) -> str:
     if not frames:
         return ""
     return f"at {frames[-1].filename}, line {frames[-1].lineno}, in {frames[-1].name}"
-
-
-def _first_lines(message: str, most: int = 4) -> str:
-    lines = message.splitlines()
-    return "\n".join(lines[:most]) + (" ..." if len(lines) > most else "")

@@ -87,7 +87,8 @@ def check_files(path: Path, keys: Collection[str] = RUNNER_KEYS) -> set[str]:
             inherited |= check_files(path.parent / base, keys)
         except _NoConfigError as error:
             raise ConfigError(f"{path}: its _base_ is missing: {error}") from None
-    own = _assigned(tree)
+    assigned = [t for n in tree.body if isinstance(n, ast.Assign) for t in n.targets]
+    own = {t.id for t in assigned if isinstance(t, ast.Name)}
     loaded = {
         n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
     }
@@ -126,11 +127,6 @@ def _bases(tree: ast.Module) -> list[str]:
             value = ast.literal_eval(node.value)
             return [value] if isinstance(value, str) else list(value)
     return []
-
-
-def _assigned(tree: ast.Module) -> set[str]:
-    targets = [t for n in tree.body if isinstance(n, ast.Assign) for t in n.targets]
-    return {t.id for t in targets if isinstance(t, ast.Name)}
 
 
 def _place(error: Exception, path: Path) -> tuple[str, str]:

@@ -65,12 +65,10 @@ def known_metrics(cfg: dict[str, Any]) -> list[str] | None:
             has_teacher = (cfg.get("model") or {}).get("teacher_momentum") is not None
             scores = LABEL_FREE if has_teacher else LABEL_FREE[:-1]
             names += [f"labelfree_{name}" for name in scores]
-        elif not inspect.isclass(kind) or _adds_metrics(kind):
+        elif not inspect.isclass(kind):
             return None
+        elif kind.__module__.startswith(("daseg.", "mmengine.")):
+            continue
+        elif getattr(kind, "after_val_epoch", None) is not Hook.after_val_epoch:
+            return None  # it is called with the metrics, and may add its own
     return list(dict.fromkeys(names))
-
-
-def _adds_metrics(kind: type) -> bool:
-    """Whether a hook of another package is called with the metrics, and may add its own."""
-    ours = kind.__module__.startswith(("daseg.", "mmengine."))
-    return not ours and getattr(kind, "after_val_epoch", None) is not Hook.after_val_epoch

@@ -83,8 +83,9 @@ def _text(value: Any, path: str, column: int, lost: list[str]) -> str:
         return _of_dict(value, path, column, lost)
     if isinstance(value, (list, tuple, set, frozenset)):
         return _of_list(value, path, column, lost)
-    if callable(value) and _is_importable(value):
-        return repr(f"{value.__module__}.{value.__qualname__}")
+    name = getattr(value, "__qualname__", "") if callable(value) else ""
+    if name and "<" not in name and "." not in name and value.__module__ != "__main__":
+        return repr(f"{value.__module__}.{name}")  # it can be imported by this name
     lost.append(path)
     return repr(repr(value))
 
@@ -115,8 +116,3 @@ def _joined(begin: str, items: list[str], end: str, column: int) -> str:
     indent = " " * (column + 4)
     rows = "".join(f"{indent}{item},\n" for item in items)
     return f"{begin}\n{rows}{' ' * column}{end}"
-
-
-def _is_importable(value: Any) -> bool:
-    name = getattr(value, "__qualname__", "")
-    return bool(name) and "<" not in name and "." not in name and value.__module__ != "__main__"

@@ -166,15 +166,17 @@ class DomainPair(Dataset[dict[str, Any]]):
             raise ConfigError(
                 "train_dataloader.sampler: a DomainPair is drawn from by dict(type='PairSampler')"
             )
-        at = index if isinstance(index, PairIndex) else self._pair(index)
+        if isinstance(index, PairIndex):
+            at = index
+        else:
+            places = [
+                SampleIndex(index % len(domain), index % len(domain)) for domain in self.domains
+            ]
+            at = PairIndex(places[0] if len(places) > 1 else None, places[-1])
         target = self._target(at.target)
         if self.source is None:
             return dict(target=target)
         return dict(source=self._translated(self.source[at.source], target), target=target)
-
-    def _pair(self, index: int) -> PairIndex:
-        at = [SampleIndex(index % len(domain), index % len(domain)) for domain in self.domains]
-        return PairIndex(at[0] if len(at) > 1 else None, at[-1])
 
     def _target(self, index: SampleIndex) -> TargetSample:
         sample = self.target[index]
@@ -271,7 +273,10 @@ def without_labels(target: Any) -> Any:
     _refuse_labels(target.get("labels", False), target.get("type"))
     if parts:
         return {**target, "datasets": parts}
-    return {**target, "labels": False} if _is_seg_dataset(target) else target
+    kind = target.get("type")
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    takes_labels = isinstance(kind, type) and issubclass(kind, SegDataset)
+    return {**target, "labels": False} if takes_labels else target
 
 
 def _refuse_labels(labels: Any, target: Any) -> Any:
@@ -282,9 +287,3 @@ def _refuse_labels(labels: Any, target: Any) -> Any:
             "or train supervised on this data set alone, without a DomainPair"
         )
     return target
-
-
-def _is_seg_dataset(cfg: dict[str, Any]) -> bool:
-    kind = cfg.get("type")
-    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
-    return isinstance(kind, type) and issubclass(kind, SegDataset)

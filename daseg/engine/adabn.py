@@ -15,7 +15,7 @@ from mmengine import Config
 from mmengine.dist import is_main_process
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from daseg.datasets import collate
 from daseg.datasets.domain_pair import without_labels
@@ -57,7 +57,8 @@ def adapt_batch_norm(segmentor: nn.Module, loader: Any) -> int:
     seen = 0
     reading = workers_of("the images for AdaBN", "--cfg-options test_dataloader.num_workers")
     with reading, _estimating(segmentor, layers), torch.no_grad():
-        for batch in _shown(loader):
+        shown = track(loader, len(loader), "adapting batch norm") if is_main_process() else loader
+        for batch in shown:
             require_whole(batch.get("meta") or ())
             image = batch["image"].to(device)
             seen += len(image)
@@ -101,10 +102,6 @@ def _estimating(network: nn.Module, layers: Sequence[_BatchNorm]) -> Iterator[No
             module.training = mode
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
-
-
-def _shown(loader: Any) -> Any:
-    return track(loader, len(loader), "adapting batch norm") if is_main_process() else loader
 
 
 def _run(segmentor: nn.Module, image: Tensor) -> None:
@@ -175,7 +172,14 @@ def adapt_to_images(
     check_whole(dataset, "AdaBN")
     size = loader.get("batch_size", 1)
     batches = spread_batches(len(dataset), size, max_images)
-    count = adapt_batch_norm(segmentor, _loader(dataset, batches, loader.get("num_workers", 0)))
+    batch_loader: DataLoader[Any] = DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=loader.get("num_workers", 0),
+        collate_fn=collate,
+        worker_init_fn=leave_to_parent(),
+    )
+    count = adapt_batch_norm(segmentor, batch_loader)
     place = getattr(dataset, "root", None) or dataset
     return f"AdaBN over {count} images of {place} in batches of {size}"
 
@@ -190,8 +194,3 @@ def spread_batches(count: int, batch_size: int, max_images: int | None = None) -
     chosen = [i * count // wanted for i in range(wanted)]
     number = -(-wanted // batch_size)
     return [chosen[first::number] for first in range(number)]
-
-
-def _loader(dataset: Dataset[Any], batches: list[list[int]], workers: int) -> DataLoader[Any]:
-    options: dict[str, Any] = dict(collate_fn=collate, worker_init_fn=leave_to_parent())
-    return DataLoader(dataset, batch_sampler=batches, num_workers=workers, **options)

@@ -1,7 +1,6 @@
 """Evaluate a checkpoint of a config: what ``daseg test`` does."""
 
 import copy
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any

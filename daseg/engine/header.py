@@ -36,7 +36,10 @@ def header(runner: Runner) -> Iterator[tuple[str, str]]:
     for name, loop in (("validation", runner._val_loop), ("test", runner._test_loop)):
         if isinstance(loop, BaseLoop):
             yield name, str(loop.dataloader.dataset)
-    yield "networks", ", ".join(_networks(unwrap(runner.model)))
+    model: Any = unwrap(runner.model)
+    trained = hasattr(model, "trainable_networks")
+    networks = model.trainable_networks() if trained else {"segmentor": model}
+    yield "networks", ", ".join(f"{name} {_millions(each)}" for name, each in networks.items())
     if training is not None:
         several = f" in each of {runner.world_size} processes" if runner.world_size > 1 else ""
         batch = training.dataloader.batch_size
@@ -59,13 +62,6 @@ def _training_data(dataset: Any) -> Iterator[tuple[str, str]]:
         return
     yield "source", str(dataset.source)
     yield "target", str(dataset.target)
-
-
-def _networks(model: Any) -> Iterator[str]:
-    """Each network with the number of its parameters."""
-    networks = getattr(model, "trainable_networks", None)
-    for name, network in (networks() if networks else {"segmentor": model}).items():
-        yield f"{name} {_millions(network)}"
 
 
 def _millions(network: nn.Module) -> str:

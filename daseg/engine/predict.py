@@ -62,7 +62,9 @@ def find_inputs(source: str, out: str | Path | None = None) -> list[tuple[Path, 
     if notes:
         more = f" (and {len(notes) - 1} more)" if notes[1:] else ""
         print(f"note: {notes[0]}{more}", file=sys.stderr)
-    found = sorted((file.path, _name(file.path, path)) for file in kept)
+    paths = sorted(file.path for file in kept)
+    is_folder = path.is_dir()
+    found = [(p, p.relative_to(path).with_suffix("") if is_folder else Path(p.stem)) for p in paths]
     if not found:
         raise DataError(f"{source}: no image or video there (known: {_endings()})")
     _check(source, found)
@@ -100,10 +102,6 @@ def _real(path: Path) -> str:
 @lru_cache(maxsize=1)  # a glob's files come folder by folder
 def _real_folder(folder: Path) -> str:
     return os.path.realpath(folder)
-
-
-def _name(path: Path, source: Path) -> Path:
-    return path.relative_to(source).with_suffix("") if source.is_dir() else Path(path.stem)
 
 
 def _suffix(path: Path) -> str:

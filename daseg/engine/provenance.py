@@ -49,7 +49,12 @@ class Provenance:
         """Take over what a checkpoint says that the training starts from."""
         checkpoint = read_checkpoint(path)
         self.started_from = lineage(checkpoint)
-        found = [target_labels_seen([checkpoint], each) for each in self._targets()]
+        if hasattr(self.dataset, "target"):
+            targets = list(_leaves(self.dataset.target))
+        else:
+            parts = _leaves(self.dataset)
+            targets = [part for part in parts if self._on_disk and _has_own_labels(part)]
+        found = [target_labels_seen([checkpoint], each) for each in targets]
         if found:
             known = [number for number in found if number is not None]
             self.start_saw = {START_SAW: sum(known) if len(known) == len(found) else None}
@@ -63,11 +68,6 @@ class Provenance:
         self.initial_weights = meta["initial_weights"]
         self.started_from = list(meta.get("started_from", ()))
         self.start_saw = {START_SAW: meta[START_SAW]} if START_SAW in meta else {}
-
-    def _targets(self) -> list[SegDataset]:
-        if hasattr(self.dataset, "target"):
-            return list(_leaves(self.dataset.target))
-        return [part for part in _leaves(self.dataset) if self._on_disk and _has_own_labels(part)]
 
     def pseudo_labels(self) -> Facts | None:
         """What is known of the pseudo-labels that are trained on, if any; see `read_facts`."""

@@ -196,8 +196,8 @@ class IoUMetric(BaseMetric):
             )
         except confusion.PredictionError as error:
             raise DataError(
-                f"{_image(sample)}: {error}: the label is right, the network has more outputs than "
-                "the data set has classes (model.segmentor.num_classes)"
+                f"{_file(sample, 'image_path')}: {error}: the label is right, the network has more "
+                "outputs than the data set has classes (model.segmentor.num_classes)"
             ) from error
         except ValueError as error:
             raise DataError(f"{_file(sample)}: {error}") from error
@@ -247,14 +247,11 @@ def _label(sample: dict) -> Tensor:
     return sample["label"]
 
 
-def _file(sample: dict) -> str:
+def _file(sample: dict, *keys: str) -> str:
+    """The first of these keys that the sample has; by default its label, else its image."""
     meta = sample.get("meta") or {}
-    return str(meta.get("label_path") or meta.get("image_path") or meta.get("name") or "an image")
-
-
-def _image(sample: dict) -> str:
-    meta = sample.get("meta") or {}
-    return str(meta.get("image_path") or meta.get("name") or "an image")
+    names = (meta.get(key) for key in (*(keys or ("label_path", "image_path")), "name"))
+    return str(next(filter(None, names), "an image"))
 
 
 def _sizes(results: list[dict], key: str) -> list[tuple[int, int]]:

@@ -56,13 +56,13 @@ class TranslationPicturesHook(Hook):
                 "TranslationPicturesHook watches a CycleGAN learn from a DomainPair: leave the "
                 "hook out of custom_hooks"
             )
-        if is_main_process():
-            self.fixed = {name: self._read(getattr(pair, name)) for name in OTHER}
-
-    def _read(self, dataset: Any) -> Tensor:
-        count = min(self.images, len(dataset))
-        places = [index * len(dataset) // count for index in range(count)]
-        return torch.stack([dataset[place]["image"] for place in places])
+        if not is_main_process():
+            return
+        for name in OTHER:
+            dataset = getattr(pair, name)
+            count = min(self.images, len(dataset))
+            places = [index * len(dataset) // count for index in range(count)]
+            self.fixed[name] = torch.stack([dataset[place]["image"] for place in places])
 
     def after_train_iter(
         self,

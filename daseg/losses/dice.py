@@ -56,15 +56,12 @@ class DiceLoss(nn.Module):
         counts = (target != self.ignore_index).to(prob.dtype)
         if weight is not None:
             counts = counts * weight
-        true = self._one_hot(target, prob.shape[1])
+        classes = torch.arange(prob.shape[1], device=target.device).view(1, -1, 1, 1)
+        # False everywhere on pixels without a label.
+        true = (target[:, None] == classes) & (target[:, None] != self.ignore_index)
         dice = self._coefficient(prob, true.to(prob.dtype), counts[:, None])
         present = true.flatten(2).any(dim=2).any(dim=0)
         return ((1 - dice) * present).sum() / present.sum().clamp(min=1)
-
-    def _one_hot(self, target: Tensor, num_classes: int) -> Tensor:
-        """(N,H,W) -> (N,K,H,W) bool, False everywhere on pixels without a label."""
-        classes = torch.arange(num_classes, device=target.device).view(1, -1, 1, 1)
-        return (target[:, None] == classes) & (target[:, None] != self.ignore_index)
 
     def _coefficient(self, prob: Tensor, true: Tensor, counts: Tensor) -> Tensor:
         """Dice of each class (K,) from (N,K,H,W), (N,K,H,W) and the pixels' weight (N,1,H,W)."""

@@ -87,10 +87,6 @@ class MovingAverage(HostCounter):
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
     def train(self, mode: bool = True) -> "MovingAverage":
-        """Stay in eval mode, whatever the mode of the model around it."""
-        return super().train(False)
-
-    def train(self, mode: bool = True) -> "MovingAverage":
         """Set eval mode; in training batch norm alone has the mode of ``statistics``."""
         super().train(mode and self.statistics == "batch")  # where statistics are not frozen
         for layer in self.modules():

@@ -1,6 +1,6 @@
 """What is checked before a job runs: its config, its files, what has changed since it was made."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,10 @@ def check_plan(plan: Plan) -> None:
     changed: dict[Key, str] = {}
     made = {job.product() for job in plan.jobs.values() if job.given is None}
     for job in track(plan.jobs.values(), len(plan.jobs), "jobs checked"):
-        changed |= _changed(job, changed)
+        needs = [plan.jobs[key].place for key in job.needs if key in changed]
+        found = list(dict.fromkeys([*changes(job), *needs]))
+        if found:  # "" is for a job that is still to be made
+            changed[job.key] = f"{job.folder} ({', '.join(found)})" if job.record() else ""
         if job.state != "done":
             _check_commands(job)
             for place, path in _places(job):
@@ -94,16 +97,6 @@ def refuse_edits(job: Job) -> None:
             f"{job.step.config}, or what it is based on, was edited after the study had checked "
             "it: put it back, or start the study again"
         )
-
-
-def _changed(job: Job, before: Container[Key]) -> dict[Key, str]:
-    """Its folder, and what differs from its record; "" for one that is still to be made.
-
-    What needs one of those that changed ``before`` it has changed, too.
-    """
-    needs = [job.plan.jobs[key].place for key in job.needs if key in before]
-    found = list(dict.fromkeys([*changes(job), *needs]))
-    return {job.key: f"{job.folder} ({', '.join(found)})" if job.record() else ""} if found else {}
 
 
 def _check_commands(job: Job) -> None:

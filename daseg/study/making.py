@@ -77,7 +77,12 @@ class Maker:
             try:
                 self._run_all(job, lock, environment)
             except BaseException as error:
-                job.write(state=self._state_after(error), error=str(error))
+                state = "failed"
+                if isinstance(error, SystemExit):
+                    state = "queued"  # a cluster takes the job up again
+                elif self.stopping or isinstance(error, KeyboardInterrupt):
+                    state = "stopped"
+                job.write(state=state, error=str(error))
                 raise
             job.write(state="done", made=datetime.now(timezone.utc).isoformat())
         return f"done{result_of(job)}", True
@@ -93,11 +98,6 @@ class Maker:
         for child in list(self._children):
             with suppress(ChildProcessError):
                 os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-
-    def _state_after(self, error: BaseException) -> str:
-        if isinstance(error, SystemExit):
-            return "queued"  # a cluster takes the job up again
-        return "stopped" if self.stopping or isinstance(error, KeyboardInterrupt) else "failed"
 
     def _run_all(self, job: Job, lock: int, environment: Mapping[str, str]) -> None:
         def run(part: str, words: list[str]) -> None:
@@ -151,7 +151,10 @@ class Maker:
         seconds[part] = round(seconds.get(part, 0) + time.monotonic() - begin, 1)
         job.write(seconds=seconds)
         if code:
-            raise StudyError(f"{shown}\nended with {code}:\n{_last_lines(job.folder / LOG)}")
+            log_text = (job.folder / LOG).read_text(encoding="utf-8", errors="replace")
+            last = [f"  {line[:200]}" for line in log_text.splitlines()[-LAST_LINES:]]
+            start = f"{shown}\nended with {code}:\n  (all of it: {job.folder / LOG})"
+            raise StudyError("\n".join([start, *last]))
 
 
 def state_of(job: Job) -> str:
@@ -197,8 +200,3 @@ def result_of(job: Job) -> str:
     """The mIoU of a job that was tested, in words behind others: ", mIoU 31.2"; else ""."""
     test = read_test(job.folder / "test")
     return "" if test is None or test.miou is None else f", mIoU {test.miou:.1f}"
-
-
-def _last_lines(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
-    return "\n".join([f"  (all of it: {path})", *(f"  {line[:200]}" for line in lines)])

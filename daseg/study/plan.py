@@ -47,7 +47,10 @@ class Plan:
         for seed in self.seeds:
             for name in study.rows if rows is None else rows:
                 self._add(name, seed, ())
-        self.jobs = {job.key: job for job in sorted(self.jobs.values(), key=self._urgency)}
+        # A whole seed first: it is a report already. Then what most of the others wait for.
+        places = {seed: place for place, seed in enumerate(study.seeds)}
+        order = sorted(self.jobs, key=lambda key: (places[key[1]], -len(self._waiting_for(key))))
+        self.jobs = {key: self.jobs[key] for key in order}
 
     def seed_of(self, name: str, seed: int) -> int:
         """The seed with which a row or step is made that one with this seed needs."""
@@ -79,10 +82,6 @@ class Plan:
         step = self.steps[name]
         folder = self.root / ("runs" if step.is_row else "steps") / name / f"seed_{seed}"
         return Job(step, seed, folder, tuple(needs), self)
-
-    def _urgency(self, job: Job) -> tuple[int, int]:
-        """A whole seed first: it is a report already. Then what most of the others wait for."""
-        return self.study.seeds.index(job.seed), -len(self._waiting_for(job.key))
 
     def _waiting_for(self, key: Key) -> set[Key]:
         direct = {job.key for job in self.jobs.values() if key in job.needs}

@@ -57,8 +57,11 @@ class TiledTranslation:
         for top, left in product(self._starts(height), self._starts(width)):
             place = ..., slice(top, top + self.tile), slice(left, left + self.tile)
             part = self.function(image[place].to(self.device or image.device)).to(result)
-            rows, columns = (self._ramp(side).to(result) for side in part.shape[-2:])
-            weight = rows[:, None] * columns
+            ramps = []  # the weight of each pixel along a side, above 0 to 1
+            for side in part.shape[-2:]:
+                rising = ((torch.arange(side) + 0.5) / self.overlap).clamp(max=1)
+                ramps.append(torch.minimum(rising, rising.flip(0)).to(result))
+            weight = ramps[0][:, None] * ramps[1]
             result[place] += weight * part
             total[place] += weight
         return result / total
@@ -68,8 +71,3 @@ class TiledTranslation:
         last = -(-max(length - self.tile, 0) // STRIDE)
         count = -(-last // ((self.tile - self.overlap) // STRIDE))
         return [*(STRIDE * (i * last // count) for i in range(count)), STRIDE * last]
-
-    def _ramp(self, length: int) -> Tensor:
-        """The weight of each pixel along a side, above 0 to 1."""
-        rising = ((torch.arange(length) + 0.5) / self.overlap).clamp(max=1)
-        return torch.minimum(rising, rising.flip(0))

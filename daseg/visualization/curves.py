@@ -76,7 +76,16 @@ def read_records(run: str | Path) -> list[dict]:
     records: list[dict] = []
     for log in logs:
         later = _read_log(log)
-        records = _left_by(later, records) + later
+        start = min((record["step"] for record in later), default=math.inf)
+        # A resumed run may validate again at the iteration of its checkpoint, which it does not
+        # train again: of that iteration, only values that are logged again are replaced.
+        again = {key for line in later if line["step"] == start for key in line} - COMMON
+        kept = [
+            record
+            for record in records
+            if record["step"] < start or (record["step"] == start and not again & set(record))
+        ]
+        records = kept + later
     return records
 
 
@@ -132,17 +141,6 @@ def moving_average(values: Sequence[float], width: int) -> np.ndarray:
     place = np.arange(len(values))
     low, high = np.maximum(place - reach, 0), np.minimum(place + reach + 1, len(values))
     return (sums[high] - sums[low]) / (high - low)
-
-
-def _left_by(later: Sequence[dict], earlier: Sequence[dict]) -> list[dict]:
-    """The lines of earlier logs that a later one does not replace.
-
-    A resumed run may validate again at the iteration of its checkpoint, which it does not train
-    again: of that iteration, only values that are logged again are replaced.
-    """
-    start = min((record["step"] for record in later), default=math.inf)
-    again = {key for record in later if record["step"] == start for key in record} - COMMON
-    return [r for r in earlier if r["step"] < start or (r["step"] == start and not again & set(r))]
 
 
 def _read_log(path: Path) -> list[dict]:

@@ -81,7 +81,16 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: str | Path)
     axes.set_title("share of each class's pixels (%)")
     axes.spines[:].set_visible(False)
     for (row, column), value in np.ndenumerate(percent):
-        axes.text(column, row, _cell(value), ha="center", va="center", **_cell_style(value))
+        faint = np.isnan(value) or value < 1
+        axes.text(
+            column,
+            row,
+            _cell(value),
+            ha="center",
+            va="center",
+            color="white" if value > 55 else "0.55" if faint else "0.1",
+            fontsize=6.0 if faint else 8.0,
+        )
     figure.colorbar(image, ax=axes, shrink=0.7)
     save_figure(figure, path)
 
@@ -93,9 +102,3 @@ def _cell(value: float) -> str:
     if value == 0:
         return ""
     return f"{value:.0f}" if value >= 1 else "<1"
-
-
-def _cell_style(value: float) -> dict[str, Any]:
-    faint = np.isnan(value) or value < 1
-    colour = "white" if value > 55 else "0.55" if faint else "0.1"
-    return {"color": colour, "fontsize": 6.0 if faint else 8.0}

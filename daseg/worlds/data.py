@@ -72,10 +72,15 @@ def world_pipeline(steps: list[dict[str, Any]], world: World) -> list[dict[str, 
     for step in steps:
         new = dict(step)
         for key in ("scale", "scales"):
-            if _has_sizes(step.get(key)):
-                new[key] = _resize_all(step[key], world)
-                before = _smallest(step[key], step.get("ratio_range"))
-                after = _smallest(new[key], step.get("ratio_range"))
+            value: Any = step.get(key)
+            if _is_size(value):
+                new[key] = world.resized(value)
+            elif isinstance(value, (list, tuple)) and value and all(map(_is_size, value)):
+                new[key] = [world.resized(size) for size in value]
+            else:
+                continue
+            before = _smallest(value, step.get("ratio_range"))
+            after = _smallest(new[key], step.get("ratio_range"))
         if "crop_size" in step:
             window = _inside(step["crop_size"], world.cropped(step["crop_size"]), before, after)
             new["crop_size"] = tuple(side - side % world.crop_multiple for side in window)
@@ -83,20 +88,9 @@ def world_pipeline(steps: list[dict[str, Any]], world: World) -> list[dict[str, 
     return changed
 
 
-def _has_sizes(value: Any) -> bool:
-    """Whether a value is a size, or a list of sizes, in pixels."""
-    if not isinstance(value, (list, tuple)) or not value:
-        return False
-    return _is_size(value) or all(_is_size(size) for size in value)
-
-
 def _is_size(value: Any) -> bool:
     is_pair = isinstance(value, (list, tuple)) and len(value) == 2
     return is_pair and all(isinstance(side, int) and side > 1 for side in value)
-
-
-def _resize_all(value: Any, world: World) -> Any:
-    return world.resized(value) if _is_size(value) else [world.resized(size) for size in value]
 
 
 def _smallest(value: Any, ratio_range: Any) -> Size:

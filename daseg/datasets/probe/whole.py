@@ -78,7 +78,10 @@ class Watch:
         try:
             found = self._probed(steps, known, after) or self._of_label(steps)
             if not found and _COLOURS not in known:
-                known[_COLOURS] = self._of_colours(steps)
+                loaded = self.loaded["img"]
+                results, ran = self.replay(steps, flat_like(loaded))
+                has_colours = loaded.shape[2:] == (3,)
+                known[_COLOURS] = exchange(ran, results) if has_colours else None
             found = found or known.get(_COLOURS)
         finally:
             after.again()
@@ -124,11 +127,6 @@ class Watch:
             "number would not be of the whole label, as its file has it: in testing LoadLabel "
             "stands behind what moves or resizes the image, right before PackSample"
         )
-
-    def _of_colours(self, steps: Sequence[Step]) -> str | None:
-        loaded = self.loaded["img"]
-        results, steps = self.replay(steps, flat_like(loaded))
-        return exchange(steps, results) if loaded.shape[2:] == (3,) else None
 
     def _culprit(self, steps: Sequence[Step], spoilt: Callable[[dict[str, Any]], bool]) -> str:
         """Name of the transform that has changed something in place, where it was not seen."""

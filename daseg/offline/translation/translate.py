@@ -146,7 +146,11 @@ class Translation(Job):
         read_only = [] if self.target is None else [self.target.root]
         super().__init__(dataset, out, read_only=read_only, limit=limit)
         self.seed = int((cfg.get("randomness") or {}).get("seed") or 0)
-        self.steps, self.target_steps = (self._steps(role) for role in ("source", "target"))
+        data = cfg.train_dataloader.dataset
+        self.steps, self.target_steps = (
+            resizing_steps(data.get(role, data).get("pipeline") or [])
+            for role in ("source", "target")
+        )
         self.images([]).check()
 
     def _target(self) -> SegDataset | None:
@@ -163,10 +167,6 @@ class Translation(Job):
                 raise
             print(f"the contact sheet shows no target: {error}")
             return None
-
-    def _steps(self, role: str) -> list[dict[str, Any]]:
-        dataset = self.cfg.train_dataloader.dataset
-        return resizing_steps(dataset.get(role, dataset).get("pipeline") or [])
 
     def settings(self) -> dict[str, Any]:
         """See `Job`."""

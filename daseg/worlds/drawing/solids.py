@@ -85,7 +85,8 @@ def paint_box(canvas: Canvas, place: Place, box: Box, label: int) -> None:
     pixels = canvas.camera.project(points)
     for name, (numbers, normal) in FACES.items():
         outline = pixels[list(numbers)]
-        if not _faces_camera(outline.tolist()):
+        (a, b), (c, d), (e, f), (g, h) = outline.tolist()
+        if (e - a) * (h - d) >= (g - c) * (f - b):  # clockwise: it faces away
             continue
         gain = canvas.look.shade(place.turn(normal))
         canvas.fill_pixels(outline, box.colour, label, depth, gain)
@@ -102,9 +103,3 @@ def patches(faces: np.ndarray, areas: np.ndarray) -> np.ndarray:
     v = np.stack([bottom, bottom, top, top], axis=1)
     weights = np.stack([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v], axis=2)
     return weights @ faces
-
-
-def _faces_camera(outline: list[list[int]]) -> bool:
-    """Whether a face's projected corners go round anticlockwise (rows grow downwards)."""
-    (a, b), (c, d), (e, f), (g, h) = outline
-    return (e - a) * (h - d) - (g - c) * (f - b) < 0

@@ -43,15 +43,12 @@ class Vehicle:
             for x in (-self.half + 0.16, self.half - 0.16)
             if near
         ]
-        for box in (*tyres, *self._ordered(place)):
+        ahead = math.cos(place.heading)
+        rest = sorted(self.boxes[self.base :], key=lambda box: -ahead * (box.low[2] + box.high[2]))
+        for box in (*tyres, *self.boxes[: self.base], *rest):
             paint_box(canvas, place, box, self.label)
         if near:
             self._paint_wheels(canvas, place)
-
-    def _ordered(self, place: Place) -> list[Box]:
-        ahead = math.cos(place.heading)
-        rest = sorted(self.boxes[self.base :], key=lambda box: -ahead * (box.low[2] + box.high[2]))
-        return self.boxes[: self.base] + rest
 
     def _paint_wheels(self, canvas: Canvas, place: Place) -> None:
         turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
