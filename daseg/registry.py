@@ -164,6 +164,7 @@ KINDS: dict[str, mm.Registry] = {
     "visualizer": VISUALIZERS,
     "vis_backend": VISBACKENDS,
     "log_processor": LOG_PROCESSORS,
+    "launcher": LAUNCHERS,  # named by studies, the others by configs
 }
 
 

@@ -264,7 +264,7 @@ def test_every_key_of_a_config_is_described():
 
 def test_every_part_is_listed():
     table = TEXTS["docs/parts.md"]
-    kinds = "backbone head discriminator loss objective dataset transform inference hook"
+    kinds = "backbone head discriminator loss objective dataset transform inference hook launcher"
     for kind in kinds.split():
         own = [
             n for n in KINDS[kind].module_dict if registered()[n].__module__.startswith("daseg.")

@@ -7,7 +7,7 @@ from mmengine import registry as mm
 from daseg import registry as own
 from daseg.registry import all_names
 
-ALL_REGISTRIES = tuple(own.KINDS.values())
+ALL_REGISTRIES = tuple(r for r in own.KINDS.values() if r is not own.LAUNCHERS)
 
 
 def find(name: Any, registry: mm.Registry | None) -> Any:
