@@ -1,4 +1,4 @@
-"""List the parts that configs and studies can name, also those of plugins.
+"""List the parts that configs can name, also those of plugins.
 
     daseg parts
     daseg parts 'DeepLab*'
