@@ -7,7 +7,6 @@ from torch import nn
 from daseg.adaptation import DomainAdapter
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.objectives import View
-from daseg.objectives.base import whole_batch_normalizer
 from daseg.segmentor import Segmentor
 
 COUNT, CLASSES, SIZE = 5, 4, (32, 40)
@@ -137,7 +136,6 @@ def test_a_part_is_divided_by_the_labelled_pixels_of_the_whole_batch(rows):
     view = View(segmentor, whole["image"][rows], whole["label"], align_corners=False, rows=rows)
     share = (rows.stop - rows.start) / COUNT
     count = (whole["label"] != 255).sum().item()
-    assert whole_batch_normalizer(view, view.labels).item() == pytest.approx(count * share)
-    everywhere = whole_batch_normalizer(view, whole["label"] * 0)
-    assert everywhere.item() == pytest.approx(COUNT * 32 * 40 * share)
+    assert view.normalizer().item() == pytest.approx(count * share)
+    assert view.normalizer(whole["label"] * 0).item() == pytest.approx(COUNT * 32 * 40 * share)
     assert torch.equal(view.label, whole["label"][rows])

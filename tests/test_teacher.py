@@ -42,6 +42,15 @@ def make_adapter(momentum):
     return DomainAdapter(segmentor, [Supervised()], teacher_momentum=momentum)
 
 
+def test_in_training_its_batch_norm_alone_takes_the_batch_where_it_is_to():
+    segmentor = Segmentor(dict(type="ResNet", depth=18), dict(type="DeepLabV2Head", branches=1))
+    options = dict(teacher_momentum=0.1, teacher_statistics="batch")
+    adapter = DomainAdapter(segmentor, [Supervised()], **options).train()
+    modes = {type(m).__name__ for m in adapter.teacher.modules() if m.training}
+    assert modes == {"BatchNorm2d"}
+    assert not any(module.training for module in adapter.eval().teacher.modules())
+
+
 def make_batch(seed):
     generator = torch.Generator().manual_seed(seed)
     image = torch.randint(0, 256, (2, 3, 8, 8), generator=generator).byte()

@@ -100,6 +100,7 @@ def evaluate(
         with writing(out):
             runner.test()
             draw_matrices(runner.test_evaluator.metrics)
+        kinds = sorted({one or "student" for one in evaluated}, reverse=True)
         result = metric.last_result
         if result is not None:  # the first process adds up what all have counted
             card = write_card(
@@ -110,7 +111,7 @@ def evaluate(
                 averaged_with=paths[1:],
                 result=result,
                 **training_of(metas),
-                network=_network(evaluated),
+                network=" and ".join(kinds) if any(evaluated) else None,
                 pseudo_labels=[m["pseudo_labels"] for m in metas if m.get("pseudo_labels")],
                 batch_norm="; ".join(dict.fromkeys(norms)),
                 inference=inference,
@@ -120,13 +121,6 @@ def evaluate(
             table = [] if is_verbose() else ["", result.table()]  # the whole log has it
             print("\n".join([*table, "", *card.lines(), f"\nwritten to {out}"]))
     return result
-
-
-def _network(evaluated: Sequence[str | None]) -> str | None:
-    """Which networks they are, for the card; without any teacher None."""
-    if not any(evaluated):
-        return None
-    return " and ".join(sorted({one or "student" for one in evaluated}, reverse=True))
 
 
 def prepare(

@@ -126,8 +126,8 @@ def labelled_mean(losses: Tensor, target: Tensor, normalizer: Tensor | None = No
     Args:
         losses: (N,H,W), 0 where there is no label.
         target: Labels (N,H,W), 255 for none.
-        normalizer: What to divide by, a scalar; see `whole_batch_normalizer`. None: the labelled
-            pixels of ``target``, in training their mean over the processes.
+        normalizer: What to divide by, a scalar: `View.normalizer`. None: the labelled pixels of
+            ``target``, in training their mean over the processes.
 
     Returns:
         A scalar; 0, with a gradient of 0, where no pixel is labelled.

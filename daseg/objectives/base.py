@@ -1,6 +1,6 @@
 """What an objective is, and what objectives share: weights of heads, sums of losses."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from inspect import signature
 from typing import Any
 
@@ -11,7 +11,6 @@ from daseg.datasets.domain_pair import no_domain
 from daseg.losses.balanced import ClassBalance
 from daseg.losses.cross_entropy import labelled_pixels, mean_over_processes
 from daseg.objectives.views import Domain, View
-from daseg.ops.logits import at_least_float32
 from daseg.registry import LOSSES
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
@@ -234,7 +233,7 @@ def label_losses(
     """
     batch = view.labels if batch is None else batch
     count = getattr(loss, "denominator", labelled_pixels)
-    normalizer = whole_batch_normalizer(view, batch, count)
+    normalizer = view.normalizer(batch, count)
     takes_normalizer = can_be_called(loss, *CALL, normalizer=None)  # else it has a mean of its own
     if not view.rows.start and isinstance(loss, ClassBalance) and batch is not None:
         loss.begin_batch(batch)
@@ -248,24 +247,6 @@ def label_losses(
         measured = loss(logits, target, factors, **means)
         losses[key_of(term, head, name)] = weight * measured
     return losses
-
-
-def whole_batch_normalizer(
-    view: View, labels: Tensor | None, count: Callable[[Tensor], Tensor] = labelled_pixels
-) -> Tensor:
-    """What a mean over the labelled pixels of the whole batch divides by, a scalar.
-
-    They are counted over the parts of the batch and all processes, and scaled to the images of
-    this view: the means of all parts, weighted by their images, are that of the batch.
-
-    Args:
-        view: A part of the batch.
-        labels: Class indices (M,H',W') and 255 of the whole batch.
-        count: How they are counted: labels to a scalar.
-    """
-    assert labels is not None, f"the {view.domain} view has no labels"
-    total = count(labels).to(at_least_float32(view.output.logits).dtype)
-    return mean_over_processes(total) * (len(view.image) / len(labels))
 
 
 def merge(parts: Iterable[Losses]) -> Losses:

@@ -12,7 +12,6 @@ from daseg.objectives.base import (
     label_loss,
     label_losses,
     suffix_of,
-    whole_batch_normalizer,
 )
 from daseg.objectives.views import View
 from daseg.ops.labels import IGNORE
@@ -172,7 +171,7 @@ class RectifiedPseudoLabel(PseudoLabelObjective):
     def target_losses(self, target: View) -> dict[str, Tensor]:
         """``loss_rectified`` and ``loss_rectified_aux``, weighted."""
         label, batch = self.pseudo_labels(target)
-        normalizer = whole_batch_normalizer(target, batch)
+        normalizer = target.normalizer(batch)
         if not target.rows.start:
             self.loss.begin_batch(batch)
         main, aux = target.logits, target.head("aux")

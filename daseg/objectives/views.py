@@ -1,5 +1,6 @@
 """What objectives are given: images of a domain, labels, and what the networks make of them."""
 
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from daseg.losses.cross_entropy import labelled_pixels, mean_over_processes
 from daseg.ops.logits import at_least_float32
 from daseg.ops.resize import resize, size_of
 from daseg.segmentor import SegOutput
@@ -139,6 +141,26 @@ class View:
     def teacher_logits(self) -> Tensor:
         """The teacher's main logits, as `logits`."""
         return self.taught.logits
+
+    def normalizer(
+        self,
+        labels: Tensor | None = None,
+        count: Callable[[Tensor], Tensor] = labelled_pixels,
+    ) -> Tensor:
+        """The labelled pixels that a mean over them divides by, a scalar.
+
+        They are counted in the whole batch, over its parts and all processes, and scaled to the
+        images of this view: the means of all parts, weighted by their images, are that of the
+        batch.
+
+        Args:
+            labels: Those of the whole batch; default the view's.
+            count: How they are counted: labels to a scalar.
+        """
+        labels = self.labels if labels is None else labels
+        assert labels is not None, f"the {self.domain} view has no labels"
+        total = count(labels).to(at_least_float32(self.output.logits).dtype)
+        return mean_over_processes(total) * (len(self.image) / len(labels))
 
     def derived(
         self, image: Tensor, label: Tensor | None = None, weight: Tensor | None = None
