@@ -25,7 +25,7 @@ SINGLE = {
 
 
 class Stated(NamedTuple):
-    """What a signature says of an argument.
+    """The type and the default of an argument, from a signature.
 
     Attributes:
         type: Its annotation; `typing.Any` where there is none that can be read.
@@ -38,7 +38,7 @@ class Stated(NamedTuple):
 
 @cache
 def types_of(part: Any) -> Mapping[str, Stated]:
-    """What the constructors of a class, or a function, state of their keyword arguments."""
+    """The types and defaults of the keyword arguments of a class or function."""
     stated: dict[str, Stated] = {}
     for constructor in constructors(part):
         hints = _hints(constructor)
@@ -63,20 +63,20 @@ def _hints(constructor: Any) -> dict[str, Any]:
 
 
 def wrong_types(values: Mapping[str, Any], part: Any) -> Iterator[tuple[str, str]]:
-    """Each argument of a part whose value is of another type than stated: its name and why."""
+    """Arguments of a part whose value has the wrong type: the name of each, and the reason."""
     stated = types_of(part)
     for name, value in values.items():
         if name not in stated:
             continue
         annotation, default = stated[name]
-        if value is None and default is None:  # often not said in the annotation
+        if value is None and default is None:  # annotations often leave out None
             continue
         if not fits(value, annotation):
             yield name, f"has to be {describe(annotation)}, not {value!r}"
 
 
 def fits(value: Any, annotation: Any) -> bool:
-    """Whether a value may stand where a type is asked for; in doubt it may.
+    """Whether a value matches a type annotation; where that cannot be decided, it does.
 
     A config writes tuples as lists too, paths as texts, and parts as dicts.
     """
@@ -120,7 +120,7 @@ def _fits_container(value: Any, kind: Any, inner: tuple[Any, ...]) -> bool:
         return kind is not Callable or callable(value) or isinstance(value, Mapping)
     try:
         return isinstance(value, (kind, Mapping))
-    except TypeError:  # protocols and the like cannot be asked
+    except TypeError:  # isinstance cannot check protocols and the like
         return True
 
 

@@ -24,7 +24,7 @@ class Arguments(NamedTuple):
 
 
 class _BaseCall(NamedTuple):
-    """What a constructor itself gives to that of its base, beside its own ``**kwargs``."""
+    """The arguments that a constructor passes to its base, besides its own ``**kwargs``."""
 
     positional: int = 0
     keywords: frozenset[str] = frozenset()
@@ -39,9 +39,9 @@ def accepted_arguments(part: Any) -> frozenset[str] | None:
 def arguments_of(part: Any) -> Arguments:
     """The keyword arguments of a class or function.
 
-    ``**kwargs`` of a constructor are taken to go to the constructor of the next base class. What
-    it gives to that one itself is no argument of the part. What the base requires is required
-    where the code shows that nothing else is added to ``**kwargs``.
+    ``**kwargs`` of a constructor are assumed to go to the constructor of the next base class.
+    Arguments that it passes there itself are not arguments of the part. What the base requires is
+    required where the code shows that nothing else is added to ``**kwargs``.
     """
     legal: set[str] = set()
     required: set[str] = set()

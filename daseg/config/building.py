@@ -9,7 +9,7 @@ import torch
 from daseg.utils.errors import ConfigError, UserError
 from daseg.utils.reasons import reason
 
-# No setting of the config explains these.
+# Errors that no setting of the config causes.
 OTHERS = (UserError, OSError, MemoryError, torch.OutOfMemoryError)
 
 
@@ -35,9 +35,9 @@ def building(what: str) -> Iterator[None]:
 
 @contextmanager
 def first_step(runner: Any) -> Iterator[None]:
-    """Turn an error of the first train step in the body into one that is about the config.
+    """Turn an error of the first train step in the body into a `ConfigError`.
 
-    Before it nothing has been learnt, and sizes and values that do not fit show there.
+    Sizes and values that do not fit show in the first step, before anything has been learnt.
 
     Args:
         runner: The runner, whose training loop counts the steps that are done.

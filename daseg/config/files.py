@@ -1,4 +1,4 @@
-"""Read config files, and say in which file, at which line, and why one cannot be read."""
+"""Read config files; an error names the file, the line and the reason."""
 
 import ast
 import re
@@ -24,8 +24,8 @@ def read_config(path: Path, keys: Collection[str] = RUNNER_KEYS) -> Config:
 
     Args:
         path: The file.
-        keys: The variables that are read from such a file, which it may set again where a base has
-            set them; the others are helpers.
+        keys: The variables that are read from such a file, which may override those of a base; all
+            others are helper variables.
 
     Raises:
         ConfigError: A file is missing or broken, or sets a base's helper variable again.
@@ -46,9 +46,9 @@ def read_config(path: Path, keys: Collection[str] = RUNNER_KEYS) -> Config:
 
 @contextmanager
 def _whole_mappings() -> Iterator[None]:
-    """Let a mapping such as an id_map take the place of the base's, where mmengine would mix both.
+    """Let a mapping such as an id_map replace the base's; mmengine would merge the two.
 
-    mmengine has no other place for it than the function by which it merges files.
+    The function by which mmengine merges files is the only place to change that.
     """
     merge = Config._merge_a_into_b
 
@@ -130,7 +130,7 @@ def _bases(tree: ast.Module) -> list[str]:
 
 
 def _place(error: Exception, path: Path) -> tuple[str, str]:
-    """The config file and the line in which an error came up: mmengine's traceback knows them."""
+    """The config file and the line of an error, from mmengine's traceback."""
     file, line, trace = str(path), "", error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
@@ -146,7 +146,7 @@ def import_modules(cfg: Config, path: Path) -> None:
     """Import the modules named in ``custom_imports``; mmengine would hide why one fails.
 
     Raises:
-        ConfigError: One fails, or ends the program as scripts do; or it is no name.
+        ConfigError: A module fails, or exits as scripts do; or an entry is not a module name.
     """
     given = cfg.get("custom_imports") or {}
     imports = given.get("imports", []) if isinstance(given, dict) else None

@@ -35,7 +35,7 @@ def load_config(
         amp: Train every network in mixed precision.
         world: Run in a small world: its name, as "demo" or "camvid", or the path of its file; see
             `daseg.worlds.apply.use_world`. The overrides come after it.
-        show_changes: Say on stderr what the world has changed.
+        show_changes: Print to stderr what the world has changed.
 
     Raises:
         ConfigError: The file is missing or broken, an override overrides nothing, or anything that
@@ -64,7 +64,7 @@ def load_config(
 
 
 def _changes_world(cfg: Config, world: str | None, show: bool) -> bool:
-    """Whether the config is to be rewritten for a world; what a run in one has left is in it."""
+    """Whether a config has to be rewritten for a world; one that a run in it wrote has been."""
     here = cfg.get("world")
     if world is not None and here is not None:
         if name_of(world) != name_of(here):

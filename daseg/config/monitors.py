@@ -1,4 +1,4 @@
-"""Whether a hook that watches a metric watches one that the validation gives."""
+"""Check that hooks which watch a metric watch one that the validation computes."""
 
 import inspect
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ WATCHERS = dict(CheckpointHook="save_best", EarlyStoppingHook="monitor")
 
 
 def wrong_monitors(cfg: dict[str, Any]) -> Iterator[str]:
-    """Hooks that watch a metric which no validation of this config gives."""
+    """Report hooks that watch a metric which no validation of this config computes."""
     known = known_metrics(cfg)
     for path, hook, kind in hooks_of(cfg):
         for base in inspect.getmro(kind) if inspect.isclass(kind) else ():
@@ -48,9 +48,9 @@ def _wrong(path: str, metric: Any, cfg: dict[str, Any], known: list[str] | None)
 
 
 def known_metrics(cfg: dict[str, Any]) -> list[str] | None:
-    """Names that a validation of this config gives; None where somebody else's part adds to them.
+    """Names of the metrics of a validation; None where parts of other packages may add some.
 
-    What metrics of other packages give cannot be known, nor what their hooks add to it.
+    What metrics and hooks of other packages compute is not known.
     """
     evaluators = cfg.get("val_evaluator") or []
     names: list[str] = []

@@ -1,4 +1,4 @@
-"""daseg's own configs, which are found by name: ``adaptseg/lsgan_b2``."""
+"""Find daseg's own configs by name: ``adaptseg/lsgan_b2``."""
 
 import ast
 import difflib

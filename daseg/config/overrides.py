@@ -14,9 +14,9 @@ OPEN = re.compile(r"\w+_dataloader|optim_wrapper\.\w+(\.(lr|decay)_mult)?|random
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a dict is one value, an id_map for example: it has keys that are no names.
+    """Whether a dict is a single value, such as an id_map: some of its keys are not names.
 
-    Such a one is replaced, never merged key by key with the one before.
+    Such a dict is replaced as a whole, never merged key by key.
     """
     return isinstance(value, dict) and not all(isinstance(key, str) for key in value)
 

@@ -11,7 +11,7 @@ ENDS_WITH_TRAINING = dict(PolyDecay=0, PolyLR=1)
 
 
 def schedulers(node: Any, path: str = "param_scheduler") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every scheduler config of ``param_scheduler``, one list or one a network, with its place."""
+    """Every scheduler config in ``param_scheduler`` (a list, or one per network), with its key."""
     for place, value in walk(node, path):
         if isinstance(value, dict) and "type" in value:
             yield place, value

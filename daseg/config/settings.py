@@ -1,4 +1,4 @@
-"""Check the dicts of a config that are no parts: their keys, and the numbers in them."""
+"""Check the dicts of a config that are not parts: their keys and their numbers."""
 
 import inspect
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def wrong_shapes(cfg: dict[str, Any]) -> Iterator[str]:
 
 
 def wrong_settings(cfg: dict[str, Any]) -> Iterator[str]:
-    """Unknown keys, missing ones, and values that are no whole numbers in their range."""
+    """Report unknown keys, missing keys, and numbers that are not whole or out of range."""
     for path, legal in KEYS.items():
         yield from _unknown_keys(_look_up(cfg, path), path, legal)
     for loader in LOADERS:
@@ -110,7 +110,7 @@ def wrong_settings(cfg: dict[str, Any]) -> Iterator[str]:
 
 
 def check_loops(cfg: Config) -> None:
-    """Refuse loops of which a config has a part, but not all that they need.
+    """Refuse a config that has some but not all of the settings of a loop.
 
     Raises:
         ConfigError: A loop lacks a part.
@@ -126,7 +126,7 @@ def check_loops(cfg: Config) -> None:
 
 
 def usable_loader(loader: Any) -> Any:
-    """A loader's config without what a machine without GPU, or without workers, cannot use."""
+    """A loader's config without settings that need a GPU or workers, where there are none."""
     if not isinstance(loader, dict):  # built already
         return loader
     left_out = set() if torch.cuda.is_available() else {"pin_memory"}
@@ -168,7 +168,7 @@ def _missing_keys(node: dict[str, Any], path: str) -> Iterator[str]:
 
 
 def _unusable(node: dict[str, Any], path: str) -> Iterator[str]:
-    """What torch or mmengine would take, and fail on at the first batch, or leave images out by."""
+    """Settings that torch accepts, but that fail at the first batch or leave out images."""
     for key in LOADER_NEEDS:
         if isinstance(node.get(key), (str, int, float, list, tuple)):
             yield f"{path}.{key}: has to be a dict, not {node[key]!r}"

@@ -1,4 +1,4 @@
-"""A config as the text of a file that can be read again, with nothing lost."""
+"""Write a config as text from which the same config can be read again."""
 
 import math
 import os
@@ -19,12 +19,12 @@ OF_ONE_RUN = ("experiment_name", "resume", "launcher")
 
 
 def config_text(cfg: Mapping[str, Any], *, completed: bool = False) -> str:
-    """The text of a config file that gives this config, as mmengine's dump does not always.
+    """The text of a file from which this very config is read; mmengine's dump may lose values.
 
-    What `load_config` adds to schedules is left out, since it follows from the length of the
-    training, which an override may change, but where it is ``completed``; so is what a tool sets
-    for one run alone. Where a value is an object that no text gives, its place is named in a
-    comment at the top.
+    The ends that `load_config` adds to schedules are left out unless they are ``completed``, since
+    they follow from the length of the training, which an override may change. So are settings that
+    a tool makes for a single run. A value that cannot be written as text is named in a comment at
+    the top.
     """
     lost: list[str] = []
     plain = {key: value for key, value in cfg.items() if key not in OF_ONE_RUN}
@@ -64,7 +64,7 @@ def _without_ends(node: Any, added: list[int]) -> Any:
 
 
 def _text(value: Any, path: str, column: int, lost: list[str]) -> str:
-    """A value as Python text; what it cannot say is noted in ``lost``."""
+    """A value as Python source; the place of one that cannot be written is added to ``lost``."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
     elif isinstance(value, np.generic):

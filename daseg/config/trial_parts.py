@@ -28,7 +28,7 @@ COLLECT_DEVICES = ("cpu", "gpu", "npu")  # mmengine's
 
 
 def wrong_optimizers(cfg: dict[str, Any]) -> Iterator[str]:
-    """Build each network's optimizer on made weights, with its schedules; make some steps."""
+    """Build each network's optimizer and schedules on two small weights, and make a few steps."""
     schedule = cfg.get("param_scheduler")
     for name, network in (cfg.get("optim_wrapper") or {}).items():
         if not isinstance(network, dict):
@@ -84,7 +84,7 @@ def _schedule(cfg: dict[str, Any], wrapper: OptimWrapper) -> None:
 
 
 def _check_state(state: Any) -> None:
-    """A checkpoint is read without running code: what it could not give back must not get in."""
+    """Refuse a state that a checkpoint could not restore: loading it runs no code."""
     stream = io.BytesIO()
     try:
         torch.save(state, stream)
@@ -97,9 +97,9 @@ def _check_state(state: Any) -> None:
 
 
 def wrong_hooks(cfg: dict[str, Any]) -> Iterator[str]:
-    """Intervals that no iteration or everything would be at, and hooks that cannot be built.
+    """Report intervals that are not positive, and hooks that cannot be built.
 
-    Hooks of other packages are not built, since building them may do more than that.
+    Hooks of other packages are not built, since their constructors may have side effects.
     """
     for path, hook, kind in hooks_of(cfg):
         if kind is None:

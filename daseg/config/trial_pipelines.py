@@ -1,4 +1,4 @@
-"""Build every pipeline of a config, and run it on a made image, before anything is trained."""
+"""Build every pipeline of a config and try it on a synthetic image before a training."""
 
 import copy
 import tempfile
@@ -21,16 +21,16 @@ from daseg.utils.reasons import reason
 
 OURS = ("daseg.", "mmcv.")
 CLASSES = 3
-# Pipelines, as text, of which this process knows that they work: configs share them.
+# Pipelines, as text, that have worked in this process: configs share them.
 _worked: set[str] = set()
 
 
 def wrong_pipelines(node: Any, path: str = "", labels: bool = True) -> Iterator[str]:
-    """Build every pipeline of a config and run it on a made image; report those that fail.
+    """Build every pipeline of a config and run it on a synthetic image; report those that fail.
 
-    The image and its label are files of a temporary folder; no file of a data set is opened, and
-    no random number drawn from the generators as they stand. A failure behind a transform of
-    another package is not reported, since that may need files which a made image has not.
+    The image and its label are files in a temporary folder; no file of a data set is opened, and
+    the state of the random generators is kept. A failure after a transform of another package is
+    not reported, since that transform may need files which the synthetic image does not have.
     """
     if not isinstance(node, (dict, list, tuple)):
         return
@@ -62,12 +62,12 @@ def _wrong_pipeline(steps: Any, path: str, labels: bool) -> Iterator[str]:
     place, problem = _first_failure(transforms, labels)
     if problem:
         yield f"{path}{place}: {problem}"
-    elif all(map(_is_ours, transforms)):  # another package's transform may change
+    elif all(map(_is_ours, transforms)):  # those of another package may change meanwhile
         _worked.add(text)
 
 
 def _first_failure(transforms: list[Any], labels: bool) -> tuple[str, str]:
-    """Where below the pipeline the made image fails, and why; twice ``""`` if it does not."""
+    """Where in the pipeline the synthetic image fails, and why; two times ``""`` if it passes."""
     for seed, variant in enumerate([transforms, *_certain(transforms)]):
         with isolated_rng(seed):
             results: Any = _sample(labels)
@@ -77,7 +77,7 @@ def _first_failure(transforms: list[Any], labels: bool) -> tuple[str, str]:
                 try:
                     results = apply_transform(transform, results)
                 except PixelError:
-                    break  # the whole pipeline knows who has made it so
+                    break  # running the whole pipeline names the transform at fault
                 except Exception as error:
                     return f".{index}", _made(reason(error))
         with isolated_rng(seed):
@@ -91,7 +91,7 @@ def _first_failure(transforms: list[Any], labels: bool) -> tuple[str, str]:
 
 
 def _certain(transforms: list[Any]) -> Iterator[list[Any]]:
-    """Copies of the transforms in which what has a probability is done, each choice in turn."""
+    """Copies of the transforms with every probability set to 1, for each choice in turn."""
     if not all(map(_is_ours, transforms)):
         return
     turns = max([1, *(len(t.transforms) for t in _all(transforms) if isinstance(t, RandomChoice))])
@@ -113,7 +113,7 @@ def _all(transforms: list[Any]) -> Iterator[Any]:
 
 
 def _made(message: str) -> str:
-    return message.replace(_folder().name, "a made image: ...")
+    return message.replace(_folder().name, "a synthetic image: ...")
 
 
 def _unfit_result(results: Any) -> str:
@@ -131,7 +131,7 @@ def _is_ours(transform: Any) -> bool:
 
 
 def _sample(labels: bool) -> dict[str, Any]:
-    """What a data set says of a sample, of the made image."""
+    """The synthetic image as a data set would describe it to its pipeline."""
     folder = Path(_folder().name)
     return dict(
         img_path=str(folder / "image.png"),

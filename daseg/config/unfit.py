@@ -1,4 +1,4 @@
-"""Parts of mmengine, mmcv and torch that cannot do their work here, and what to use instead."""
+"""Parts of mmengine, mmcv and torch that cannot be used here, and what to use instead."""
 
 import importlib.util
 import inspect
@@ -86,7 +86,7 @@ LIBRARIES = ("mmengine.", "mmcv.", "torch.")
 
 
 def why_unfit(part: Any, registry: mm.Registry | None) -> str | None:
-    """Why a part cannot work, with what to use instead; None where it can, or is somebody's own.
+    """Why a part cannot be used, and what to use instead; None where it can.
 
     Args:
         part: The class or function.
@@ -105,7 +105,7 @@ def why_unfit(part: Any, registry: mm.Registry | None) -> str | None:
 
 
 def wrong_place(part: Any, path: str) -> str | None:
-    """Why a loop or a sampler that works elsewhere does not at this place of a config."""
+    """Why a loop or sampler that is right elsewhere cannot be used at this place of a config."""
     trains = hasattr(part, "start_at")  # of the training alone
     if path == "train_dataloader.sampler" and not trains:
         return (

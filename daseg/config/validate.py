@@ -96,7 +96,7 @@ NETWORK = re.compile(r"optim_wrapper\.\w+")
 def validate(cfg: dict[str, Any]) -> None:
     """Raise one `ConfigError` that lists everything wrong with a config."""
     problems = list(wrong_shapes(cfg))
-    # Nothing else can be said about a value that is no dict.
+    # There is nothing else to check in a value that is not a dict.
     problems = problems or [
         *_misspelt_keys(cfg),
         *wrong_settings(cfg),
@@ -157,7 +157,7 @@ def _optimizers(cfg: dict[str, Any]) -> Iterator[str]:
 
 
 def _untrainable(cfg: dict[str, Any]) -> Iterator[str]:
-    """A model without train step, where there are optimizers to train it with."""
+    """Report a model that has optimizers, but no train step."""
     kind = find((cfg.get("model") or {}).get("type"), own.MODELS)
     is_segmentor = isinstance(kind, type) and issubclass(kind, own.MODELS.get("Segmentor"))
     if is_segmentor and cfg.get("train_cfg") and cfg.get("optim_wrapper"):
@@ -179,8 +179,8 @@ def _schedules(cfg: dict[str, Any]) -> Iterator[str]:
 def _parts(node: Any, path: str = "", key: str = "", ours: bool = True) -> Iterator[str]:
     """Check every ``dict(type=...)`` below a node, with the registry that its key implies.
 
-    Missing arguments are looked for only where daseg builds the part (``ours``): somebody else's
-    part may supply them, and a helper variable need not be complete.
+    Missing arguments are reported only where daseg builds the part (``ours``): a part of another
+    package may supply them, and a helper variable need not be complete.
     """
     if isinstance(node, dict):
         registry = REGISTRY_OF_KEY.get(key)
@@ -206,7 +206,7 @@ def _missing_arguments(node: dict[str, Any], registry: mm.Registry, path: str) -
     found = find(node["type"], registry)
     if found is None or registry is own.FUNCTIONS:  # functions get their arguments at each call
         return
-    if why_unfit(found, registry):  # said already
+    if why_unfit(found, registry):  # reported already
         return
     supplied = SUPPLIED.get(registry.name, "").split()
     for name in sorted(arguments_of(found).required - node.keys() - set(supplied)):

@@ -1,4 +1,4 @@
-"""Where a run goes that is not told where, and what it starts from there in a small world."""
+"""The default work dir, and the checkpoint that a run in a small world starts from."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ CHECKPOINT = re.compile(r"work_dirs/([\w-]+)/iter_\d+\.pth")
 
 
 def default_work_dir(config: str | Path, world: str | None = None) -> str:
-    """Where a run goes that is not told where; in a world by folder too, since names recur."""
+    """The default work dir; in a world with the config's folder, since file names recur."""
     path = Path(config)
     if world is None:
         return f"work_dirs/{path.stem}"
@@ -18,7 +18,7 @@ def default_work_dir(config: str | Path, world: str | None = None) -> str:
 
 
 def start_in_world(load_from: str, config: Path, world: str, max_iters: int) -> str:
-    """What a config starts from in a world, where it really starts from ``load_from``.
+    """The checkpoint that a config starts from in a world, in place of its ``load_from``.
 
     In the place of a base's checkpoint, in that base's default work dir, it is the base's last one
     in the world. Any other file stays.

@@ -46,7 +46,7 @@ class AdaBNHook(Hook):
         self.batch_size = batch_size
 
     def before_train(self, runner: Runner) -> None:
-        """Find out before the training whether it can be done after it."""
+        """Check before the training that the adaptation will be possible after it."""
         batch_norms(_network(runner))
         check_whole(DATASETS.build(self._images(runner)), "AdaBNHook")
 
@@ -92,7 +92,7 @@ def _network(runner: Runner) -> Any:
 
 
 def _validate(runner: Runner) -> dict[str, float]:
-    """Measure as a validation does, without its hooks, which would take it for the training's."""
+    """Validate without the hooks, which would take the result for the training's."""
     loop = runner.val_loop
     if loop is None:
         return {}

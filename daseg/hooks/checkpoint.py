@@ -55,13 +55,13 @@ class CheckpointHook(MMCheckpointHook):
         self.keep, self.best_metric = max_keep_ckpts, save_best
 
     def before_train(self, runner: Runner) -> None:
-        """Prepare the folder; warn where a checkpoint will find no room."""
+        """Prepare the folder; warn if the disk has too little space for a checkpoint."""
         with quiet(logging.WARNING):  # mmengine warns of its own FileClient
             super().before_train(runner)
         warn_of_space(runner)
 
     def after_train(self, runner: Runner) -> None:
-        """Keep what an early stop would lose."""
+        """Save what would be lost when the training stops early."""
         if self.save_last and runner.train_loop.done:
             save_now(runner)
         if self.best_metric and runner.val_loop is not None and self.best_ckpt_path is None:

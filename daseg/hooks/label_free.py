@@ -1,4 +1,4 @@
-"""How the predictions of target images change, measured without their labels."""
+"""Scores of the predictions of target images that need no labels."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Losses and metrics in the log: all of them in the file, a short line on the console."""
+"""Log losses and metrics: all of them to the file, a short line to the console."""
 
 import shutil
 import textwrap
@@ -25,7 +25,7 @@ class LoggerHook(MMLoggerHook):
     first: int | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Remember where this process begins."""
+        """Remember the first iteration of this process."""
         self.first = runner.iter
 
     def is_due(self, runner: Runner, batch_idx: int) -> bool:
@@ -63,7 +63,7 @@ class LoggerHook(MMLoggerHook):
 
 
 def training_line(scalars: Mapping[str, Any], done: int, total: int, eta: float) -> str:
-    """The console's text of an iteration; of several lines where the console is narrow.
+    """The console's text for an iteration; several lines where the console is narrow.
 
     Args:
         scalars: Means since the last line: ``time`` (seconds an iteration), ``loss_*``, ``*lr``,
@@ -92,7 +92,7 @@ def metrics_line(what: str, metrics: Mapping[str, Any]) -> str:
 
 
 def _wrapped(parts: Sequence[str]) -> str:
-    """Parts in a line, or in several: each part in one piece."""
+    """Join the parts to lines, without breaking a part."""
     width = max(40, shutil.get_terminal_size((120, 24)).columns)
     whole = "  ".join(part.replace(" ", "\u00a0") for part in parts)
     lines = textwrap.wrap(

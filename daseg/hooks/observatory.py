@@ -115,7 +115,7 @@ class ObservatoryHook(Hook):
             self._draw(runner, views, iteration)
 
     def hand_on(self, runner: Runner) -> None:
-        """Keep what is pending for a checkpoint."""
+        """Fetch what is pending, for a checkpoint."""
         if is_main_process():
             self._fetch(runner)
 

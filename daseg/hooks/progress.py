@@ -1,4 +1,4 @@
-"""Show how far a run is, between the lines of the log."""
+"""Show the progress of a run between the lines of the log."""
 
 import sys
 from typing import Any
@@ -29,7 +29,7 @@ class ProgressHook(Hook):
         self.interval = interval
 
     def before_train(self, runner: Runner) -> None:
-        """Start the clock of the training, also after what interrupts it."""
+        """Start the clock of the training, also after an interruption."""
         if sys.stderr.isatty():
             self._start("training", runner.max_iters, runner.iter)
         else:

@@ -1,4 +1,4 @@
-"""Pseudo-labels made anew while training: self-training in rounds."""
+"""Self-training in rounds: new pseudo-labels during the training."""
 
 import hashlib
 import shutil
@@ -29,7 +29,7 @@ WHO = "PseudoLabelHook"
 
 @HOOKS.register_module()
 class PseudoLabelHook(Hook):
-    """At some iterations, label the target's training images anew, and train on these labels.
+    """Label the target's training images anew at some iterations, and train on these labels.
 
     Lee, "Pseudo-Label", ICML workshop 2013, labels anew at each step; Zou et al., "CBST", ECCV
     2018, in rounds, as this does. A round at iteration N is made by the network after N train steps
@@ -38,14 +38,14 @@ class PseudoLabelHook(Hook):
     drawn, and how they are cropped, is as without the hook.
 
     Before the first round, where the config gives no ``pseudo_labels``, objectives on
-    pseudo-labels have nothing to say. Checkpoints remember the round that they were trained with. A
-    resumed run makes the round of the iteration that it resumes at, or completes it.
+    pseudo-labels are inactive. Checkpoints record the round that they were trained with. A resumed
+    run makes the round of the iteration that it resumes at, or completes it.
 
     Args:
         interval: Iterations between two rounds. Not where ``iterations`` is given.
         iterations: Iterations of the rounds. Those at or after the training's end are left out.
         at_start: Whether there is a round before the first iteration, too.
-        network: Who labels. "current": the segmentor as it is trained; "best": the checkpoint that
+        network: What labels. "current": the segmentor as it is trained; "best": the checkpoint that
             ``CheckpointHook(save_best=...)`` keeps; "ema": the moving average of the segmentor
             (``model.teacher_momentum``), before the first step the segmentor itself.
         threshold: Which pixels get a pseudo-label: a `Threshold` or its arguments, such as
@@ -93,7 +93,7 @@ class PseudoLabelHook(Hook):
             dataset.use_pseudo_labels(self._same(runner, facts))
 
     def _same(self, runner: Runner, facts: Mapping[str, Any]) -> Path:
-        """The folder of a round, which is still the one that the facts are of."""
+        """The folder of a round, after checking that it still is what the facts describe."""
         root, at = _folder(runner, facts["iteration"]), facts["iteration"]
         path = root / FINAL
         there = path.is_file()
@@ -107,7 +107,7 @@ class PseudoLabelHook(Hook):
         return root
 
     def before_train(self, runner: Runner) -> None:
-        """Find out whether all can be done that is asked for; tell the objectives when."""
+        """Check the settings against the config; tell the objectives when the first round is."""
         dataset = runner.train_dataloader.dataset
         if not isinstance(dataset, DomainPair):
             raise no_domain(WHO, "target")

@@ -17,8 +17,8 @@ from daseg.visualization.class_shares import plot_classes
 class RecordDataHook(Hook):
     """Write the list of training images into the work dir, as ``train_images.txt``.
 
-    So that a subset drawn by ``num_samples`` and ``subset_seed`` can be looked up, compared, and
-    given back as ``list_file``. Two domains have a list each: ``train_images_source.txt`` and
+    A subset that was drawn by ``num_samples`` and ``subset_seed`` can thus be looked up, compared,
+    and used again as ``list_file``. Two domains have a list each: ``train_images_source.txt`` and
     ``train_images_target.txt``.
 
     Where samples are drawn for a class (`RareClassSampler`), ``class_sampling.txt`` and

@@ -1,4 +1,4 @@
-"""What a training took, and whether it has read labels that it must not read."""
+"""What a training cost, and whether it read labels that it must not read."""
 
 import json
 import sys
@@ -56,7 +56,7 @@ class ReportHook(Hook):
         self.miou: float | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Take over what a checkpoint holds; find out which files are watched."""
+        """Restore the counts of a checkpoint; find out which files are watched."""
         dataset = runner.train_dataloader.dataset
         self.has_target = hasattr(dataset, "target_label_files")
         self.watched = dataset.target_label_files() if self.has_target else None
@@ -92,12 +92,12 @@ class ReportHook(Hook):
         self.miou = (metrics or {}).get("mIoU", self.miou)
 
     def hand_on(self, runner: Runner) -> None:
-        """Add up over the processes, for a checkpoint or for who asks what the network has seen."""
+        """Add up the counts of all processes, for a checkpoint or for other hooks."""
         self._take_time("seconds")
         self._add_up(runner)
 
     def after_pseudo_labels(self, runner: Runner) -> None:
-        """Count the openings of the new ones from here on; making them is not training on them."""
+        """Count the openings of the new ones from here on: making them was not training."""
         self._add_up(runner)
         self._watch_pseudo_labels(runner)
 
@@ -175,7 +175,7 @@ class ReportHook(Hook):
         self.clock = now
 
     def _add_up(self, runner: Runner) -> None:
-        """Add up what all processes have counted, and leave it to the next checkpoint."""
+        """Add up the counts of all processes, for the next checkpoint."""
         self.opened.update(take_opened())
         files = self.watched or frozenset(), self.pseudo_files
         counted = torch.tensor([count_opened(self.opened, watched) for watched in files])

@@ -73,7 +73,7 @@ class TrainLogHook(RuntimeInfoHook):
                 runner.message_hub.update_scalar(f"train/{name}", value)
 
     def _check(self, fetched: dict[int, dict[str, float]], runner: Runner) -> None:
-        """Stop all processes where a loss of one of them is not finite."""
+        """Stop all processes if a loss in one of them is not finite."""
         broken = [
             i for i, losses in fetched.items() if not all(map(math.isfinite, losses.values()))
         ]

@@ -1,8 +1,8 @@
-"""Errors that are the user's to mend: shown as one message, without a traceback, by the tools."""
+"""Errors that a user can correct: the tools show one message, without a traceback."""
 
 
 class UserError(Exception):
-    """Something outside the code is wrong: the message says what, where, and what to do."""
+    """A mistake outside the code: the message says what is wrong, where, and what to do."""
 
 
 class ConfigError(UserError):
@@ -10,15 +10,15 @@ class ConfigError(UserError):
 
 
 class DataError(UserError):
-    """A file of a data set is missing, unreadable or not what it should be."""
+    """A file of a data set is missing, unreadable or wrong."""
 
 
 class WriteError(DataError, OSError):
-    """A file cannot be written: the disk is full, or the place is none that files go to."""
+    """A file cannot be written: the disk is full, or its path cannot be used."""
 
 
 class WorkerError(UserError, RuntimeError):
-    """A process that reads data has died, or cannot hand over what it has read."""
+    """A data loading process has died, or cannot hand over its data."""
 
 
 class CheckpointError(UserError):

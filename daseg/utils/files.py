@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and read only where they are files."""
+"""Write files completely or not at all, and read regular files only."""
 
 import os
 import re
@@ -16,16 +16,16 @@ TEMPORARY = re.compile(r"\..+\.([1-9]\d{0,6})\.[0-9a-f]{8}(\.[^.]+)?")
 
 
 class Staged:
-    """A file that is written, beside its place and under a temporary name.
+    """A file written under a temporary name beside its destination.
 
-    `place` puts it there; where it is not placed it is to be discarded.
+    `place` renames it to its destination; otherwise `discard` has to be called.
 
     Args:
-        path: Its place; the folder is made if missing.
+        path: The destination; its folder is made if missing.
         root: A folder above it: below that no folder may be a link.
 
     Raises:
-        WriteError: No file can be there.
+        WriteError: No file can be written there.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Staged:
         self.temporary = temporary_name(self.path)
 
     def place(self) -> None:
-        """Give it its name, in one step. A link of that name is replaced, not what it leads to.
+        """Rename it to its destination, atomically. A link there is replaced, not its target.
 
         Raises:
             WriteError: The file cannot be renamed.
@@ -49,13 +49,13 @@ class Staged:
             os.replace(self.temporary, self.path)
 
     def settle(self) -> None:
-        """Make the disk know the new name, where it is to outlast a power failure."""
+        """Flush the folder to the disk, so that the new name outlasts a power failure."""
         with writing(self.path):
             sync(self.path.parent)
 
     def discard(self) -> None:
-        """Remove it where it was not placed."""
-        with suppress(OSError):  # what cannot be removed now, `remove_leftovers` finds
+        """Remove it if it was not placed."""
+        with suppress(OSError):  # `remove_leftovers` finds it later
             self.temporary.unlink(missing_ok=True)
 
 
@@ -63,14 +63,14 @@ class Staged:
 def atomic_write(
     path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None
 ) -> Iterator[Path]:
-    """Give a temporary path to write to; put it in the place of ``path`` when all went well.
+    """Yield a temporary path to write to; rename it to ``path`` if the body succeeds.
 
     The temporary file lies in the same folder (made if missing) and ends in the same suffix, which
     libraries read the format from. A reader, or a run after a crash, sees the old file or the new
     one and never a part. Where the body raises, ``path`` stays as it was.
 
     Args:
-        path: The file. Where it is a link, the link is replaced, not what it leads to.
+        path: The file. If it is a link, the link is replaced, not its target.
         root: A folder above it: below that no folder may be a link.
 
     Raises:
@@ -94,7 +94,7 @@ def atomic_write(
 def stage(
     path: str | os.PathLike[str], data: bytes, *, root: str | os.PathLike[str] | None = None
 ) -> Staged:
-    """Write bytes beside their place, as `Staged`: the disk has them, under a temporary name."""
+    """Write bytes to a `Staged` file, flushed to the disk under a temporary name."""
     staged = Staged(path, root=root)
     try:
         with writing(staged.path):
@@ -111,15 +111,15 @@ def atomic_write_text(
 ) -> None:
     """Write ``text`` as UTF-8, whole or not at all; arguments are those of `atomic_write`.
 
-    Characters that stand for bytes which are no UTF-8, in names of files, are written as these.
+    File names with bytes that are not UTF-8 are written unchanged.
     """
     with atomic_write(path, root=root) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def temporary_name(path: Path) -> Path:
-    """A path beside ``path`` that is to be renamed to it, with its suffix; new at each call."""
-    # Not tempfile: its files are the owner's alone, and would stay so after the rename.
+    """A temporary path beside ``path``, with its suffix; a new one at each call."""
+    # Not tempfile: its files can be read by the owner only, also after the rename.
     end = f".{os.getpid()}.{secrets.token_hex(4)}{path.suffix}"
     stem = path.stem
     while len(os.fsencode(f".{stem}{end}")) > NAME_MAX and len(stem) > 1:
@@ -128,10 +128,10 @@ def temporary_name(path: Path) -> Path:
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a regular file; a pipe or a device is not waited for.
+    """The bytes of a regular file; never waits for a pipe or a device.
 
     Raises:
-        OSError: It is none, or cannot be read.
+        OSError: It is not a regular file, or cannot be read.
     """
     # Opened without waiting, and looked at before it is read: what the name means may change.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -142,10 +142,10 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def require_regular(path: str | os.PathLike[str], what: str) -> None:
-    """Refuse what would be waited for, or never ends: pipes, sockets and devices; folders, too.
+    """Refuse pipes, sockets and devices, which might block, and folders.
 
     Raises:
-        DataError: It is no regular file, nor a link to one.
+        DataError: It is neither a regular file nor a link to one.
         OSError: The file does not exist.
     """
     mode = os.stat(path).st_mode
@@ -166,8 +166,8 @@ _KINDS = (
 def remove_leftovers(folder: str | os.PathLike[str], *, below: bool = False) -> int:
     """Remove the temporary files of runs that were killed while they wrote; return how many.
 
-    Those of another process that is alive stay. The caller has not begun to write there: what has
-    its own number is of an earlier process, as every container counts from 1.
+    Files of other processes that are alive are kept. The caller must not have begun to write there:
+    files with its process number are those of an earlier process, as every container counts from 1.
 
     Args:
         folder: Where to look; it need not be there.
@@ -200,7 +200,7 @@ def _is_another_alive(process: int) -> bool:
 
 
 def sync(path: Path) -> None:
-    """Make the disk hold what was written, or the folder know the new name."""
+    """Flush a file, or the names in a folder, to the disk."""
     if path.is_dir() and os.name != "posix":  # only POSIX opens folders
         return
     handle = os.open(path, os.O_RDONLY)

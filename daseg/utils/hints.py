@@ -1,4 +1,4 @@
-"""What to do about a missing folder: features tell it of folders that they make.
+"""Hints about missing folders, from the features that make these folders.
 
 The core asks with `hint`; a feature registers a function with `give_hints`.
 """

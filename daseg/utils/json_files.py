@@ -1,4 +1,4 @@
-"""Reading files that programs write, whatever is in them: JSON, lines of JSON, numpy's arrays."""
+"""Read files of programs defensively: JSON and numpy's arrays."""
 
 import io
 import json
@@ -17,14 +17,14 @@ LARGEST = 2**63 - 1  # numpy and torch count no further
 
 
 def parse_json(text: str | bytes, *, nan: bool = False) -> Any:
-    """What a JSON text says.
+    """Parse a JSON text.
 
     Args:
         text: The text; bytes are UTF-8.
-        nan: Whether numbers may be infinite, or none at all, as Python writes them.
+        nan: Whether numbers may be NaN or infinite, as Python writes them.
 
     Raises:
-        ValueError: It is no JSON, or says something twice, or has a number of no use.
+        ValueError: It is not JSON, has a key twice, or a number that is too large.
     """
     try:
         return json.loads(
@@ -68,17 +68,17 @@ def _whole(text: str) -> int:
 def read_json(
     path: Path, what: str, shape: Any = dict[str, Any], *, hint: str = "", nan: bool = False
 ) -> Any:
-    """What a JSON file says, of this shape.
+    """Read a JSON file and check its shape.
 
     Args:
         path: The file.
-        what: What it should be, for the message: "a protocol card".
+        what: What the file should be, for messages: "a protocol card".
         shape: See `check_shape`.
-        hint: What to do where it is not, for the message.
+        hint: What to do otherwise, for messages.
         nan: See `parse_json`.
 
     Raises:
-        DataError: The file cannot be read, or holds something else.
+        DataError: The file cannot be read, or has other content.
     """
     try:
         return check_shape(parse_json(read_bytes(path), nan=nan), shape)
@@ -87,13 +87,13 @@ def read_json(
 
 
 def unreadable(path: Path, what: str, error: Exception, hint: str = "") -> DataError:
-    """The error that says that a file is not what it should be."""
+    """The error for a file that cannot be read as ``what``."""
     reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:300]
     return DataError(f"{path} cannot be read as {what}: {reason}{hint and f'; {hint}'}")
 
 
 def check_shape(value: Any, shape: Any, place: str = "") -> Any:
-    """Check what a value is made of; return it.
+    """Check that a value has a shape; return it.
 
     Args:
         value: From JSON.

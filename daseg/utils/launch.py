@@ -1,7 +1,7 @@
-"""torchrun, which ends as its processes do: for ``--gpus`` and ``tools/dist_train.sh``.
+"""torchrun with the exit status of its processes, for ``--gpus`` and ``tools/dist_train.sh``.
 
-torchrun itself dies of SIGUSR1 and leaves its processes running, obeys SIGHUP in spite of
-``nohup``, and ends with status 1 and a traceback, whatever has stopped it.
+torchrun itself dies from SIGUSR1 and leaves its processes running, obeys SIGHUP in spite of
+``nohup``, and always ends with status 1 and a traceback.
 """
 
 import signal
@@ -35,7 +35,7 @@ def launch(arguments: list[str]) -> int:
 
 
 def _signals() -> list[str]:
-    """The option that says which signals are passed on: those that are not ignored."""
+    """The option that lists the signals to pass on: those that are not ignored."""
     there = [name for name in HANDLED if hasattr(signal, name)]
     names = [n for n in there if signal.getsignal(getattr(signal, n)) != signal.SIG_IGN]
     if any("--signals-to-handle" in each.option_strings for each in get_args_parser()._actions):

@@ -1,4 +1,4 @@
-"""One writer at a time: a lock on a folder, which the system takes back when its owner dies."""
+"""One writer at a time: a lock on a folder, which the kernel releases when its owner dies."""
 
 import json
 import os
@@ -30,7 +30,7 @@ else:
 
 
 LOCK = ".lock"
-HELD = (BlockingIOError, PermissionError)  # what POSIX and Windows say of a lock that another has
+HELD = (BlockingIOError, PermissionError)  # errors on POSIX and Windows if the lock is held
 _open: set[int] = set()
 
 
@@ -44,19 +44,19 @@ def locked(
 ) -> Iterator[int]:
     """Hold the lock of a folder, made if missing, while the body runs; give its file's handle.
 
-    The lock is one of the kernel's on a file in the folder: it ends with the process, also by
-    ``kill -9``, and leaves nothing to tidy up. Processes that are forked do not keep it, nor do
-    commands that are started, but for one that is handed the file.
+    It is a lock of the kernel on a file in the folder: it ends with the process, even after
+    ``kill -9``, and leaves nothing to clean up. Forked processes and started commands do not hold
+    it, unless they are passed the file.
 
-    A file system without locks is warned of, and the body runs.
+    On a file system without locks there is a warning, and the body runs.
 
     Args:
-        folder: What is written into.
-        name: Of the file.
-        stays: Leave the file: a command that was handed it holds the lock until it ends, too.
+        folder: The folder to write into.
+        name: Name of the file.
+        stays: Keep the file: a command that was passed it also holds the lock until it ends.
 
     Raises:
-        FolderInUseError: Another process has it, or another part of this one.
+        FolderInUseError: Another process, or another part of this one, holds the lock.
         ConfigError: The folder cannot be written into.
     """
     path = Path(folder) / name
@@ -115,7 +115,7 @@ def _is_still(path: Path, handle: int) -> bool:
 
 
 def _write_owner(handle: int) -> None:
-    """Write who has the lock, for the message of those who want it."""
+    """Write which process holds the lock, for the messages of others."""
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     owner = dict(pid=os.getpid(), host=socket.gethostname(), since=since)
     with suppress(OSError):  # a full disk is told where something of worth is written
@@ -132,7 +132,7 @@ def _owner(handle: int) -> str:
 
 
 def _let_go() -> None:
-    """In a process that was forked: close the files, so that it does not keep the locks."""
+    """Close the files in a forked process, so that it does not hold the locks."""
     while _open:
         os.close(_open.pop())
 

@@ -1,4 +1,4 @@
-"""What of the log goes to the console, what to the file, and what is left out."""
+"""Which log records go to the console, which to the file, and which are left out."""
 
 import logging
 import sys
@@ -19,7 +19,7 @@ FILE_ONLY, CONSOLE_ONLY = dict(only="file"), dict(only="console")
 
 @contextmanager
 def quiet(level: int = logging.INFO) -> Iterator[None]:
-    """Leave out log records up to ``level``: notes of a library that do not concern the user."""
+    """Leave out log records up to ``level``: messages of a library that are not for the user."""
     before = logging.root.manager.disable
     _disable(max(level, before))
     try:
@@ -37,13 +37,13 @@ def _disable(level: int) -> None:
 
 
 class StrictFileHandler(logging.FileHandler):
-    """A log file that raises where a line of it cannot be written.
+    """A log file that raises an error if a line cannot be written.
 
-    Python's own shows a traceback and goes on without the line.
+    Python's handler prints a traceback and continues without the line.
     """
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Raise again what is being handled."""
+        """Raise the error that is being handled."""
         raise
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -52,11 +52,11 @@ class StrictFileHandler(logging.FileHandler):
 
 
 class ConsoleHandler(logging.StreamHandler):
-    """The log on the console: what daseg, plugins and configs log, and every warning.
+    """The log on the console: records of daseg, plugins and configs, and every warning.
 
-    What mmengine logs of itself (environment, config, initialisation) is in the file alone, unless
-    the user asks for all of it (``-v``). It ends where nobody reads on, as behind ``| head``, where
-    Python's own would show a traceback for each record.
+    mmengine's own records (environment, config, initialisation) are in the file only, unless the
+    user asks for everything (``-v``). If the reader has gone, as after ``| head``, it stops, where
+    Python's handler would print a traceback for each record.
     """
 
     _is_gone = False
@@ -73,19 +73,19 @@ class ConsoleHandler(logging.StreamHandler):
         return shown and bool(super().filter(record))
 
     def format(self, record: logging.LogRecord) -> str:
-        """The message alone, and of which level it is above INFO."""
+        """The message; above INFO with its severity in front."""
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         text = super().format(record) if is_verbose() else f"{level}{record.getMessage()}"
         # A longer line of progress may stand there.
         return f"{CLEAR}{text}" if self.stream.isatty() else text
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, as long as somebody reads."""
+        """Write a record unless the reader has gone."""
         if not self._is_gone:
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Stop writing where that is not possible any more."""
+        """Stop writing if the stream is closed."""
         self._is_gone = isinstance(sys.exc_info()[1], OSError)
         if not self._is_gone:
             super().handleError(record)

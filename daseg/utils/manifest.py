@@ -1,4 +1,4 @@
-"""The record of a data set that a network made: written as it grows, read again to go on."""
+"""The manifest of a data set that a network makes: written step by step, read to resume."""
 
 import hashlib
 import json
@@ -39,23 +39,23 @@ ENTRY: dict[str, Any] = {
 
 
 class Manifest:
-    """The record of a translated data set, or of one of pseudo-labels.
+    """The manifest of a translated data set, or of pseudo-labels.
 
-    While it grows, each image is a line at the end of ``manifest.jsonl``: a run that is killed
-    loses at most the last line, and with it one image's record. `finish` turns it into
+    While the data set is made, each image appends a line to ``manifest.jsonl``: a run that is
+    killed loses at most the last line, that is one image's record. `finish` writes
     ``manifest.json``.
 
     Args:
         out: Folder of the data set.
-        settings: What an image depends on, beside its source; as JSON holds it.
-        overwrite: Remove what was made with other settings.
+        settings: What an image depends on besides its source, as plain JSON values.
+        overwrite: Remove images that were made with other settings.
         kind: What it is: a key of `WORDS`.
 
     Raises:
-        DataError: The folder holds something else, or images of other settings.
+        DataError: The folder has other content, or images of other settings.
 
     Attributes:
-        entries: What is known of each image, by its name: ``source`` and ``file`` (paths below
+        entries: The record of each image, by name: ``source`` and ``file`` (paths below
             the roots), ``source_sha256``, ``sha256``, ``size`` [width, height] and ``target``.
     """
 
@@ -94,7 +94,7 @@ class Manifest:
     def _take_over(
         self, settings: dict[str, Any], entries: dict[str, Entry], overwrite: bool
     ) -> None:
-        """Keep the entries of the same settings; remove the files of others, if that is asked."""
+        """Keep entries of the same settings; remove files of other settings if asked to."""
         now = self.settings
         changed = [key for key in {**now, **settings} if now.get(key) != settings.get(key)]
         if not changed:
@@ -117,7 +117,7 @@ class Manifest:
                 path.unlink(missing_ok=True)
 
     def start(self, entries: Mapping[str, Entry]) -> None:
-        """Begin to write, with what stays of the entries; tidy up after a run that was killed."""
+        """Begin to write with the entries that are kept; clean up after a run that was killed."""
         remove_leftovers(self.out, below=True)
         self.entries = dict(entries)
         head = json.dumps(dict(format=FORMAT, kind=self.kind, settings=self.settings))
@@ -137,7 +137,7 @@ class Manifest:
         self.entries[name] = entry
 
     def finish(self, about: Mapping[str, Any]) -> None:
-        """Write ``manifest.json``: what the run was, and all images."""
+        """Write ``manifest.json``: a description of the run, and all images."""
         self.close()
         content = dict(format=FORMAT, kind=self.kind, **about, settings=self.settings)
         content["images"] = dict(sorted(self.entries.items()))
@@ -146,16 +146,16 @@ class Manifest:
         (self.out / JOURNAL).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Stop writing, without an end: a later run goes on."""
+        """Stop writing without finishing: a later run resumes."""
         if self._journal is not None:
             self._journal.close()
 
 
 class Journal:
-    """Lines at the end of a file, each there whole or not at all when `add` returns.
+    """Appends lines to a file, each completely or not at all.
 
     Args:
-        path: The file; it is created where it is not there.
+        path: The file; created if missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -180,7 +180,7 @@ class Journal:
                 raise
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         self._file.close()
 
 
@@ -195,7 +195,7 @@ def read_manifest(
 
     Args:
         out: Its folder.
-        kind: What it has to be, a key of `WORDS`; None: either.
+        kind: The expected kind, a key of `WORDS`; None: any.
 
     Raises:
         DataError: The manifest cannot be read, is of another kind, or names a file outside ``out``.
@@ -235,14 +235,14 @@ def _read_journals(out: Path) -> dict[str, Any]:
 
 
 def check_entries(entries: Mapping[str, Entry], shape: Mapping[str, Any] | None = None) -> None:
-    """Check what a manifest says of images; all files have to lie in its folder.
+    """Check the entries of a manifest; all files have to lie in its folder.
 
     Args:
         entries: By name of the image.
-        shape: What is needed of an entry beside `ENTRY`.
+        shape: The shape of an entry in addition to `ENTRY`.
 
     Raises:
-        ValueError: It is not so; it names the image.
+        ValueError: An entry is wrong; the message names the image.
     """
     for name, entry in entries.items():
         check_shape(entry, {**ENTRY, **(shape or {})}, f"image {name!r}")
@@ -255,7 +255,7 @@ def check_entries(entries: Mapping[str, Entry], shape: Mapping[str, Any] | None 
 
 
 def lies_below(text: str) -> bool:
-    """Whether a relative path leads nowhere but below the folder it is relative to, by its text."""
+    """Whether the text of a relative path stays below the folder that it is relative to."""
     try:
         os.fsencode(text)
     except ValueError:  # no file has such a name
@@ -266,11 +266,11 @@ def lies_below(text: str) -> bool:
 
 
 def is_complete(entry: Entry, image: Path, source: Path, out: Path) -> bool:
-    """Whether an image is on the disk as it was written, and its source is as it was.
+    """Whether neither an image nor its source has changed since the image was written.
 
     Args:
-        entry: What the manifest of the folder ``out`` says of it.
-        image: Where it has to be, in ``out``, not behind a link.
+        entry: Its entry in the manifest of the folder ``out``.
+        image: Its path in ``out``, without links.
         source: The file that it was made from.
         out: The folder.
     """

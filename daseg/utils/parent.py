@@ -1,4 +1,4 @@
-"""Processes that end with the one that has started them, also where that is killed."""
+"""Processes that end when their parent dies, even if it is killed."""
 
 import os
 import signal
@@ -11,25 +11,25 @@ POLL_SECONDS, GRACE_SECONDS = 1.0, 8.0
 
 
 def named_parent() -> Mapping[str, str]:
-    """What to add to the environment of a tool that is to end with this process."""
+    """Environment variables for a tool that has to end with this process."""
     return {PARENT: str(os.getpid())}
 
 
 def end_with_named_parent() -> None:
-    """End with the process that the environment names; without one, do nothing."""
-    number = os.environ.pop(PARENT, None)  # what this one starts is its own affair
+    """End with the process that the environment names, if any."""
+    number = os.environ.pop(PARENT, None)  # not for the processes that this one starts
     if number is not None:
         end_with(int(number))
 
 
 def end_with(parent: int) -> None:
-    """From now on, stop as by SIGTERM when the parent has died, and a little later end at once.
+    """Stop as after SIGTERM when the parent has died, and end at once a little later.
 
-    Where there is time, so much of the work is saved. A thread looks, since what the kernel offers
-    (Linux's PR_SET_PDEATHSIG) is about the thread that has started this process, not the process.
+    In between, work can be saved. A thread polls, since Linux's PR_SET_PDEATHSIG depends on the
+    thread that started this process, not on the parent process.
 
     Args:
-        parent: Number of the process that has started this one.
+        parent: Process number of the parent.
     """
     if os.name == "posix":  # elsewhere a process does not learn that its parent has died
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()

@@ -1,4 +1,4 @@
-"""Writing pictures: encoded in memory first, so that a failure is seen, and placed whole."""
+"""Write pictures: encoded in memory first, then written completely or not at all."""
 
 import os
 from hashlib import sha256
@@ -11,8 +11,7 @@ from daseg.utils.errors import DataError
 from daseg.utils.files import Staged, atomic_write, stage
 
 JPEG = frozenset((".jpg", ".jpeg"))
-# A second compression on top of the source's own: all of the quality that there is, and colours at
-# full resolution.
+# The source was compressed already: full quality, and colours at full resolution.
 JPEG_OPTIONS = [
     cv2.IMWRITE_JPEG_QUALITY,
     100,
@@ -47,12 +46,12 @@ def encode_picture(path: Path, pixels: np.ndarray) -> bytes:
 def stage_picture(
     path: Path, pixels: np.ndarray, *, root: str | os.PathLike[str] | None = None
 ) -> tuple[Staged, str]:
-    """Write a picture beside its place; return it, to be placed, and the SHA-256 of the file.
+    """Write a picture to a `Staged` file; return it and the SHA-256 of the file.
 
     Args: those of `encode_picture` and of `daseg.utils.files.stage`.
 
     Raises:
-        DataError: It cannot be encoded, or (`WriteError`) not be written.
+        DataError: It cannot be encoded; `WriteError`: it cannot be written.
     """
     data = encode_picture(path, pixels)
     return stage(path, data, root=root), sha256(data).hexdigest()
@@ -61,7 +60,7 @@ def stage_picture(
 def write_picture(
     path: Path, pixels: np.ndarray, *, root: str | os.PathLike[str] | None = None
 ) -> None:
-    """Write a picture, whole or not at all; arguments and errors: see `stage_picture`."""
+    """Write a picture completely or not at all; arguments and errors: see `stage_picture`."""
     data = encode_picture(path, pixels)
     with atomic_write(path, root=root) as temporary:
         temporary.write_bytes(data)

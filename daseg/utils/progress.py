@@ -1,4 +1,4 @@
-"""How far a long job is, and how long it will still take."""
+"""Show the progress of a long job and the time that is left."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from typing import TextIO, TypeVar
 from daseg.utils.signals import check
 
 T = TypeVar("T")
-CLEAR = "\x1b[K"  # erases what is right of the cursor, as an earlier, longer text
+CLEAR = "\x1b[K"  # erases the rest of the line, where an earlier text was longer
 
 
 class Progress:
@@ -17,9 +17,9 @@ class Progress:
     A terminal has one line that changes twice a second, a file a new line every ten seconds.
 
     Args:
-        what: What is done.
+        what: Name of the job.
         total: Number of items.
-        done: How many of them were done before the clock starts now.
+        done: Number of items that were done before.
         interval: Seconds between two lines of a file.
         stream: Where to write; None: the standard error.
     """
@@ -40,7 +40,7 @@ class Progress:
         self.begin = self.shown = time.monotonic()
 
     def update(self, done: int) -> None:
-        """Write a line, unless the last one is younger than the interval."""
+        """Write a line, at most one per interval."""
         now = time.monotonic()
         if now - self.shown < self.interval:
             return
@@ -49,7 +49,7 @@ class Progress:
         self._write(f"{self._text(done)}, {duration(left)} left")
 
     def finish(self, done: int) -> None:
-        """Write how long it took; what is written next begins a new line."""
+        """Write the time that it took, and end the line."""
         took = duration(time.monotonic() - self.begin)
         self._write(f"{self._text(done)}, took {took}", is_last=True)
 
@@ -70,9 +70,9 @@ def track(items: Iterable[T], total: int, what: str, stream: TextIO | None = Non
     """Yield the items, and show the `Progress`; a signal to stop ends it between two items.
 
     Args:
-        items: What to go through.
+        items: The items.
         total: Their number.
-        what: What is done.
+        what: Name of the job.
         stream: Where the progress is written; None: the standard error.
     """
     progress = Progress(what, total, stream=stream)

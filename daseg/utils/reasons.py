@@ -1,4 +1,4 @@
-"""What went wrong, in one line, where another package says it in its own way or not at all."""
+"""One-line descriptions of errors and parts of other packages."""
 
 import inspect
 import traceback

@@ -1,4 +1,4 @@
-"""Random numbers that depend on where one is, not on what ran before."""
+"""Random numbers that depend on a place in the training, not on what ran before."""
 
 import random
 

@@ -1,8 +1,8 @@
-"""Signals that ask a program to stop: obeyed at the right moment, and told by the exit status.
+"""Signals that ask a program to stop: handled at a safe moment, and shown in the exit status.
 
 SIGTERM (a scheduler, ``kill``), SIGINT (Ctrl-C), SIGHUP (a closed terminal) and SIGUSR1 (Slurm's
 warning before the time is over) mean the same. A signal that is ignored when the program begins, as
-SIGHUP is under ``nohup``, stays ignored, and a handler of somebody else stays in its place.
+SIGHUP is under ``nohup``, stays ignored, and handlers of other code are kept.
 """
 
 import os
@@ -20,20 +20,20 @@ from daseg.utils.errors import ConfigError, UserError
 
 NAMES = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")  # Windows has the first two
 STOPPING = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
-# Whose place may be taken: nobody has asked for anything else there.
+# Handlers that may be replaced: these are the defaults.
 DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
-# Some send one signal twice: `timeout` to the command and to its group; a scheduler to a process,
-# and to the launcher that passes it on.
+# One signal may arrive twice: `timeout` sends it to the command and to its group, a scheduler to a
+# process and to the launcher that passes it on.
 TWICE_SECONDS, PASSED_ON_SECONDS = 0.25, 3.0
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal has asked to stop; as Ctrl-C does, it passes by what handles errors.
+    """A signal has asked to stop; like Ctrl-C it is not caught by ``except Exception``.
 
     Args:
-        number: Of the signal.
-        told: Whether it has been said what is saved.
-        at_once: Whether it is for a second signal, and anything may be half done.
+        number: Number of the signal.
+        told: Whether the user has been told what is saved.
+        at_once: Whether it was a second signal, so that work may be half done.
     """
 
     def __init__(self, number: int, *, told: bool = False, at_once: bool = False) -> None:
@@ -42,13 +42,13 @@ class Stopped(KeyboardInterrupt):
 
     @property
     def status(self) -> int:
-        """The exit status, as shells count: 143 of SIGTERM, 130 of SIGINT, 129, 138."""
+        """The exit status as in shells: 143 for SIGTERM, 130 for SIGINT, 129, 138."""
         return 128 + self.number
 
 
 @dataclass
 class _State:
-    """Signals are a process's, so this is, too."""
+    """State of the whole process, as signals are."""
 
     process: int = 0  # that has installed handlers; 0: none has
     number: int | None = None  # of the first signal
@@ -98,11 +98,11 @@ def obeyed(
 
 @contextmanager
 def _found_again() -> Iterator[None]:
-    """Raise the `Stopped` out of which a library has made an error of its own.
+    """Raise the `Stopped` that a library has turned into an error of its own.
 
-    There are bare ``except:`` in some, such as mmengine's formatting of a config, and what it
-    raises may be told as an error of the config. Other errors of the user's stay: the disk may be
-    full where something is saved because of a signal.
+    Some libraries have a bare ``except:``, such as mmengine where it formats a config, and their
+    error may be reported as one of the config. Other user errors are kept: the disk may be full
+    when work is saved because of a signal.
     """
     try:
         yield
@@ -133,10 +133,10 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def gently() -> Iterator[None]:
-    """While the body runs, the first signal is only noted: the body asks for it.
+    """While the body runs, the first signal is only recorded, and the body has to ask for it.
 
-    What must not be left half done asks by `requested` when it is done; what may be, by `check` in
-    a body of `open_to_stop`.
+    Code that must not be interrupted calls `requested` at its end; code that may be interrupted
+    calls `check` in a body of `open_to_stop`.
     """
     with _set(gentle=True, open=False):
         yield
@@ -151,10 +151,10 @@ def open_to_stop() -> Iterator[None]:
 
 @contextmanager
 def asking(others: Callable[[], int | None]) -> Iterator[None]:
-    """While the body runs, a stop that other processes were asked for counts, too.
+    """While the body runs, a stop that was requested from other processes counts as well.
 
     Args:
-        others: Gives the number of the signal, or None; it may ask for `noted`.
+        others: Returns the number of the signal, or None; it may call `noted`.
     """
     with _set(ask=others):
         yield
@@ -171,30 +171,30 @@ def _set(**values: Any) -> Iterator[None]:
 
 
 def noted() -> int | None:
-    """The number of the first signal that this process has got; None: none."""
+    """The number of the first signal that this process has received, or None."""
     return _state.number
 
 
 def requested() -> int | None:
-    """The number of the signal by which this process, or one it works with, is to stop."""
+    """The number of the signal that asks this process, or one it works with, to stop; or None."""
     return noted() if _state.ask is None else _state.ask()
 
 
 def check() -> None:
-    """Raise `Stopped` where a stop was asked for, and is possible here.
+    """Raise `Stopped` if a stop was requested and is possible here.
 
-    Long jobs call it for each image. It also makes up for an exception that Python lost because the
-    signal came while an object was being deleted.
+    Long jobs call it for each image. It also replaces an exception that Python lost because the
+    signal arrived while an object was being deleted.
     """
     if _state.open and (number := requested()) is not None:
         raise Stopped(number)
 
 
 def leave_to_parent(own: Callable[[int], None] | None = None) -> Callable[[int], None]:
-    """A loader's ``worker_init_fn``, behind which workers leave all signals to their parent.
+    """A loader's ``worker_init_fn``, after which workers leave all signals to their parent.
 
-    A terminal and a scheduler signal whole groups of processes. A worker that dies of it would
-    break the iteration that the parent wants to finish.
+    Terminals and schedulers send signals to whole process groups. A worker that dies would break
+    the iteration that the parent has to finish.
 
     Args:
         own: Another ``worker_init_fn`` to call.
@@ -214,7 +214,7 @@ def _leave_to_parent(own: Callable[[int], None] | None, worker: int) -> None:
 
 
 def _obey_parent() -> None:
-    """End by a SIGTERM of the parent, by which torch ends a worker that hangs; by no other."""
+    """End on a SIGTERM from the parent, as torch ends workers that hang; ignore any other."""
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
         pass
     os._exit(0)

@@ -1,4 +1,4 @@
-"""How much the user wants to see on the console."""
+"""How much is shown on the console."""
 
 import os
 

@@ -1,14 +1,14 @@
-"""Going through nested dicts and lists, such as a config."""
+"""Walk nested dicts and lists, such as a config."""
 
 from collections.abc import Iterator
 from typing import Any
 
 
 def walk(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value at and below a node with its place, ``"hooks.0.interval"``; parents first.
+    """Yield a node and every value below it with its place, ``"hooks.0.interval"``; parents first.
 
     Args:
-        node: Dicts, lists and tuples, in each other, and values.
+        node: Nested dicts, lists and tuples of values.
         path: The place of the node itself.
     """
     yield path, node

@@ -1,4 +1,4 @@
-"""What became of the processes that read data, in words that help."""
+"""Helpful messages about data loading processes that have failed."""
 
 import errno
 import re
@@ -22,14 +22,14 @@ SHM = "a container has 64 MiB of /dev/shm where it is not told otherwise (docker
 
 @contextmanager
 def workers_of(loader: str, option: str | None = None) -> Iterator[None]:
-    """Say of errors in the body which loader's processes have died, mostly why, and what helps.
+    """Turn failures of worker processes into errors that name the loader, the cause and a remedy.
 
     Args:
-        loader: What reads, for the message: "train_dataloader".
-        option: What says how many processes it has; None: its ``num_workers``.
+        loader: The loader's name in messages: "train_dataloader".
+        option: The option for its number of processes; None: its ``num_workers``.
 
     Raises:
-        WorkerError: One has died, was killed, or could not be started.
+        WorkerError: A worker has died, was killed, or could not be started.
     """
     try:
         yield
@@ -45,7 +45,7 @@ def workers_of(loader: str, option: str | None = None) -> Iterator[None]:
 
 
 def _what(error: Exception, fewer: str) -> str | None:
-    """What has happened, and what helps; None where it is something else."""
+    """The cause and a remedy; None for an error of another kind."""
     text, number = str(error), getattr(error, "errno", None)
     last = (text.strip().splitlines() or [""])[-1][:120]
     if FILES.search(text) or number in (errno.EMFILE, errno.ENFILE):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def unwrap(network: nn.Module) -> Any:
-    """The network itself."""
+    """The network without its distributed wrapper."""
     return network.module if is_model_wrapper(network) else network
 
 

@@ -1,4 +1,4 @@
-"""Whether a place can be written to, and in words why not."""
+"""Check whether a path can be written to, and explain why not."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from daseg.utils.errors import ConfigError, WriteError
 
 NAME_MAX = 255  # bytes of a name, on all file systems that are in use
 MIB = 2**20
-# What stands behind an error of the system that says that no file can be written.
+# Explanations of the errors of the operating system when it cannot write a file.
 CAUSES = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the user's share of the disk is full",
@@ -36,7 +36,7 @@ CAUSES = {
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say of errors of the disk in the body that ``path`` cannot be written, and why.
+    """Turn errors of the disk in the body into one that names ``path`` and the cause.
 
     Raises:
         WriteError: ``path`` cannot be written.
@@ -50,25 +50,25 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def cause(error: OSError, path: Path) -> str:
-    """Why a file could not be written, as a person says it."""
-    said = error.strerror or str(error) or type(error).__name__
-    behind = [CAUSES[error.errno]] if error.errno in CAUSES else []
+    """Why a file could not be written, in plain words."""
+    message = error.strerror or str(error) or type(error).__name__
+    details = [CAUSES[error.errno]] if error.errno in CAUSES else []
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        behind += free_space(path.parent)
+        details += free_space(path.parent)
     other = error.filename
     if other and Path(os.fsdecode(other)).parent != path.parent:
-        behind.append(os.fsdecode(other))
-    return f"{said} ({', '.join(behind)})" if behind else said
+        details.append(os.fsdecode(other))
+    return f"{message} ({', '.join(details)})" if details else message
 
 
 def free_space(folder: Path) -> list[str]:
-    """How much there is on the disk of a folder, in words; nothing where that is not known."""
+    """A message about the free space on the disk of a folder; empty where it is not known."""
     free = free_bytes(folder)
     return [] if free is None else [f"{free / MIB:.0f} MiB are free there"]
 
 
 def free_bytes(folder: Path) -> int | None:
-    """How much there is on the disk of a folder; None where that is not known."""
+    """Free bytes on the disk of a folder; None where that is not known."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:

@@ -1,4 +1,4 @@
-"""What a data set has on disk: its images, their labels, and what is wrong with either."""
+"""The images and labels of a data set on disk, and what is wrong with them."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ class Place:
     """Where a data set keeps its files.
 
     Attributes:
-        who: The data set, in front of messages.
+        who: The data set's name in messages.
         root: Its folder.
         label_root: That of its labels.
         layout: Where the files lie below them.
@@ -44,12 +44,12 @@ class Inventory:
     Attributes:
         names: Number of images, listed ones where there is a list.
         example: The name of one image.
-        samples: Those with all their files.
+        samples: The samples that have all their files.
         problems: What is wrong, by name, for each of the others.
-        notes: What the search for images passed over, as it is reached twice, in words.
-        hidden: Files and folders that it passed over for the dot in front of their names.
-        label_folders: Folders among the images that are of labels, where no labels are looked for.
-        without_image: Labels whose image is not there.
+        notes: Messages about files that are reached twice, of which one is left out.
+        hidden: Files and folders that are left out since their names begin with a dot.
+        label_folders: Folders of labels among the images, where no labels are looked for.
+        without_image: Labels without an image.
     """
 
     names: int
@@ -104,7 +104,7 @@ def take_stock(place: Place, *, labels: bool, list_file: Path | None) -> Invento
 
 
 def _find_images(place: Place) -> Found:
-    """The images. What lies in the folder of the labels, or ends as labels do there, is none."""
+    """The images, without files that lie in the folder of the labels or end as labels do."""
     here, layout = os.path.realpath(place.images), place.layout
     labels = {os.path.realpath(r / layout.label_dir) for r in (place.root, place.label_root)}
     return find_files(
@@ -119,7 +119,7 @@ def _find_images(place: Place) -> Found:
 
 
 def _listed(name: str, place: Place, images: Found) -> Path | None:
-    """The image of a listed name, which may be a link to an image that has another name, too."""
+    """The image of a listed name, which may be a link to an image of another name."""
     if name in images.paths or name in images.unusable:
         return images.paths.get(name)
     if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -134,9 +134,9 @@ def _listed(name: str, place: Place, images: Found) -> Path | None:
 def _problems(
     found: dict[str, Path | None], place: Place, images: Found, labels: Found | None
 ) -> Iterator[tuple[str, str]]:
-    """What is wrong, by name, for every sample that lacks its image or its label.
+    """The problem of each sample that lacks its image or its label, by name.
 
-    Labels that the search did not come to, as behind a second link to one folder, are added.
+    Labels that the search did not reach, such as behind a second link to a folder, are added.
     """
     layout, seen = place.layout, dict[str, str]()
     for name, image in found.items():

@@ -1,7 +1,6 @@
-"""Reading images and labels; every failure names the file.
+"""Read images and labels; every error names the file.
 
-Pixels are as the file stores them: an EXIF tag that asks a viewer to turn the picture is followed
-nowhere, neither for an image nor for its label.
+Pixels are read as the file stores them: an EXIF orientation tag is ignored for images and labels.
 """
 
 import io
@@ -29,7 +28,7 @@ _BRIGHT = 1 << 14  # what no sample of 14 bits reaches
 
 
 class DarkError(DataError):
-    """A 16-bit picture whose range is not known, and which might become black."""
+    """A 16-bit picture of unknown range, which might become black."""
 
 
 def read_image(path: str | os.PathLike[str], max_value: int | None = None) -> np.ndarray:
@@ -70,7 +69,7 @@ def read_rgb(path: str | os.PathLike[str], max_value: int | None = None) -> np.n
 
 
 def _no_colours(header: Header) -> str:
-    """Why the samples of such a picture stand for no 8-bit colours; "" if they do."""
+    """Why the samples of such a picture cannot be converted to 8-bit colours; "" if they can."""
     if header.kind_of_sample == "float" or header.mode == "F":
         return "has floating-point samples, whose range the file does not say: convert it to 8 bits"
     if header.kind_of_sample == "signed":
@@ -148,7 +147,7 @@ def _pil_array(
 def read_ids(path: str | os.PathLike[str], channel: int | None = None) -> np.ndarray:
     """Read the raw ids of a label file: the sample values as they are stored.
 
-    The only function of daseg's that opens one; the label firewall counts here.
+    Label files are opened in this function only; the label firewall counts here.
 
     Args:
         path: A picture of one channel of integers: grey of 1 to 32 bits, or palette indices.
@@ -182,7 +181,7 @@ def read_ids(path: str | os.PathLike[str], channel: int | None = None) -> np.nda
 
 
 def _no_ids(header: Header) -> str:
-    """Why a label file of this kind stores no ids; "" if it does."""
+    """Why a label file of this kind cannot store ids; "" if it can."""
     if not header.lossless:
         return (
             f"is a {header.kind} that changes pixels when it is stored: ids would be wrong. Make "
@@ -199,7 +198,7 @@ def _no_ids(header: Header) -> str:
 
 
 def _stored(ids: np.ndarray, header: Header) -> np.ndarray:
-    """The stored values of what PIL has made a grey picture of."""
+    """The stored values of a picture that PIL has converted to grey."""
     ids = ids.astype(np.uint8) if ids.dtype == bool else ids
     if header.mode == "L" and header.bits < 8:  # spread over 0..255
         ids = ids // (255 // (2**header.bits - 1))

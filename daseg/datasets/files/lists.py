@@ -1,4 +1,4 @@
-"""List files: which images of a data set are used, a name a line."""
+"""List files: the images of a data set that are used, one name per line."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from daseg.utils.files import read_bytes, require_regular
 def read_list(
     path: str | os.PathLike[str], suffixes: Sequence[str], known: Collection[str] = ()
 ) -> list[str]:
-    r"""Read a list file: a name a line, with or without suffix; empty lines and ``#`` are skipped.
+    r"""Read a list file of one name per line; empty lines and comments (``#``) are skipped.
 
-    A name in quotation marks is a text as JSON has it: so names are written that begin with ``#``,
-    or hold a line break or other characters that a line would lose. ``./a.png`` is ``a.png``, and
-    ``street\a.png``, as Windows writes it, is ``street/a.png`` if that is known. The file is UTF-8,
-    or UTF-16 if it says so at its beginning.
+    Names may lack their suffix. A name in quotation marks is a JSON string, for names that begin
+    with ``#`` or contain a line break or other characters that a line would lose. ``./a.png`` is
+    ``a.png``; ``street\a.png``, as Windows writes it, is ``street/a.png`` if that is known. The
+    file is UTF-8, or UTF-16 with a byte order mark.
 
     Args:
         path: The file.
@@ -75,7 +75,7 @@ def _name(line: str, suffixes: Sequence[str], known: Collection[str]) -> str:
 
 
 def list_line(name: str, suffix: str, suffixes: Sequence[str]) -> str:
-    """The line that `read_list` reads a name from.
+    """The line for a name in a list file.
 
     Args:
         name: The image's name, without suffix.

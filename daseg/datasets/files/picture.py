@@ -1,4 +1,4 @@
-"""What a picture file is, from its bytes and header: kind, size, depth, pages, turn."""
+"""Format, size, depth, pages and orientation of a picture file, from its bytes and header."""
 
 import io
 import os
@@ -46,17 +46,17 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 class Header(NamedTuple):
-    """What the header of a picture says.
+    """The header of a picture file.
 
     Attributes:
         kind: PIL's name of the format.
         mode: PIL's name of the kind of pixel.
         bits: Bits of a sample.
         kind_of_sample: "unsigned", "signed" or "float".
-        top: Largest value that a sample can have, where the file says so itself (PPM); else None.
-        channels: Samples of a pixel, where the format says so apart from the mode (TIFF); else 0.
+        top: Largest value of a sample, where the file states it (PPM); else None.
+        channels: Samples per pixel, where the format states them (TIFF); else 0.
         white_is_zero: TIFF: 0 stands for white.
-        lossless: False: the pixels are not those that were given to the program that wrote it.
+        lossless: False: compression has changed the pixels.
     """
 
     kind: str
@@ -70,12 +70,12 @@ class Header(NamedTuple):
 
 
 def read_bytes(path: str | os.PathLike[str], what: str) -> bytes:
-    """The bytes of a picture file; a TIFF's say that it is not to be turned.
+    """The bytes of a picture file; the orientation tag of a TIFF is set to upright.
 
-    Decoders turn a TIFF as its tag says, and cannot be asked not to.
+    Decoders turn a TIFF as its tag says, without an option not to.
 
     Raises:
-        DataError: It is missing, empty, or no regular file.
+        DataError: The file is missing, empty, or not a regular file.
     """
     try:
         files.require_regular(path, what)
@@ -92,10 +92,10 @@ def read_bytes(path: str | os.PathLike[str], what: str) -> bytes:
 
 
 def read_header(data: bytes, path: str | os.PathLike[str], what: str) -> Header:
-    """What the header says.
+    """Read the header of a picture.
 
     Raises:
-        DataError: It is no picture, has too many pixels, or is several pictures.
+        DataError: The file is not a picture, has too many pixels, or holds several pictures.
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
@@ -117,7 +117,7 @@ def read_header(data: bytes, path: str | os.PathLike[str], what: str) -> Header:
 
 
 def _pages(picture: Image.Image) -> int:
-    """Number of pictures in the file; 2 where it is not known how many more than one."""
+    """Number of pictures in the file; 2 for an unknown number above one."""
     if picture.format == "MPO":  # a photograph, and a small or a second view of it
         return 1
     if not isinstance(picture, TiffImageFile):
@@ -166,7 +166,7 @@ def png_parts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The parts of a PNG, each as its name and content.
 
     Raises:
-        ValueError: One is cut off, or does not have the checksum that it was written with.
+        ValueError: A part is cut off, or its checksum is wrong.
     """
     at, name = 8, b""
     while at < len(data) and name != b"IEND":
@@ -183,7 +183,7 @@ def png_parts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def orientation(path: str | os.PathLike[str]) -> int:
-    """How a viewer is to turn the picture, 1..8, as its EXIF tag says; 1: as it is stored.
+    """The EXIF orientation of a picture, 1..8; 1: upright as it is stored.
 
     daseg reads pixels as they are stored and never turns them, neither images nor labels.
     """
@@ -212,7 +212,7 @@ def _exif_orientation(data: bytes) -> int:
 
 
 def _tiff_orientation(data: bytes) -> tuple[int, int, str] | None:
-    """Where a TIFF's orientation stands, what it is, and the byte order; None without one."""
+    """Offset and value of a TIFF's orientation tag, and the byte order; None without the tag."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     version = struct.unpack_from(order + "H", data, 2)[0] if order and len(data) >= 16 else 0
     if order is None or version not in (42, 43):

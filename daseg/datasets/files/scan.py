@@ -1,4 +1,4 @@
-"""Finding the image and label files of a data set."""
+"""Find the image and label files of a data set."""
 
 import os
 import re
@@ -30,8 +30,8 @@ class Layout:
 
     Attributes:
         folders: The folders below ``image_dir`` and ``label_dir`` whose files are taken; none: all.
-        prefixes: What the names of image files begin with, and what those of label files have in
-            its place.
+        prefixes: The beginning of the names of image files, and the one that names of label files
+            have in its place.
     """
 
     image_dir: str
@@ -75,11 +75,11 @@ class Found:
 
     Attributes:
         paths: Each file by its name: the path below the folder, without the suffix; sorted.
-        unusable: Names that stand for no file that can be read, and why.
-        aliases: Names that are links to a file that has another name here already, and that name.
-        notes: What was passed over, as it is reached twice, in words.
-        hidden: Files and folders that were passed over for the dot in front of their names.
-        left_out: Folders that were passed over because the caller said so.
+        unusable: Names whose file cannot be read, and why.
+        aliases: Names of links to files that are found under another name, and that name.
+        notes: Messages about files that are reached twice, of which one is left out.
+        hidden: Files and folders that are left out since their names begin with a dot.
+        left_out: Folders that the caller has asked to leave out.
     """
 
     paths: dict[str, Path]
@@ -91,12 +91,12 @@ class Found:
 
     @cached_property
     def real(self) -> frozenset[str]:
-        """Where the files really are, without links."""
+        """The real paths of the files, without links."""
         return frozenset(map(os.path.realpath, self.paths.values()))
 
     @cached_property
     def by_look(self) -> dict[str, str]:
-        """The names by what they look like, whatever their capitals and Unicode form."""
+        """The names by their look, without differences of case and Unicode form."""
         return {_look(name): name for name in self.paths}
 
 
@@ -115,11 +115,11 @@ def find_files(
     Args:
         folder: Where they lie.
         suffixes: Ends of their names, in upper or lower case.
-        what: Whose files, in front of messages.
-        once: Take a file that several links lead to under one name alone.
-        leave_out: Folders, as `os.path.realpath` gives them, that are passed over.
-        not_ending: Files that end so are of another kind.
-        folders: Folders below it, whose files alone are taken; none: all.
+        what: The data set's name in messages.
+        once: Take a file that several links lead to once, under one of its names.
+        leave_out: Folders to leave out, as real paths.
+        not_ending: Ends of the names of files of another kind.
+        folders: Folders below it to search; none: all.
 
     Raises:
         DataError: The folder does not exist, cannot be listed or holds no such file, or two files
@@ -168,7 +168,7 @@ def strip_suffix(name: str, suffixes: Sequence[str]) -> str:
 
 
 def not_found(name: str, images: Found, layout: Layout) -> str:
-    """Why a listed name may not have been found, where that can be told; "" else."""
+    """Why a listed name may not have been found; "" where that is not known."""
     known, suffixes = images.paths, layout.image_suffixes
     rest = name.removeprefix(f"{layout.image_dir}/")
     if rest != name and (rest in known or strip_suffix(rest, suffixes) in known):

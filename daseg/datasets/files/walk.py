@@ -1,4 +1,4 @@
-"""Going through a folder: each real file once, and what cannot be taken with its reason."""
+"""Walk a folder: each real file once, and what cannot be used with the reason."""
 
 import os
 from collections import deque
@@ -11,7 +11,7 @@ from daseg.utils.errors import DataError
 
 
 class File(NamedTuple):
-    """A file, and where it really is, without links."""
+    """A file and its real path, without links."""
 
     path: Path
     real: str
@@ -19,14 +19,14 @@ class File(NamedTuple):
 
 @dataclass
 class Walk:
-    """What lies below a folder.
+    """The files below a folder.
 
     Attributes:
         files: The files, those behind links last.
-        unusable: What has the right end but is no file to read: the path, and why.
-        notes: What was passed over, as it is reached twice, in words.
-        hidden: Files and folders that were passed over for the dot in front of their names.
-        left_out: Folders that were passed over because the caller said so.
+        unusable: Paths that have the right suffix but cannot be read, and why.
+        notes: Messages about files that are reached twice, of which one is left out.
+        hidden: Files and folders that are left out since their names begin with a dot.
+        left_out: Folders that the caller has asked to leave out.
     """
 
     files: list[File] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Walk:
     left_out: list[str] = field(default_factory=list)
 
     def add(self, other: "Walk") -> None:
-        """Take in what lies below another folder."""
+        """Add the files of another folder."""
         self.files += other.files
         self.unusable |= other.unusable
         self.notes += other.notes
@@ -53,15 +53,15 @@ def walk(
 ) -> Walk:
     """Find the files below a folder that end in one of the suffixes, in upper or lower case.
 
-    Files and folders whose names begin with a dot are passed over, as programs keep there what is
-    not the user's. Links to folders are followed; a folder that is reached twice, or that holds the
-    one where the search began, is gone through once.
+    Files and folders whose names begin with a dot are left out: programs keep their own files
+    there. Links to folders are followed; a folder that is reached twice, or that contains the one
+    where the search began, is searched once.
 
     Args:
         folder: Where to look.
         suffixes: Ends of the names, such as ".png".
-        what: Whose files, in front of messages.
-        leave_out: Folders, as `os.path.realpath` gives them, that are passed over.
+        what: The data set's name in messages.
+        leave_out: Folders to leave out, as real paths.
 
     Raises:
         DataError: A folder cannot be listed.
@@ -105,7 +105,7 @@ def walk(
 
 
 def each_once(files: Sequence[File]) -> tuple[list[File], list[tuple[Path, Path]]]:
-    """Of files that are one real file, the first; and the others, each with the one that stays."""
+    """The first name of each real file; and the further names, each with the one that is kept."""
     first: dict[str, Path] = {}
     twice = []
     for file in files:

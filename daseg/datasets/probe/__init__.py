@@ -1,1 +1,1 @@
-"""What a pipeline does to images and labels, found out on made pictures before it is used."""
+"""Check what a pipeline does to images and labels, on synthetic pictures, before it is used."""

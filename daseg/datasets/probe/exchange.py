@@ -1,4 +1,4 @@
-"""Whether a pipeline gives RGB where BGR is expected: measured on one colour."""
+"""Whether a pipeline gives RGB where BGR is expected, measured on an image of one colour."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ _FLAT = np.array([20, 90, 220])
 
 
 def flat_like(image: np.ndarray) -> np.ndarray:
-    """An image of one colour, of the shape and type of another; grey where that has no colours."""
+    """An image of one colour with the shape and type of another; grey where that is grey."""
     colour = _FLAT if image.shape[2:] == (3,) else _FLAT[:1]
     return np.broadcast_to(colour, image.shape).astype(image.dtype)
 
@@ -19,14 +19,14 @@ def flat_like(image: np.ndarray) -> np.ndarray:
 def exchange(
     steps: Sequence[Callable[[dict[str, Any]], dict[str, Any] | None]], results: dict[str, Any]
 ) -> str | None:
-    """What exchanges red and blue, as is right in the pipelines of other libraries.
+    """Find the transform that exchanges red and blue, as pipelines of other libraries do.
 
     Args:
         steps: Transforms.
         results: What the first one is given, with the image of `flat_like`.
 
     Returns:
-        Its name, and what to do; None where none does.
+        Its name, and what to do; None where there is none.
     """
     for step in steps:
         try:

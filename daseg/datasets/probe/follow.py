@@ -1,4 +1,4 @@
-"""Whether labels follow their images through a training's pipeline, found out before it begins."""
+"""Check before a training that labels follow their images through its pipeline."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,17 +27,17 @@ _LEAST = 0.05  # share of the pixels that each of the two classes has to have
 def check_labels_follow(dataset: Any, place: str = "train_dataloader") -> None:
     """Refuse a data set whose pipeline moves images without their labels, or labels without them.
 
-    The pipeline is run on a picture with two classes, and once more on the same with one class
-    lighter, with the draws of the first samples. What has become lighter then has to lie where the
-    label has that class, whatever was done to places and colours. No label is read, no random
-    number lost.
+    The pipeline is run on a picture with two classes, and again on the same picture with one class
+    lighter, with the random draws of the first samples. What has become lighter then has to lie
+    where the label has that class, whatever was done to positions and colours. No label file is
+    read, and the state of the random generators is kept.
 
     Args:
         dataset: What is trained on: a data set of files, a `MixedDataset`, a `DomainPair`.
-        place: The key of the config that it is from, for the message.
+        place: Its key in the config, for the message.
 
     Raises:
-        ConfigError: It does, in one of these draws.
+        ConfigError: A label does not follow its image in one of these draws.
         DataError: The first image cannot be read.
     """
     if isinstance(dataset, DomainPair):
@@ -89,7 +89,7 @@ def _is_parted(dataset: SegDataset, position: int, classes: np.ndarray) -> bool:
 def _run(
     steps: Sequence[Any], results: dict[str, Any], picture: np.ndarray, label: np.ndarray
 ) -> tuple[Any, Any]:
-    """What a pipeline makes of a picture and a label that stand in the place of a file's."""
+    """Run a pipeline on a picture and a label in place of those of the files."""
     image = found = None
     results["label_reader"] = _Given(label)
     for step in steps:
@@ -113,10 +113,10 @@ def _run(
 
 
 def _parted(before: Any, after: Any, label: Any) -> bool:
-    """Whether a class that was made lighter is elsewhere than its label.
+    """Whether a class that was made lighter lies elsewhere than its label.
 
-    Two ways to make it so, of which colours can hide one each: lighter than ``before``, whose grey
-    levels are many; or (without ``before``) one level for each class.
+    A change of colours can hide one of two ways to make it lighter, but not both: lighter than
+    ``before``, which has many grey levels; or, without ``before``, one grey level per class.
     """
     arrays = (after if before is None else before, after, label)
     if not all(isinstance(each, np.ndarray) and each.size for each in arrays):
@@ -139,9 +139,9 @@ def _parted(before: Any, after: Any, label: Any) -> bool:
 
 
 def _unexpected(first: np.ndarray, change: np.ndarray, dark: np.ndarray) -> np.ndarray:
-    """How much pixels have changed otherwise than those of their grey level that stayed dark.
+    """How much pixels have changed beyond the dark pixels of the same grey level.
 
-    What looks at the whole image, as an equalisation does, changes these, too.
+    A transform that depends on the whole image, such as an equalisation, changes these as well.
     """
     found = np.zeros_like(change)
     low, high = float(first.min()), float(first.max())
@@ -154,7 +154,7 @@ def _unexpected(first: np.ndarray, change: np.ndarray, dark: np.ndarray) -> np.n
 
 
 class _Given:
-    """Gives a label that is not a file's."""
+    """Gives a label without opening a file."""
 
     def __init__(self, label: np.ndarray) -> None:
         self.label = label

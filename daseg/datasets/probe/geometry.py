@@ -1,10 +1,10 @@
-"""Where the parts of an image went: measured on a texture, whatever moved them.
+"""Measure on a texture where a transform moves the parts of an image.
 
-What a transform does to positions is read off a picture made for it: a sum of waves in many
-directions, which no shift, turn or mirror image of it is like. Colours may change meanwhile. So the
-picture that came out is compared with what a stretch gives at each place, up to any change of grey
-levels; where it differs, the difference is explained by a displacement (Lucas and Kanade, "An
-Iterative Image Registration Technique", IJCAI 1981, one step of it).
+The texture is a sum of waves in many directions, which differs from every shifted, turned or
+mirrored copy of itself. Its colours may change. So the result is compared with the stretched
+texture at each position, up to any change of grey levels; where they differ, the difference is
+explained by a displacement (one step of Lucas and Kanade, "An Iterative Image Registration
+Technique", IJCAI 1981).
 """
 
 from functools import lru_cache
@@ -42,11 +42,11 @@ _UNLIKE = 40.0  # grey levels by which a cell may differ
 
 
 class Texture:
-    """A grey picture that is a function of the place, so that it is known at every size.
+    """A grey picture that is a function of the position, and so is defined at every size.
 
     Args:
         size: (height, width) of the picture.
-        other: (height, width) of what is to come of it; the waves are long enough for both.
+        other: (height, width) of the expected result; the waves are long enough for both.
     """
 
     def __init__(self, size: Size, other: Size | None = None) -> None:
@@ -92,7 +92,7 @@ class Texture:
 
 @lru_cache(maxsize=4)
 def texture(size: Size, other: Size) -> tuple[Texture, np.ndarray]:
-    """The texture of a size that is to become another, and its picture, not to be written on."""
+    """The texture for an image of one size that becomes another, and its read-only picture."""
     made = Texture(size, other)
     picture = made.picture()
     picture.flags.writeable = False
@@ -105,7 +105,7 @@ def is_stretched(made: Texture, given: np.ndarray, seen: np.ndarray) -> bool:
     Args:
         made: The texture.
         given: Its picture, as it was given to a transform: (H, W) or (H, W, C).
-        seen: What came of it, (h, w) or (h, w, C), numbers of any range.
+        seen: The result, (h, w) or (h, w, C), numbers of any range.
     """
     if _is_window(given, seen):
         return False
@@ -121,10 +121,10 @@ def is_stretched(made: Texture, given: np.ndarray, seen: np.ndarray) -> bool:
 
 
 def looks_alike(first: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two pictures, of any size, are the same from afar; True if too small to say.
+    """Whether two pictures, of any size, agree at low resolution; True if too small to tell.
 
-    The same is what differs in no cell of a coarse grid by more than what the nearest pixel, taken
-    instead of a mean, does at an edge.
+    They agree if they differ in no cell of a coarse grid by more than the nearest pixel, taken
+    instead of a mean, differs at an edge.
     """
     if first.shape == other.shape and np.array_equal(first, other):
         return True
@@ -144,10 +144,10 @@ def looks_alike(first: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _is_resized(given: np.ndarray, seen: np.ndarray) -> bool:
-    """Whether a picture is exactly what OpenCV or PIL makes of the other, resizing it as a whole.
+    """Whether a picture is exactly the other one as OpenCV or PIL resizes it as a whole.
 
-    It saves the comparison of places, which costs more, and is right where that can say little: in
-    images of a few pixels; and of the nearest pixel, which is up to a pixel away, but evenly.
+    This saves the comparison of positions, which costs more, and decides cases that it cannot:
+    images of a few pixels, and nearest-neighbour resizing, which is off by up to a pixel.
     """
     if given.shape[2:] != seen.shape[2:] or given.dtype != seen.dtype:
         return False
@@ -166,7 +166,7 @@ def _is_resized(given: np.ndarray, seen: np.ndarray) -> bool:
 
 
 def _is_window(given: np.ndarray, seen: np.ndarray) -> bool:
-    """Whether one is the other without up to three rows or columns at its edges."""
+    """Whether one picture is the other without up to three rows or columns at its edges."""
     more = [a - b for a, b in zip(given.shape[:2], seen.shape[:2], strict=True)]
     if max(more) > 3 or min(more) < -3 or max(more) > 0 > min(more) or not any(more):
         return False
@@ -221,7 +221,7 @@ def _block_fits(
 
 
 def _levels(wave: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The change of grey levels that explains a picture best: what it gives, and its slope."""
+    """The change of grey levels that explains a picture best: its result and its slope."""
     levels = min(max(wave.size // 50, 4), _LEVELS)
     edges = np.quantile(wave, np.linspace(0, 1, levels + 1)[1:-1])
     level = np.searchsorted(edges, wave.ravel())
@@ -245,7 +245,7 @@ def _flat(
     size: Size,
     spread: float,
 ) -> np.ndarray:
-    """Where a picture is of one colour for a quarter of a wave, as what covers it is."""
+    """Where a picture has one colour for a quarter of a wave, as where something covers it."""
     flat = np.ones((len(rows), len(columns)), bool)
     here = seen[np.ix_(rows, columns)].astype(np.float64)
     for axis in (0, 1):

@@ -1,4 +1,4 @@
-"""What a pipeline does to the first image, found out before a training or a test begins."""
+"""Check before a training or a test what its pipeline does to the first image."""
 
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ _DRAWS = 16  # samples whose random draws are tried
 def check_whole(dataset: Any, place: str) -> None:
     """Refuse a data set whose pipeline does more to an image than stretch it, or changes labels.
 
-    The first image of each of its data sets of files is read, no label, and no random number lost.
-    A pipeline that draws random numbers goes through the draws of its first samples.
+    The first image of each of its data sets is read, but no label, and the state of the random
+    generators is kept. A pipeline with random draws is tried with those of the first samples.
 
     Args:
         dataset: A data set that is to be tested, validated or adapted to; may be a `MixedDataset`.
-        place: The key of the config that it is from, for the message.
+        place: Its key in the config, for the message.
 
     Raises:
         ConfigError: The pipeline does more, or changes labels.
@@ -51,7 +51,7 @@ def _check_leaf(dataset: SegDataset, place: str) -> None:
 
 
 class _Pattern:
-    """Gives two classes in the place of a label, which is not to be opened for this."""
+    """Gives a pattern of two classes in place of the label file, which is not opened."""
 
     def __init__(self, image: Path, max_value: int | None) -> None:
         self.image, self.max_value = image, max_value

@@ -1,8 +1,8 @@
-"""Whether a pipeline gives the whole image, at most stretched, and the whole label.
+"""Check that a pipeline gives the whole image, at most stretched, and the whole label.
 
 In testing a prediction is stretched to the size of the label, or of the image file. That is right
-where the pipeline has done nothing to places but stretch the image. Whatever else it does, by
-whichever transform, is found by what comes out, and named.
+only if the pipeline moves nothing except by stretching the image. Anything else is detected from
+the result, whichever transform does it, and the transform is named.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ REMEDY = (
 
 
 class Watch:
-    """Looks on while a pipeline runs, and tells then whether image and label are the whole ones."""
+    """Observes a pipeline while it runs; then tells whether image and label are whole."""
 
     def __init__(self) -> None:
         self.start: int | None = None  # number of the first transform after the loading
@@ -42,7 +42,7 @@ class Watch:
         self._unlike_by: int | None = None  # the first one after which the image looks otherwise
 
     def look(self, number: int, results: Any) -> None:
-        """Look at what transform ``number`` has given; -1: at what the pipeline is given."""
+        """Inspect the result of transform ``number``; -1: the input of the pipeline."""
         if not isinstance(results, dict):
             return
         image, label = results.get("img"), results.get("gt_seg_map")
@@ -66,11 +66,11 @@ class Watch:
             self.label = label
 
     def problem(self, steps: Sequence[Step], known: dict[Any, str | None]) -> str | None:
-        """What keeps a prediction from being laid on the label; None where nothing does.
+        """Why a prediction cannot be compared with the label; None where it can.
 
         Args:
             steps: The transforms that have run.
-            known: What earlier runs have shown that drew no random numbers; this one is added.
+            known: Results of earlier runs without random draws; that of this run is added.
         """
         if self.start is None:
             return None
@@ -90,14 +90,14 @@ class Watch:
     def replay(
         self, steps: Sequence[Step], image: np.ndarray | None = None
     ) -> tuple[dict[str, Any], list[Step]]:
-        """What to run to do the same to another image, with the same random draws.
+        """Prepare the same run on another image, with the same random draws.
 
         Args:
             steps: The transforms that have run.
             image: The other image, of the same size; None: a texture, 0..255.
 
         Returns:
-            What the loading gave, with that image, and the transforms that were given an image.
+            The loaded sample with that image, and the transforms that took an image.
         """
         assert self.start is not None
         self.draws.again()
@@ -129,7 +129,7 @@ class Watch:
         )
 
     def _culprit(self, steps: Sequence[Step], spoilt: Callable[[dict[str, Any]], bool]) -> str:
-        """Name of the transform that has changed something in place, where it was not seen."""
+        """Name of the transform that changed something in place, unnoticed so far."""
         results, steps = self.replay(steps, self.loaded["img"])
         for step in steps:
             results = step(results) or {}
@@ -152,7 +152,7 @@ class Watch:
         return f"{found}. {REMEDY}" if found else None
 
     def _probe(self, steps: Sequence[Step]) -> str | None:
-        """Run the steps as they have run on textures in the place of the image."""
+        """Run the steps again in the same way, on textures in place of the image."""
         results, steps = self.replay(steps)
         given, made = results["img"], None
         names: list[str] = []
@@ -183,7 +183,7 @@ class Watch:
         return None
 
     def _of_draws(self, steps: Sequence[Step]) -> str | None:
-        """What is drawn may be the size, not the look: a number is of the images as they are."""
+        """Refuse random changes other than of the size: a result is about unchanged images."""
         first, last = self.loaded["img"], self.image
         if first.shape != last.shape or np.array_equal(first, last):
             return None
@@ -196,7 +196,7 @@ class Watch:
         return f"{', '.join(map(name_of, steps))} change images at random"
 
     def _of_content(self, steps: Sequence[Step]) -> str | None:
-        """What a texture does not show: what depends on the image, or on what was before."""
+        """Find what a texture cannot show: what depends on the image, or on earlier images."""
         first = self.loaded["img"]
         alike = self._unlike_by is None and looks_alike(first, self.image)
         if alike or self._mark_stays(steps):
@@ -210,7 +210,7 @@ class Watch:
         return f"{who} does something else to this image than to others of its size"
 
     def _mark_stays(self, steps: Sequence[Step]) -> bool:
-        """Whether a texture laid over the image is stretched as it should be."""
+        """Whether a texture that is laid over the image is only stretched."""
         first, last = self.loaded["img"], self.image
         made, picture = texture(first.shape[:2], last.shape[:2])
         mark = ((picture - 127.5) * (_MARK / 127.5)).reshape(
@@ -241,7 +241,7 @@ class Watch:
 
 
 class _Known:
-    """Gives the label that was read before, so that no file is opened again."""
+    """Gives the label that has been read, so that no file is opened again."""
 
     def __init__(self, label: np.ndarray | None) -> None:
         self.label = label
@@ -251,7 +251,7 @@ class _Known:
 
 
 def _copy(value: Any) -> Any:
-    """A copy that a transform may change in place."""
+    """A copy, which a transform may change in place."""
     return value.copy() if isinstance(value, (np.ndarray, dict, list)) else value
 
 
@@ -264,7 +264,7 @@ def _size(form: Form | None) -> str:
 
 
 def _dressed(picture: np.ndarray, image: np.ndarray, full: bool = False) -> np.ndarray:
-    """A texture with the type and the channels of an image, and its range where it is not bytes."""
+    """A texture with the type and channels of an image, and its range where it is not uint8."""
     low, high = 0.0, 255.0
     if image.dtype != np.uint8 and not full:
         low, high = float(image.min()), float(image.max())
@@ -276,7 +276,7 @@ def _dressed(picture: np.ndarray, image: np.ndarray, full: bool = False) -> np.n
 
 
 def _same_places(before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether a label is the one before, but for the numbers of its classes."""
+    """Whether two labels are equal, apart from the numbers of their classes."""
     if before.shape != after.shape:
         return False
     if np.array_equal(before, after):
