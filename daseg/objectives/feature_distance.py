@@ -13,7 +13,7 @@ from daseg.objectives.base import Objective, suffix_of
 from daseg.objectives.views import View
 from daseg.ops.labels import IGNORE
 from daseg.ops.logits import at_least_float32
-from daseg.ops.resize import Size, resize, size_of
+from daseg.ops.resize import Size, size_of
 from daseg.registry import BACKBONES, OBJECTIVES
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
@@ -55,8 +55,6 @@ class FeatureDistance(Objective):
         min_share: Share of a place's pixels that have to be of one class, above 0.5 and at most 1;
             "no label" counts as a class.
         index: Which of the feature maps is compared.
-        scale: Size of the image that the segmentor's features are of, as a factor; 0.5 for HRDA,
-            whose features are those of the halved image.
         name: Distinguishes two of these in the log: ``loss_feature_<name>``.
 
     Raises:
@@ -75,7 +73,6 @@ class FeatureDistance(Objective):
         classes: Sequence[str | int] | None = THINGS,
         min_share: float = 0.75,
         index: int = -1,
-        scale: float = 1.0,
         name: str = "",
     ) -> None:
         super().__init__()
@@ -89,7 +86,7 @@ class FeatureDistance(Objective):
             )
         # Not a submodule: it is not trained, not set to training mode, and not in the checkpoint.
         self.__dict__["frozen"] = frozen
-        self.weight, self.min_share, self.index, self.scale = weight, min_share, index, scale
+        self.weight, self.min_share, self.index = weight, min_share, index
         self.classes = None if classes is None else tuple(classes)
         self.key = "loss_feature" + suffix_of(name)
 
@@ -132,16 +129,13 @@ class FeatureDistance(Objective):
 
     def source_losses(self, source: View) -> dict[str, Tensor]:
         """``loss_feature``, weighted."""
-        image, own = source.image, source.output.features[self.index]
+        own = source.output.features[self.index]
         with torch.no_grad():
-            normalized = unwrap(source.segmentor).normalize(image)
-            size = (round(self.scale * image.shape[2]), round(self.scale * image.shape[3]))
-            frozen = self.frozen(resize(normalized, size, align_corners=False))[self.index]
+            frozen = self.frozen(unwrap(source.segmentor).backbone_input(source.image))[self.index]
         if own.shape != frozen.shape:
             raise ConfigError(
                 f"FeatureDistance: the segmentor's features are {tuple(own.shape)}, those of the "
-                f"frozen network {tuple(frozen.shape)}: scale={self.scale} is the size of the "
-                "image that the segmentor's features are of, as a factor"
+                f"frozen network {tuple(frozen.shape)}: give it a backbone of the same strides"
             )
         distance = at_least_float32(own) - at_least_float32(frozen)
         distance = torch.linalg.vector_norm(distance, dim=1)

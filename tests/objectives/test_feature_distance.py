@@ -144,16 +144,19 @@ def test_parts_of_a_batch_make_the_mean_of_the_whole():
     assert total.item() == pytest.approx(expected.item())
 
 
-def test_the_image_is_scaled_to_that_of_the_segmentors_features():
+def test_the_frozen_network_sees_what_the_segmentors_features_are_of(monkeypatch):
+    """HRDA's are those of the halved image."""
     student, frozen, label = public_case(21)
-    objective, view = make(student, frozen, label, classes=INDICES, scale=0.5)
+    objective, view = make(student, frozen, label, classes=INDICES)
     view.image = torch.rand(2, 3, 128, 128)
+    half = view.image[..., ::2, ::2].double()
+    monkeypatch.setattr(view.segmentor, "backbone_input", lambda image: half)
     objective.source_losses(view)
-    (seen,) = objective.frozen.seen
-    halves = view.image.unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
-    torch.testing.assert_close(seen.float(), halves)
+    assert objective.frozen.seen[0] is half
     objective.frozen.maps.data = objective.frozen.maps.data[..., 1:]
-    with pytest.raises(ConfigError, match=r"are \(2, 8, 4, 4\), .* \(2, 8, 4, 3\): scale=0\.5"):
+    with pytest.raises(
+        ConfigError, match=r"are \(2, 8, 4, 4\), .* \(2, 8, 4, 3\): give it a backbone"
+    ):
         objective.source_losses(view)
 
 
