@@ -22,7 +22,7 @@ def run(name, monkeypatch, **options):
 
 def test_a_step_is_that_of_the_public_codes(monkeypatch):
     """HRDA with MIC: all passes and objectives; a step of DAFormer is a part of it."""
-    run("hrda", monkeypatch, count=1).check_losses(1e-6)
+    run("hrda", monkeypatch, count=1).check_losses(1e-6, "_fp32")
 
 
 @pytest.mark.slow
@@ -30,8 +30,8 @@ def test_a_step_is_that_of_the_public_codes(monkeypatch):
 def test_steps_are_those_of_the_public_codes(name, monkeypatch):
     """To their rounding, which AdamW amplifies: its first steps are the signs of gradients."""
     own = run(name, monkeypatch)
-    own.check_losses(max(3e-4, 3 * own.fixture["worst_rel_diff_of_losses_fp32_vs_fp64"]))
-    own.check_weights(0.01, "_fp32")
+    rounding = 3 * own.fixture["worst_rel_diff_of_losses_fp32_vs_fp64"]
+    own.check(max(3e-4, rounding), 0.01, "_fp32")
     # Of three networks in theirs, two of which are not trained.
     theirs = own.fixture["parameter_tensors_by_lr_and_decay_all_three_networks"]
     groups = {
@@ -46,8 +46,7 @@ def test_steps_are_those_of_the_public_codes(name, monkeypatch):
 @pytest.mark.slow
 def test_in_double_precision_rounding_hides_nothing(monkeypatch):
     own = run("daformer", monkeypatch, dtype=torch.float64)
-    own.check_losses(1e-6, "float64")
-    own.check_weights(1e-3, "")
+    own.check(1e-6, 1e-3, "")
 
 
 def _labelled_mean(settings):
@@ -83,8 +82,7 @@ def test_every_mistake_of_the_fixtures_is_tried():
 def test_a_mistake_would_show(mistake, monkeypatch):
     own = run("daformer", monkeypatch, change=MISTAKES[mistake])
     with pytest.raises(AssertionError):
-        own.check_losses(3e-4)
-        own.check_weights(0.01, "_fp32")
+        own.check(3e-4, 0.01, "_fp32")
     if mistake == "no feature distance":
         return
     # As much as in the public code, where the two differ: theirs has two digits.
