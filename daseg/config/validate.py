@@ -61,6 +61,7 @@ REGISTRY_OF_KEY: dict[str, mm.Registry] = dict(
     datasets=own.DATASETS,
     source=own.DATASETS,
     target=own.DATASETS,
+    labelled_target=own.DATASETS,
     pipeline=own.TRANSFORMS,
     sampler=own.DATA_SAMPLERS,
     source_sampler=own.DATA_SAMPLERS,

@@ -54,12 +54,10 @@ def check_dataset(
         found = pool.map(lambda sample: _look_at(sample, dataset, resize), dataset.samples)
         for number, one in enumerate(track(found, len(dataset), f"reading {report.title}")):
             _add(report, one)
-            if one.counts is not None:
-                counts[number] = one.counts
+            counts |= {} if one.counts is None else {number: one.counts}
             if not report.sound and not one.problems:
                 report.sound = dataset.samples[number].name
-    if counts:
-        keep_counts(dataset, counts)
+    keep_counts(dataset, counts)
     _look_at_all(report, dataset)
     report.problems += _run_pipeline(dataset, report.sound, split)
     return report
@@ -154,11 +152,9 @@ def _run_pipeline(dataset: SegDataset, name: str, split: str) -> list[str]:
         return problems
     index = dataset.names.index(name)
     what = f"the pipeline, on {dataset.samples[index].image}"
-    if split == "train":
-        _try(problems, what, dataset.__getitem__, SampleIndex(index, index))
-        return problems
-    sample = _try(problems, what, dataset.__getitem__, index)
-    if isinstance(sample, dict) and "meta" in sample:
+    at = SampleIndex(index, index) if split == "train" else index
+    sample = _try(problems, what, dataset.__getitem__, at)
+    if split != "train" and isinstance(sample, dict) and "meta" in sample:
         _try(problems, what, require_whole, [sample["meta"]])
     return problems
 
@@ -264,7 +260,7 @@ def dataset_configs(node: Any) -> Iterator[dict[str, Any]]:
         if isinstance(kind, type) and issubclass(kind, SegDataset):
             yield node
         elif isinstance(kind, type) and issubclass(kind, DomainPair):
-            yield from dataset_configs(node.get("source"))
+            yield from dataset_configs([node.get("source"), node.get("labelled_target")])
             target = without_labels(node.get("target"))
             if node.get("pseudo_labels"):  # of train ids; its labels are not looked at
                 own = dict(label_root=node["pseudo_labels"], label_encoding="train_ids")
@@ -300,6 +296,5 @@ def _check_leaf(cfg: dict[str, Any], split: str, workers: int) -> Report:
 
 def _lenient(cfg: dict[str, Any]) -> SegDataset:
     """The data set without what lacks a file."""
-    dataset = DATASETS.build({**cfg, "on_missing": "skip"})
-    assert isinstance(dataset, SegDataset)
+    dataset: SegDataset = DATASETS.build({**cfg, "on_missing": "skip"})
     return dataset

@@ -93,6 +93,8 @@ def keep_counts(dataset: SegDataset, counts: Mapping[int, np.ndarray]) -> None:
 
     Where the cache cannot be written they are counted again the next time.
     """
+    if not counts:
+        return
     path = statistics_file(dataset)
     entries = _read(path)
     for row, found in counts.items():

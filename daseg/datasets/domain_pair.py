@@ -10,7 +10,14 @@ from torch.utils.data import Dataset
 from daseg.datasets.base import SampleIndex, SegDataset
 from daseg.datasets.firewall import TargetSample, watch
 from daseg.datasets.pseudo_labels import PseudoLabels, with_pseudo_labels
-from daseg.datasets.target_labels import label_files, label_files_of, leaves, refuse_as_images
+from daseg.datasets.target_labels import (
+    join_labelled,
+    label_files,
+    label_files_of,
+    leaves,
+    refuse_as_images,
+    without_labels,
+)
 from daseg.registry import DATASETS, TRANSLATORS
 from daseg.utils.errors import ConfigError, LabelFirewallError
 from daseg.utils.files import atomic_write_text
@@ -48,6 +55,11 @@ class DomainPair(Dataset[dict[str, Any]]):
             the image; they still have no ``label``. The target is then a single data set.
         pseudo_labels_without_manifest: Also take a folder that nothing says the origin of, because
             you know that it holds no true labels.
+        labelled_target: Data set of some images of the target with their labels, or its config,
+            which are learnt from by choice: semi-supervised adaptation. They are drawn among the
+            source's samples, so that every objective that looks at labelled images sees them. Its
+            windows have the source's size. Report and protocol card state their number.
+        labelled_share: Their share of the labelled samples, between 0 and 1.
 
     Raises:
         ConfigError: The classes differ, the target is to have labels, or a translator has no source
@@ -57,6 +69,8 @@ class DomainPair(Dataset[dict[str, Any]]):
     Attributes:
         source: The built source, or None.
         target: The built target.
+        labelled_target: The built data set of the target's labelled images, or None. ``source`` is
+            then a `MixedDataset` that ends with it, or it itself.
         domains: Those of the two that there are.
         metainfo: Classes and palette, those of the first of them.
         pseudo_labels: The target's pseudo-labels, or None.
@@ -71,11 +85,17 @@ class DomainPair(Dataset[dict[str, Any]]):
         translator: Any = None,
         pseudo_labels: str | Path | None = None,
         pseudo_labels_without_manifest: bool = False,
+        labelled_target: Any = None,
+        labelled_share: float = 0.5,
     ) -> None:
         self.source = None if source is None else DATASETS.build(source)
+        self.labelled_target: SegDataset | None = None
+        if labelled_target is not None:
+            self.labelled_target = DATASETS.build(labelled_target)
+            self.source = join_labelled(self.source, self.labelled_target, labelled_share)
         self.target = DATASETS.build(without_labels(target))
         self.domains = [d for d in (self.source, self.target) if d is not None]
-        if translator is not None and source is None:
+        if translator is not None and self.source is None:
             raise no_domain("DomainPair: its translator", "source")
         self.translator = None if translator is None else TRANSLATORS.build(translator).eval()
         self.metainfo: dict[str, Any] = getattr(self.domains[0], "metainfo", None) or {}
@@ -86,7 +106,7 @@ class DomainPair(Dataset[dict[str, Any]]):
         if seed is not None:
             self.inherit_seed(seed)
         # From here on any opening of these is counted, in this process and in a loader's workers.
-        self._watched = label_files_of(self.target)
+        self._watched = label_files_of(self.target) - label_files_of(self.labelled_target)
         for domain in self.domains:
             refuse_as_images(self.target, label_files_of(domain))
         watch(self._watched)
@@ -114,7 +134,7 @@ class DomainPair(Dataset[dict[str, Any]]):
         self.pseudo_labels = PseudoLabels(
             root,
             target,
-            forbidden=self.target_label_files() or frozenset(),
+            forbidden=label_files_of(self.target),
             without_manifest=without_manifest,
         )
         self.target = with_pseudo_labels(target, self.pseudo_labels)
@@ -210,13 +230,14 @@ class DomainPair(Dataset[dict[str, Any]]):
         atomic_write_text(path, "\n".join(self.list_lines()) + "\n")
 
     def target_label_files(self) -> frozenset[str] | None:
-        """Where the labels of the target's images would be, if there are any.
+        """Where the labels that training must not read would be, if there are any.
 
-        From the layout and the names alone: nothing is looked for. None where a part of the target
-        is no data set of daseg's and does not say.
+        Those of the target's images, but for ``labelled_target``. From the layout and the names
+        alone: nothing is looked for. None where a part of the target is no data set of daseg's and
+        does not say.
         """
         files = [label_files(leaf) for leaf in leaves(self.target)]
-        return None if None in files else frozenset().union(*filter(None, files))
+        return None if None in files else self._watched
 
 
 class PairPreprocessor(BaseDataPreprocessor):
@@ -255,35 +276,12 @@ def no_domain(who: str, domain: str) -> ConfigError:
     )
 
 
+def chosen_labels(dataset: Any) -> int:
+    """How many images of the target a training has labels of, by choice."""
+    labelled = getattr(dataset, "labelled_target", None)
+    return 0 if labelled is None else len(labelled)
+
+
 def domain_seeds(seed: int) -> tuple[int, int]:
     """The seeds of source and target: their draws at the same position differ."""
     return derive_seed(seed, 0), derive_seed(seed, 1)
-
-
-def without_labels(target: Any) -> Any:
-    """The target's config with ``labels=False``, where it does not say so itself.
-
-    Raises:
-        ConfigError: It says, or the built data set has, ``labels=True``.
-    """
-    parts = target.get("datasets") if isinstance(target, dict) else getattr(target, "datasets", ())
-    parts = [without_labels(part) for part in parts or ()]
-    if not isinstance(target, dict):
-        return _refuse_labels(getattr(target, "labels", False), target)
-    _refuse_labels(target.get("labels", False), target.get("type"))
-    if parts:
-        return {**target, "datasets": parts}
-    kind = target.get("type")
-    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
-    takes_labels = isinstance(kind, type) and issubclass(kind, SegDataset)
-    return {**target, "labels": False} if takes_labels else target
-
-
-def _refuse_labels(labels: Any, target: Any) -> Any:
-    if labels:
-        raise ConfigError(
-            f"DomainPair: its target {target} has labels=True, but adaptation is unsupervised: its "
-            "number would not be true if training could see the target's labels. Leave labels out; "
-            "or train supervised on this data set alone, without a DomainPair"
-        )
-    return target

@@ -21,6 +21,7 @@ from daseg.evaluation.protocol import BATCH_NORM, write_card
 from daseg.segmentor import segmentor_config, without_initial_weights
 from daseg.utils.errors import ConfigError
 from daseg.utils.lock import locked
+from daseg.utils.pseudo_labels import CHOSEN
 from daseg.utils.verbosity import is_verbose
 from daseg.utils.writable import check_file, check_folder, writing
 from daseg.visualization.figures import draw_matrices
@@ -113,6 +114,7 @@ def evaluate(
                 **training_of(metas),
                 network=" and ".join(kinds) if any(evaluated) else None,
                 pseudo_labels=[m["pseudo_labels"] for m in metas if m.get("pseudo_labels")],
+                target_labels=max(m.get(CHOSEN, 0) for m in metas),
                 batch_norm="; ".join(dict.fromkeys(norms)),
                 inference=inference,
                 tta=dict(cfg.tta) if tta else {},

@@ -9,13 +9,14 @@ import numpy as np
 
 from daseg.config.text import config_text
 from daseg.datasets import SegDataset
+from daseg.datasets.domain_pair import chosen_labels
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.class_check import check_same, names_of
 from daseg.engine.lineage import lineage, record_of, target_labels_seen
 from daseg.engine.same_run import identity, settings_of
 from daseg.evaluation.protocol import versions
 from daseg.utils.errors import ConfigError
-from daseg.utils.pseudo_labels import START_SAW, Facts, read_facts, saw
+from daseg.utils.pseudo_labels import CHOSEN, START_SAW, Facts, read_facts, saw
 from daseg.weights.files import sha256_file
 from daseg.weights.form import wrong_checkpoint
 
@@ -81,7 +82,9 @@ class Provenance:
         own = start and " sha256:".join(filter(None, (Path(start.source).name, start.sha256)))
         weights = self.initial_weights or own or "random weights"
         made = dict(initial_weights=weights, pseudo_labels=self.pseudo_labels())
-        shares = dict(started_from=self.started_from, labelled=self._labelled)
+        shares: dict[str, Any] = dict(started_from=self.started_from, labelled=self._labelled)
+        chosen = chosen_labels(self.dataset)
+        shares |= {CHOSEN: chosen} if chosen else {}
         return made | self.start_saw | shares | dict(dataset_meta=self._described)
 
 

@@ -24,7 +24,7 @@ import torch
 from daseg import __version__
 from daseg.evaluation.report import IoUResult
 from daseg.utils.files import atomic_write_text
-from daseg.utils.pseudo_labels import described
+from daseg.utils.pseudo_labels import counted, described
 from daseg.weights.files import sha256_file
 
 NAME = "protocol_card"
@@ -73,6 +73,7 @@ class ProtocolCard:
         seed: Of the training run; None where it is not known.
         pseudo_labels: The facts about the pseudo-labels that checkpoints were trained on, as
             `daseg.utils.pseudo_labels.read_facts` gives them; none for the other checkpoints.
+        target_labels: Images of the target whose labels training used by choice, at most.
         num_images: How many images were evaluated.
         device: What computed: "cpu", or the name of the GPU.
         versions: Of Python and of the packages that affect the numbers.
@@ -99,6 +100,7 @@ class ProtocolCard:
     tta: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
     pseudo_labels: list[dict[str, Any]] = field(default_factory=list)
+    target_labels: int = 0
     num_images: int = 0
     device: str = "cpu"
     versions: dict[str, str] = field(default_factory=dict)
@@ -116,7 +118,8 @@ class ProtocolCard:
             ),
             "trained": f"{_known(self.iteration)} iterations from "
             f"{_known(self.initial_weights)}, seed {_known(self.seed)}"
-            + "".join(f"; {text}" for text in dict.fromkeys(map(described, self.pseudo_labels))),
+            + "".join(f"; {text}" for text in dict.fromkeys(map(described, self.pseudo_labels)))
+            + (f"; {counted(self.target_labels)} used by choice" if self.target_labels else ""),
             "checkpoint": f"{self.checkpoint_choice}, network: {self.network or 'the only one'}, "
             f"batch norm: {self.batch_norm}",
             "resolution": f"input {_sizes(self.input_sizes)}, label {_sizes(self.label_sizes)} "
@@ -156,6 +159,7 @@ def write_card(
     tta: Mapping[str, Any] | None = None,
     seed: int | None = None,
     pseudo_labels: Sequence[Mapping[str, Any]] = (),
+    target_labels: int = 0,
     device: str | torch.device = "cpu",
 ) -> ProtocolCard:
     """Gather the conditions of an evaluation and write them beside its results.
@@ -176,6 +180,7 @@ def write_card(
         tta: Settings of test-time augmentation.
         seed: Of the training run.
         pseudo_labels: The facts about those that training used, for each checkpoint that did.
+        target_labels: Images of the target whose labels training used by choice.
         device: The device of the model.
 
     Returns:
@@ -205,6 +210,7 @@ def write_card(
         tta=_plain(tta),
         seed=seed,
         pseudo_labels=[_plain(facts) for facts in pseudo_labels],
+        target_labels=target_labels,
         num_images=result.num_images,
         device=device_name(device),
         versions=versions(),

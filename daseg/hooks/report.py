@@ -12,10 +12,11 @@ from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from daseg.datasets.domain_pair import chosen_labels
 from daseg.datasets.firewall import OPENED, count_opened, take_opened
 from daseg.registry import HOOKS
 from daseg.utils.files import atomic_write_text
-from daseg.utils.pseudo_labels import described, saw
+from daseg.utils.pseudo_labels import CHOSEN, described, saw
 
 MIB = 2**20
 CHEATED = (
@@ -37,6 +38,9 @@ class ReportHook(Hook):
     A resumed run adds to the counts in the checkpoint. Seconds of training are those of the first
     process, without validation.
 
+    Labels of the target that are learnt from by choice (``labelled_target`` of `DomainPair`) are
+    not among those; the report states how many images have them.
+
     Pseudo-labels of the target are counted separately. With them the report says whether the
     training is unsupervised, or distils a teacher that was trained with labels of the target.
     """
@@ -48,6 +52,7 @@ class ReportHook(Hook):
     def __init__(self) -> None:
         self.watched: frozenset[str] | None = None
         self.has_target = False
+        self.chosen = 0  # images of the target that are trained on with their labels, by choice
         self.pseudo: Any = None  # the target's `PseudoLabels`
         self.pseudo_files: frozenset[str] = frozenset()
         self.opened: Counter[str] = Counter()
@@ -60,6 +65,7 @@ class ReportHook(Hook):
         dataset = runner.train_dataloader.dataset
         self.has_target = hasattr(dataset, "target_label_files")
         self.watched = dataset.target_label_files() if self.has_target else None
+        self.chosen = chosen_labels(dataset)
         self._watch_pseudo_labels(runner)
         self.kept = {key: runner.message_hub.get_info(f"report_{key}", 0) for key in KEPT}
         self.clock = time.perf_counter()
@@ -137,6 +143,7 @@ class ReportHook(Hook):
             target_train_labels_opened=(
                 None if self.watched is None else self.kept["labels_opened"]
             ),
+            **({CHOSEN: self.chosen} if self.chosen else {}),
             **self.start_saw,
             **pseudo,
         )
@@ -157,6 +164,8 @@ class ReportHook(Hook):
             ("last validation mIoU", "none" if miou is None else f"{miou:.2f}"),
             ("target train labels opened", opened),
         ]
+        if self.chosen:
+            lines.append(("target labels used by choice", self.chosen))
         lines += [("initial weights", saw(number)) for number in self.start_saw.values()]
         if self.pseudo is not None:
             lines.append(("target pseudo-labels opened", report["target_pseudo_labels_opened"]))

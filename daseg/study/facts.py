@@ -8,7 +8,7 @@ from daseg.study.definition import Row, Study
 from daseg.study.measures import gap_closed, spread
 from daseg.study.runs import Run, read_lines
 from daseg.utils.progress import duration
-from daseg.utils.pseudo_labels import START_SAW, kind_of_training, saw
+from daseg.utils.pseudo_labels import CHOSEN, START_SAW, counted, kind_of_training, saw
 
 GOOD, BAD, OPEN, FAINT = "good", "bad", "open", "faint"
 LISTED = re.compile(r"# (?P<name>\w+) at .*: (?P<count>\d+) of \d+ images")
@@ -104,6 +104,8 @@ def labels_opened(row: Row) -> str:
     known = [count for count in counts if count is not None]
     opened = str(max(known)) if len(known) == len(counts) else "not known"
     starts = dict.fromkeys(report.get(START_SAW, 0) for report in reports)
+    chosen = max(report.get(CHOSEN, 0) for report in reports)
+    opened += f"; {counted(chosen)} used by choice" if chosen else ""
     parts = [opened, *(f"initial weights {saw(labels)}" for labels in starts if labels != 0)]
     return Colored("; ".join(parts), BAD) if parts != ["0"] else "0"
 

@@ -12,7 +12,7 @@ from daseg.evaluation.card_file import load_card
 from daseg.evaluation.protocol import ProtocolCard
 from daseg.utils.files import read_bytes
 from daseg.utils.json_files import read_json, unreadable
-from daseg.utils.pseudo_labels import START_SAW
+from daseg.utils.pseudo_labels import CHOSEN, START_SAW
 from daseg.visualization.curves import read_records
 
 TEST_OF_ITERATION = re.compile(r"test_iter_(\d+)")
@@ -37,6 +37,7 @@ REPORT: dict[str, Any] = {
     "target_domain?": bool,
     "target_train_labels_opened?": int | None,
     f"{START_SAW}?": int | None,
+    f"{CHOSEN}?": int,
 }
 
 

@@ -13,6 +13,7 @@ from daseg.utils.manifest import FINAL, JOURNAL, Entry, check_entries
 
 KIND = "pseudo-labels"
 START_SAW = "start_saw_target_labels"  # see `kind_of_training`
+CHOSEN = "target_labels_by_choice"  # images of the target that are learnt with their labels
 Facts = dict[str, Any]
 # What is needed of them to be described.
 FACTS: dict[str, Any] = {

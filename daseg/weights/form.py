@@ -54,6 +54,7 @@ META: dict[str, Form] = dict(
     evaluated=str,
     pseudo_labels=(None, FACTS),
     start_saw_target_labels=(None, Whole()),
+    target_labels_by_choice=Whole(),
     labelled=LABELLED,
     started_from=[TRAINING],
     dataset_meta=(None, dict(classes=(None, [str]), palette=(None, [[Whole(255)]]))),

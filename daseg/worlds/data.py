@@ -25,7 +25,7 @@ def world_dataset(dataset: dict[str, Any], split: str, world: World) -> dict[str
     Raises:
         ConfigError: It is none that the world has something for, or is in this world already.
     """
-    keys = ("source", "target", "datasets")
+    keys = ("source", "target", "labelled_target", "datasets")
     parts = {key: dataset[key] for key in keys if dataset.get(key) is not None}
     if not parts:
         return _leaf(dataset, split, world)
