@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from daseg.config.files import base_files
+from daseg.worlds.load import name_of
 
 CHECKPOINT = re.compile(r"work_dirs/([\w-]+)/iter_\d+\.pth")
 
@@ -13,8 +14,7 @@ def default_work_dir(config: str | Path, world: str | None = None) -> str:
     path = Path(config)
     if world is None:
         return f"work_dirs/{path.stem}"
-    folder = Path(world).name.removesuffix(".py")
-    return f"work_dirs/{folder}/{path.resolve().parent.name}_{path.stem}"
+    return f"work_dirs/{name_of(world)}/{path.resolve().parent.name}_{path.stem}"
 
 
 def start_in_world(load_from: str, config: Path, world: str, max_iters: int) -> str:

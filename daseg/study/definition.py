@@ -9,6 +9,7 @@ from daseg.evaluation.protocol import ProtocolCard
 from daseg.study.claims import Claim
 from daseg.study.measures import Spread, spread
 from daseg.study.runs import Run
+from daseg.worlds.load import split_options
 
 REFERENCE = re.compile(r"\{([^{}]*)\}")
 
@@ -55,7 +56,7 @@ class Step:
 
     def in_world(self, world: str | None) -> "Step":
         """The same with the options that hold in a small world; None: the real data."""
-        further = self.world_cfg_options.get(world, {}) if world else {}
+        further = self.world_cfg_options.get(split_options(world)[0], {}) if world else {}
         return replace(self, cfg_options={**self.cfg_options, **further}, world_cfg_options={})
 
 

@@ -21,6 +21,7 @@ from daseg.study.report import summary, write_report
 from daseg.utils.errors import ConfigError, DataError, UserError, WriteError
 from daseg.utils.files import atomic_write_text
 from daseg.utils.writable import check_folder
+from daseg.worlds.load import name_of
 
 
 def run_study(
@@ -65,7 +66,7 @@ def run_study(
             f"--seeds {num_seeds}: a number from 1 to {len(study.seeds)}, of the seeds in {path}"
         )
     seeds = study.seeds[:num_seeds]
-    default = Path("work_dirs/studies", study.name, world or "real")
+    default = Path("work_dirs/studies", study.name, name_of(world or "real"))
     root = check_folder(default if root is None else root, "--root")
     plan = Plan(study, root, world=world, seeds=seeds, given=given, rows=rows)
     if not only_report:

@@ -5,7 +5,7 @@ A world is named as its file in ``configs/worlds`` is, or as a plugin has named 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -20,12 +20,20 @@ from daseg.utils.errors import ConfigError
 from daseg.utils.hints import give_hints
 from daseg.utils.json_files import check_shape
 from daseg.worlds.parts import check_table
-from daseg.worlds.world import World
+from daseg.worlds.world import Size, World
 
 SMALL = {"type": str, "root": str, "images": int}
 DATASET = {"images": int, "train?": SMALL, "val?": SMALL, "test?": SMALL, "translated?": SMALL}
 FIELDS = {each.name: each for each in fields(World) if each.name != "name"}
 TYPES = get_type_hints(World)
+# What --world can set, and how it is written.
+WORDS = dict(
+    size="WIDTHxHEIGHT, such as size=480x360",
+    max_iters="a whole number",
+    least_interval="a whole number",
+    least_batch="a whole number",
+    highest_lr="a number",
+)
 # Each with what its environment variable's name ends in.
 FOLDERS = dict(root="", translated="_TRANSLATED", pseudo_labels="_PSEUDO_LABELS")
 _added: dict[str, Path] = {}
@@ -43,35 +51,69 @@ def world_names() -> list[str]:
 
 
 def name_of(world: str | Path) -> str:
-    """The name of a world that is given by its name or path."""
-    return Path(world).name.removesuffix(".py")
+    """The name of a world that is given by its name or path, and options: a folder's name."""
+    place, options = split_options(world)
+    parts = [Path(place).name.removesuffix(".py"), *(f"{k}_{v}" for k, v in options.items())]
+    return "_".join(parts)
+
+
+def split_options(world: str | Path) -> tuple[str, dict[str, str]]:
+    """The name or path of a world, and its options: of ``camvid:size=480x360,max_iters=2000``.
+
+    Raises:
+        ConfigError: An option is none, or has no value.
+    """
+    place, colon, text = str(world).rpartition(":")
+    if not colon or "=" not in text:
+        return str(world), {}
+    options = dict(each.partition("=")[::2] for each in text.split(","))
+    for key, value in options.items():
+        if key not in OPTIONS or not value:
+            raise ConfigError(
+                f"--world {world}: {key!r} is no option of a world, or has no value"
+                f"{did_you_mean(key, OPTIONS)}; it is NAME:KEY=VALUE,... with {', '.join(OPTIONS)}"
+            )
+    return place, options
+
+
+def _size(text: str) -> Size:
+    width, height = map(int, text.split("x"))
+    return width, height
+
+
+OPTIONS: dict[str, Callable[[str], Any]] = dict(
+    size=_size, max_iters=int, least_interval=int, least_batch=int, highest_lr=float
+)
 
 
 def load_world(world: str | Path) -> World:
     """Read a world; its folders are where the environment says now.
 
     Args:
-        world: A name, or the path of a file, which ends in ``.py``.
+        world: A name, or the path of a file, which ends in ``.py``; with options behind a colon,
+            which hold in the place of what the file says: ``camvid:size=480x360,max_iters=2000``.
 
     Raises:
         ConfigError: There is no such world, or its file is wrong.
     """
-    path = Path(world)
-    file = path if path.suffix == ".py" else _added.get(str(world), _packaged(world))
+    place, options = split_options(world)
+    path = Path(place)
+    file = path if path.suffix == ".py" else _added.get(place, _packaged(place))
     if not file.is_file():
         known = world_names()
         raise ConfigError(
-            f"there is no such world{did_you_mean(str(world), known)}; there are "
+            f"there is no such world{did_you_mean(place, known)}; there are "
             f"{', '.join(known)}, and any other is given as the path of its .py file"
         )
     content = _content(file)
     try:
+        _set(content, options)
         _check(content)
         made = _with_folders(World(name_of(world), **content))
     except (ValueError, KeyError) as error:
         raise ConfigError(f"{file}: {error}") from error
     if file == path:
-        add_world(str(world), file)  # for the hints
+        add_world(place, file)  # for the hints
     return made
 
 
@@ -93,6 +135,20 @@ def _content(file: Path) -> dict[str, Any]:
     merged = Config(_content(found if found.is_file() else _added.get(base, found)))
     merged.merge_from_dict(own)
     return merged._cfg_dict.to_dict()
+
+
+def _set(content: dict[str, Any], options: Mapping[str, str]) -> None:
+    """Let options hold in the place of what a file says, for all models."""
+    for key, text in options.items():
+        try:
+            value = OPTIONS[key](text)
+        except ValueError:
+            raise ValueError(f"the option {key}={text} is {WORDS[key]}") from None
+        if min(value if isinstance(value, tuple) else (value,)) <= 0:
+            raise ValueError(f"the option {key}={text} is {WORDS[key]}, above 0")
+        content[key] = value
+        for settings in content.get("models", {}).values():
+            settings.pop(key, None)
 
 
 def _check(content: dict[str, Any]) -> None:

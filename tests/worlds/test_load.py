@@ -211,3 +211,37 @@ def test_a_config_without_a_training_is_left_its_counts():
     use_world(cfg, "camvid")
     assert cfg.model.num_classes == 11
     assert cfg.custom_hooks[0].interval == 700
+
+
+def test_size_and_length_of_a_world_are_options():
+    world = load_world("camvid:size=480x360,max_iters=2000,highest_lr=0.02")
+    plain = load_world("camvid")
+    assert (world.size, world.max_iters, world.highest_lr) == ((480, 360), 2000, 0.02)
+    assert world.datasets == plain.datasets
+    assert world.with_model("CycleGAN").max_iters == 2000  # the file has another length for it
+    assert world.with_model("CycleGAN").least_batch == plain.with_model("CycleGAN").least_batch
+    folder = default_work_dir(CONFIG, "camvid:size=480x360,max_iters=2000")
+    assert folder == "work_dirs/camvid_size_480x360_max_iters_2000/adaptseg_multi_lsgan"
+
+
+def test_a_config_in_a_world_of_another_size_and_length():
+    small = load_config("dacs/dacs", world="camvid")
+    large = load_config("dacs/dacs", world="camvid:size=480x360,max_iters=320")
+    assert small.train_cfg.max_iters * 2 == large.train_cfg.max_iters == 320
+    crops = [cfg.train_dataloader.dataset.target.pipeline[2].crop_size for cfg in (small, large)]
+    assert [2 * side for side in crops[0]] == list(crops[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ("sise=480x360", r"'sise' is no option of a world, .*did you mean 'size'"),
+        ("size=", "'size' is no option of a world, or has no value"),
+        ("size=480", r"option size=480 is WIDTHxHEIGHT"),
+        ("max_iters=many", "option max_iters=many is a whole number"),
+        ("max_iters=-1", "option max_iters=-1 is a whole number, above 0"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused(options, match):
+    with pytest.raises(ConfigError, match=match):
+        load_world(f"camvid:{options}")
