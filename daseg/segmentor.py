@@ -223,8 +223,10 @@ def segmentor_config(cfg: Config) -> dict[str, Any]:
 def without_initial_weights(model: dict[str, Any]) -> None:
     """Remove the initial weights from a model's config: a checkpoint is loaded afterwards."""
     backbone = model.get("segmentor", model).get("backbone")
-    if isinstance(backbone, dict) and backbone.get("weights") is not None:
-        backbone["weights"] = None
+    while isinstance(backbone, dict):
+        if backbone.get("weights") is not None:
+            backbone["weights"] = None
+        backbone = backbone.get("backbone")  # of one that is built around another
 
 
 def build_segmentor(cfg: Config) -> Segmentor:

@@ -66,7 +66,7 @@ def test_the_example_network_runs_as_the_page_says(examples):
 
 def test_the_example_objective_is_least_where_nothing_is_known(examples):
     objective = OBJECTIVES.build(dict(type="ConfidencePenalty", weight=1.0))
-    segmentor = Segmentor(dict(type="PlainNet", width=2), dict(type="LinearHead"), num_classes=4)
+    segmentor = Segmentor(dict(type="PlainNet", width=2), dict(type="PixelHead"), num_classes=4)
     torch.nn.init.zeros_(segmentor.head.classifier.weight)
     torch.nn.init.zeros_(segmentor.head.classifier.bias)
     view = View(segmentor, torch.zeros(2, 3, 32, 32), None, align_corners=False)
@@ -76,7 +76,7 @@ def test_the_example_objective_is_least_where_nothing_is_known(examples):
 def test_the_example_on_the_target_favours_all_classes(examples):
     objective = OBJECTIVES.build(dict(type="Diversity", weight=1.0, begin=7))
     assert [objective.is_active(iteration) for iteration in (0, 6, 7)] == [False, False, True]
-    segmentor = Segmentor(dict(type="PlainNet", width=2), dict(type="LinearHead"), num_classes=4)
+    segmentor = Segmentor(dict(type="PlainNet", width=2), dict(type="PixelHead"), num_classes=4)
     losses = []
     for biases in ([0.0] * 4, [100.0, 0, 0, 0]):  # all alike, one class alone
         segmentor.head.classifier.weight.data.zero_()
@@ -90,7 +90,7 @@ def test_the_example_on_the_target_favours_all_classes(examples):
 def test_the_example_that_uses_the_teacher(examples):
     objective = OBJECTIVES.build(dict(type="FollowTeacher", weight=2.0))
     segmentor, teacher = (
-        Segmentor(dict(type="PlainNet", width=2), dict(type="LinearHead"), num_classes=4)
+        Segmentor(dict(type="PlainNet", width=2), dict(type="PixelHead"), num_classes=4)
         for _ in range(2)
     )
     for network, biases in ((segmentor, [0.0] * 4), (teacher, [float(np.log(3)), 0, 0, 0])):
@@ -126,7 +126,7 @@ def test_the_example_adaptation_makes_a_step(examples):
     exec(code, config)
     objectives = config["model"]["objectives"]
     objectives[-1]["begin"] = 0
-    segmentor = Segmentor(dict(type="PlainNet", width=2), dict(type="LinearHead"), num_classes=4)
+    segmentor = Segmentor(dict(type="PlainNet", width=2), dict(type="PixelHead"), num_classes=4)
     adapter = DomainAdapter(segmentor, objectives).train()
     whole, confidence = (objective.discriminator for objective in adapter.adversaries)
     assert whole(torch.zeros(2, 4, 32, 48)).shape == (2, 1, 1, 1)

@@ -12,7 +12,7 @@ least_batch = 4
 
 # Hundreds of iterations stand for a hundred thousand: the backbone learns as fast as the heads,
 # after a warm-up all of them at the highest rate, and the discriminators learn faster.
-highest_lr = 0.01
+highest_lr, highest_adam_lr = 0.01, 0.001
 warm_ups = ['LinearRamp', 'LinearLR']
 lr_factors = dict(generators=2.5, discriminators=5)
 
@@ -42,9 +42,12 @@ parts = dict(
     scheduler=dict(begin=_iterations, end=dict(unit='iterations', after='begin', offset=1)),
 
     Segmentor=dict(num_classes=_classes, mean=(127, 127, 127), std=(128, 128, 128), to_bgr=False),
+    HRDASegmentor=dict(detail_size=_window, detail_stride=_window),
     SlideInference=dict(crop_size=_window, stride=_window),
     DeepLabV3Head=_dilations,
     DeepLabV3PlusHead=_dilations,
+    DAFormerHead=dict(_dilations, channels=_quarter),
+    SegFormerHead=dict(channels=dict(factor=0.25, at_most=64, default=256)),
     # At this size a discriminator of the full width would cost more than the segmentor.
     FCDiscriminator=dict(channels=_quarter),
     PatchGANDiscriminator=dict(channels=_quarter),

@@ -3,6 +3,7 @@
 from daseg.backbones.base import Backbone
 from daseg.backbones.lite0 import EfficientNetLite0
 from daseg.backbones.mit import MiT
+from daseg.backbones.pyramid import PyramidBackbone
 from daseg.backbones.resnet import ResNet
 from daseg.backbones.timm_backbone import TimmBackbone
 from daseg.backbones.vgg import VGG16
@@ -13,6 +14,7 @@ __all__ = [
     "Backbone",
     "EfficientNetLite0",
     "MiT",
+    "PyramidBackbone",
     "ResNet",
     "TimmBackbone",
     "ViTBackbone",

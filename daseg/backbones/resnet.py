@@ -146,6 +146,9 @@ class ResNet(Backbone):
             sizes down. ``"caffe"``: they stride in their first 1x1, max-pooling rounds up (an
             image of 720x1280 gives 91x161 at output stride 8, not 90x160).
         output_stride: 32, 16 (last stage dilated by 2) or 8 (last two dilated by 2 and 4).
+        deep_stem: Three 3x3 convolutions in the place of the 7x7 one (He et al., "Bag of Tricks for
+            Image Classification", CVPR 2019, ResNet-C), as DAFormer's and HRDA's ResNet-101; their
+            weights are read from a file.
         norm: ``"bn"``, or ``"gn"`` to depend neither on the batch nor on statistics.
         frozen_affine: Scale and shift of the norm layers are not trained.
         update_stats: In training, batch norm normalises by the batch and updates its running
@@ -170,6 +173,7 @@ class ResNet(Backbone):
         *,
         style: str = "torchvision",
         output_stride: int = 32,
+        deep_stem: bool = False,
         norm: str = "bn",
         frozen_affine: bool = False,
         update_stats: bool = True,
@@ -178,9 +182,15 @@ class ResNet(Backbone):
     ) -> None:
         super().__init__()
         check_arguments(depth, style, output_stride, norm, update_stats)
-        self.style, self.output_stride = style, output_stride
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
-        self.bn1 = make_norm(norm, 64)
+        self.style, self.output_stride, self.deep_stem = style, output_stride, deep_stem
+        if deep_stem:
+            self.stem = nn.Sequential()
+            for inside, outside, stride in ((3, 32, 2), (32, 32, 1), (32, 64, 1)):
+                self.stem.append(conv3x3(inside, outside, stride, 1))
+                self.stem.extend([make_norm(norm, outside), nn.ReLU()])
+        else:
+            self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+            self.bn1 = make_norm(norm, 64)
         self.maxpool = nn.MaxPool2d(3, 2, 1, ceil_mode=style == "caffe")
         block, counts = BLOCKS[depth]
         in_channels, dilation_before = 64, 1
@@ -217,12 +227,17 @@ class ResNet(Backbone):
         if weights is None:
             return None
         if weights == "imagenet" or weights.startswith("IMAGENET"):
+            if self.deep_stem:
+                raise ConfigError(
+                    "ResNet: torchvision has no weights for deep_stem=True: give the path of a file"
+                )
             return load_torchvision_weights(self, f"resnet{depth}", weights)
         return load_weights(self, weights)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Map normalised images (N, 3, H, W) to the outputs of the four stages, fine to coarse."""
-        x: Tensor = self.maxpool(F.relu(self.bn1(self.conv1(image))))
+        x = self.stem(image) if self.deep_stem else F.relu(self.bn1(self.conv1(image)))
+        x = self.maxpool(x)
         features = []
         for name in ("layer1", "layer2", "layer3", "layer4"):
             x = getattr(self, name)(x)

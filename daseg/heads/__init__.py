@@ -5,6 +5,7 @@ from daseg.heads.deeplabv2 import DeepLabV2Head
 from daseg.heads.deeplabv3 import DeepLabV3Head
 from daseg.heads.deeplabv3plus import DeepLabV3PlusHead
 from daseg.heads.fpn import FPNHead
+from daseg.heads.light import LightHead, LinearHead
 from daseg.heads.seg_uncertainty import SegUncertaintyHead
 from daseg.heads.segformer import SegFormerHead
 
@@ -14,6 +15,8 @@ __all__ = [
     "DeepLabV3Head",
     "DeepLabV3PlusHead",
     "FPNHead",
+    "LightHead",
+    "LinearHead",
     "SegFormerHead",
     "SegUncertaintyHead",
 ]

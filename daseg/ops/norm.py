@@ -30,6 +30,21 @@ class InstanceNorm(nn.InstanceNorm2d):
         return F.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
 
 
+class LayerNorm2d(nn.LayerNorm):
+    """Layer norm over the channels of each place of a map.
+
+    Args:
+        channels: Number of channels.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N,C,h,w) to the same shape."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 def make_norm(norm: str, channels: int) -> nn.Module:
     """Return a normalisation layer for maps of ``channels`` channels.
 

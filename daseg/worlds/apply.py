@@ -62,11 +62,13 @@ def _change_rates(cfg: dict[str, Any], world: World) -> None:
     if "segmentor" in networks:
         optimizer = networks["segmentor"]["optimizer"]
         factors = networks["segmentor"].pop("lr_mult", {}).values()
-        optimizer["lr"] = min(optimizer["lr"] * max([1, *factors]), world.highest_lr)
+        networks["segmentor"].pop("decay_mult", None)  # names parts of a backbone that is replaced
+        highest = world.highest_adam_lr if "Adam" in optimizer["type"] else world.highest_lr
+        optimizer["lr"] = min(optimizer["lr"] * max([1, *factors]), highest)
         of_all = cfg.get("param_scheduler") or {}
         own = of_all.get("segmentor", []) if isinstance(of_all, dict) else of_all
         if any(scheduler["type"] in world.warm_ups for _, scheduler in schedulers(own)):
-            optimizer["lr"] = world.highest_lr
+            optimizer["lr"] = highest
     for name in networks.keys() & world.lr_factors.keys():
         networks[name]["optimizer"]["lr"] *= world.lr_factors[name]
 

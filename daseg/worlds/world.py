@@ -28,6 +28,7 @@ class World:
         least_interval: Fewest iterations between two validations, checkpoints or pictures.
         least_batch: Fewest images in a batch.
         highest_lr: Learning rate of the segmentor that is not exceeded.
+        highest_adam_lr: The same where its optimizer is one of Adam's kind.
         parts: By the type of a part, of its base class, or its kind: what becomes of its arguments;
             see `daseg.worlds.parts`.
         models: By the type of a model, fields that have other values where it is trained.
@@ -55,6 +56,7 @@ class World:
     lr_factors: Mapping[str, float] = field(default_factory=dict)
     warm_ups: Sequence[str] = ()
     crop_multiple: int = 1
+    highest_adam_lr: float = 0.001
     variable: str = ""
     translated: str = "{root}/translated"
     pseudo_labels: str = "{root}/pseudo_labels"

@@ -153,3 +153,18 @@ def test_is_registered() -> None:
 def test_bad_arguments(arguments: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         ResNet(**arguments)
+
+
+@torch.no_grad()
+def test_deep_stem_of_three_convolutions(tmp_path) -> None:
+    backbone = ResNet(18, deep_stem=True).eval()
+    names = [name for name in backbone.state_dict() if name.startswith("stem.")]
+    assert [name for name in names if name.endswith("weight")] == [
+        f"stem.{i}.weight" for i in (0, 1, 3, 4, 6, 7)
+    ]
+    assert backbone(torch.randn(1, 3, 64, 96))[0].shape[2:] == (16, 24)
+    torch.save(backbone.state_dict(), tmp_path / "r18_v1c.pth")
+    again = ResNet(18, deep_stem=True, weights=str(tmp_path / "r18_v1c.pth"))
+    assert torch.equal(again.stem[3].weight, backbone.stem[3].weight)
+    with pytest.raises(ConfigError, match="torchvision has no weights for deep_stem"):
+        ResNet(18, deep_stem=True, weights="imagenet")

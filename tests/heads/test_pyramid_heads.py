@@ -1,11 +1,11 @@
-"""Heads that read every map of a pyramid."""
+"""Heads that read every map of a pyramid, and small ones on the last map."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from daseg.heads import DAFormerHead, FPNHead, SegFormerHead
+from daseg.heads import DAFormerHead, FPNHead, LightHead, LinearHead, SegFormerHead
 from daseg.heads.levels import ConvFusion, concatenated
 from daseg.utils.errors import ConfigError
 
@@ -76,3 +76,20 @@ def test_context_of_the_coarsest_map_alone() -> None:
 def test_unknown_fusion() -> None:
     with pytest.raises(ConfigError, match="no fusion 'sepasp'; did you mean 'sepaspp'"):
         DAFormerHead(CHANNELS, 5, fusion="sepasp")
+
+
+@pytest.mark.parametrize(("width", "parameters"), [(384, 454_176), (768, 1_811_520)])
+def test_light_head_has_the_published_size_and_refines_four_times(width, parameters) -> None:
+    head = LightHead((8, width), 19)
+    assert sum(p.numel() for p in head.parameters()) == parameters
+    assert head([torch.zeros(1), torch.randn(1, width, 3, 5)]).shape == (1, 19, 12, 20)
+
+
+def test_linear_head_normalises_and_classifies() -> None:
+    head = LinearHead((8, 16, 16), 5, in_index=(1, 2)).train()
+    maps = [torch.randn(2, c, 9, 13) * 7 + 3 for c in (8, 16, 16)]
+    joined = torch.cat(maps[1:], 1)
+    centred = joined - joined.mean((0, 2, 3), keepdim=True)
+    unit = centred / (centred.square().mean((0, 2, 3), keepdim=True) + 1e-5).sqrt()
+    expected = F.conv2d(unit, head.classifier.weight, head.classifier.bias)
+    torch.testing.assert_close(head(maps), expected, rtol=1e-4, atol=1e-5)
