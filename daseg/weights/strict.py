@@ -32,18 +32,25 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
+def segmentor_prefix(checkpoint: dict[str, Any]) -> str:
+    """What the keys of the segmentor in a checkpoint begin with; "" where all of it is one.
+
+    Of teacher and student it is the one that was validated.
+    """
+    student = (checkpoint.get("meta") or {}).get("evaluated") == "student"
+    for prefix in (SEGMENTOR,) if student else (TEACHER, SEGMENTOR):
+        if any(key.startswith(prefix) for key in checkpoint["state_dict"]):
+            return prefix
+    return ""
+
+
 def segmentor_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
     """The segmentor in a checkpoint: the one of teacher and student that was validated.
 
     Of a checkpoint of an adapter it is a part, of one of a segmentor all of it.
     """
-    state = checkpoint["state_dict"]
-    student = (checkpoint.get("meta") or {}).get("evaluated") == "student"
-    for prefix in (SEGMENTOR,) if student else (TEACHER, SEGMENTOR):
-        own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        if own:
-            return own
-    return state
+    prefix, state = segmentor_prefix(checkpoint), checkpoint["state_dict"]
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
 def load_segmentor(segmentor: nn.Module, path: str | Path) -> dict[str, Any]:
