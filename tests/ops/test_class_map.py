@@ -60,3 +60,27 @@ def test_numbers_of_classes(count):
     maps = torch.randn((1, count, 6, 5), generator=torch.Generator().manual_seed(3))
     assert torch.equal(largest_class(maps, (30, 20), False), plain(maps, (30, 20), False))
     assert largest_class(maps, (30, 20), False).max() > (count - 1) // 2
+
+
+@pytest.mark.parametrize("align_corners", [True, False])
+def test_maps_that_are_clear_nearly_everywhere(align_corners, monkeypatch):
+    """Smooth maps, as networks give them: few columns are resized in full, and none is wrong."""
+    generator = torch.Generator().manual_seed(4)
+    coarse = 3 * torch.randn((1, 19, 5, 9), generator=generator)
+    maps = F.interpolate(coarse, (33, 65), mode="bicubic")
+    maps[:, 7] = maps[:, 3]  # equal everywhere: wherever they win, rounding could tell them apart
+    maps[:, 3, :, 40:] -= 1.0
+    unclear = []
+
+    def watched(*arguments):
+        unclear.append(clear_pixels(*arguments))
+        return unclear[-1]
+
+    clear_pixels = class_map._clear_pixels
+    monkeypatch.setattr(class_map, "_clear_pixels", watched)
+    found = largest_class(maps, (260, 512), align_corners)
+    assert torch.equal(found, plain(maps, (260, 512), align_corners))
+    assert 0 < len(unclear[0]) < 400
+    maps[:, 5] = 50.0
+    assert largest_class(maps, (260, 512), align_corners).eq(5).all()
+    assert len(unclear[1]) == 0
