@@ -119,6 +119,8 @@ class SlideInference:
     Args:
         crop_size: (height, width) of the window in pixels.
         stride: (height, width) between windows; at most ``crop_size``.
+        batch_size: Windows of an image that the network sees at a time: several are faster on a
+            GPU, and take more memory. Another number may round differently.
         aux_weight: As in `WholeInference`.
         weights: As in `WholeInference`.
     """
@@ -128,6 +130,7 @@ class SlideInference:
         *,
         crop_size: Size,
         stride: Size,
+        batch_size: int = 1,
         aux_weight: float = 0.0,
         weights: Mapping[str, float] | None = None,
     ) -> None:
@@ -136,8 +139,11 @@ class SlideInference:
                 f"SlideInference: stride {tuple(stride)} must be positive and at most "
                 f"crop_size {tuple(crop_size)}, or parts of the image are never seen"
             )
+        if batch_size < 1:
+            raise ConfigError(f"SlideInference: batch_size is at least 1, not {batch_size}")
         self.crop_size = crop_size
         self.stride = stride
+        self.batch_size = batch_size
         self.window = WholeInference(aux_weight=aux_weight, weights=weights)
 
     def __call__(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
@@ -152,13 +158,17 @@ class SlideInference:
     def _mean(self, segmentor: "Segmentor", image: Tensor) -> Tensor:
         """The mean logits of the windows (N,K,H,W) at the image's size."""
         total, count = None, image.new_zeros((1, 1, *image.shape[-2:]), dtype=torch.float32)
-        for rows, cols in self.windows(size_of(image)):
-            crop = image[..., rows, cols]
-            logits = self.window.logits(segmentor, crop, size_of(crop))
+        windows = self.windows(size_of(image))
+        for begin in range(0, len(windows), self.batch_size):
+            places = windows[begin : begin + self.batch_size]
+            crops = [image[..., rows, cols] for rows, cols in places]
+            batch = torch.cat(crops) if len(crops) > 1 else crops[0]
+            logits = self.window.logits(segmentor, batch, size_of(batch))
             if total is None:
-                total = logits.new_zeros((*logits.shape[:2], *image.shape[-2:]))
-            total[..., rows, cols] += logits
-            count[..., rows, cols] += 1
+                total = logits.new_zeros((len(image), logits.shape[1], *size_of(image)))
+            for (rows, cols), own in zip(places, logits.split(len(image)), strict=True):
+                total[..., rows, cols] += own
+                count[..., rows, cols] += 1
         assert total is not None
         return total.div_(count)
 
