@@ -237,10 +237,13 @@ def segmentor_config(cfg: Config) -> dict[str, Any]:
 
 
 def without_initial_weights(model: dict[str, Any]) -> None:
-    """Remove the initial weights from a model's config: a checkpoint is loaded afterwards."""
+    """Remove the initial weights from a model's config: a checkpoint is loaded afterwards.
+
+    One with low-rank adapters does not hold the frozen weights beside them, so they stay.
+    """
     backbone = model.get("segmentor", model).get("backbone")
     while isinstance(backbone, dict):
-        if backbone.get("weights") is not None:
+        if backbone.get("weights") is not None and not backbone.get("lora_rank"):
             backbone["weights"] = None
         backbone = backbone.get("backbone")  # of one that is built around another
 
