@@ -1,5 +1,5 @@
 # make demo    train and test two small models on the embedded world, with pictures
-# make test    run the tests (make test-slow: the long ones; make test-gpu: on a GPU; make lint: style and types)
+# make test    run the tests (make test-slow: the long ones; make test-gpu, make gpu: on a GPU; make lint: style and types)
 # make docs    build the documentation site into site/
 # make setup   only make the virtual environment .venv and install what is needed
 
@@ -11,7 +11,7 @@ DEMO := work_dirs/demo
 # need first, such as a training, and stay together.
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: setup demo test test-slow test-gpu lint docs clean-demo
+.PHONY: setup demo test test-slow test-gpu gpu lint docs clean-demo
 
 setup: $(VENV)/ready
 
@@ -37,11 +37,13 @@ test: setup
 test-slow: setup
 	$(PYTEST) -m slow
 
-# On a machine with a GPU; with its time and memory in work_dirs/gpu.json.
 test-gpu: setup
 	DASEG_TEST_GPU=1 $(PY) -m pytest -m cuda
+
+# Six minutes on a GPU: tests, time and memory, one JSON file; ARGS='--peer AdaptSegNet'.
+gpu: setup
 	mkdir -p work_dirs
-	$(PY) tests/gpu/measure.py work_dirs/gpu.json
+	PYTHON=$(PY) tests/gpu/run.sh work_dirs/gpu.json $(ARGS)
 
 lint: setup
 	$(PY) -m ruff check .

@@ -14,6 +14,9 @@ BENCHMARKS = {
     "eval": "evaluation",
     "infer": "inference",
     "translate": "translation",
+    "startup": "startup",
+    "scale": "scale",
+    "processes": "processes",
 }
 
 

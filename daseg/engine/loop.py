@@ -1,19 +1,17 @@
 """The training loop: iterations over an endless, resumable stream of batches."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from mmengine.dist import barrier, get_rank
 from mmengine.runner import BaseLoop, Runner
-from mmengine.runner import TestLoop as MMTestLoop
 from mmengine.runner import ValLoop as MMValLoop
 from mmengine.runner.loops import _parse_losses
 from torch.utils.data import DataLoader
 
 from daseg.engine.checkpoint import save_now
 from daseg.engine.distributed import follow_first_process
-from daseg.engine.further_sets import Sets, build_sets, measure
+from daseg.engine.prefetch import Prefetcher
 from daseg.engine.stopping import Stopping, all_or_none
 from daseg.registry import LOOPS
 from daseg.utils import signals
@@ -62,7 +60,7 @@ class IterTrainLoop(BaseLoop):
         self.max_iters = max_iters
         self.max_epochs = 1  # asked for by mmengine's hooks
         self.epoch = self._epoch = 0
-        self._batches: Iterator[dict[str, Any]] | None = None
+        self._batches: Prefetcher | None = None
         self.start_at(0)
         self.val_begin = 1
         self.val_interval = val_interval
@@ -142,8 +140,16 @@ class IterTrainLoop(BaseLoop):
                 world_batch = self.dataloader.batch_size * self.runner.world_size
                 self.dataloader.sampler.start_at(self._iter * world_batch)
                 with torch.random.fork_rng(devices=[]):  # the workers' seed is drawn
-                    self._batches = iter(self.dataloader)
+                    batches = iter(self.dataloader)
+                preprocessor = self.runner.bare_model.data_preprocessor
+                self._batches = Prefetcher(batches, preprocessor.cast_data, preprocessor.device)
             return next(self._batches)
+
+    def _read_ahead(self) -> None:
+        """Let the next batch be copied to the GPU while it computes; it is the workers' work."""
+        if self._batches and self.dataloader.num_workers and self._iter < self.max_iters:
+            with workers_of("train_dataloader"):
+                self._batches.read_ahead()
 
     def _validate(self) -> None:
         """Validate at the interval, and at the end."""
@@ -155,40 +161,21 @@ class IterTrainLoop(BaseLoop):
                 self.runner.val_loop.run()
 
     def run_iter(self, data_batch: dict[str, Any]) -> None:
-        """Make one train step, with the hooks around it."""
+        """Make one train step, with the hooks around it, which see the loader's batch."""
         runner, place = self.runner, dict(batch_idx=self._iter, data_batch=data_batch)
         runner.call_hook("before_train_iter", **place)
         seed_everything(runner.seed, self._iter, get_rank())
-        outputs = runner.model.train_step(data_batch, optim_wrapper=runner.optim_wrapper)
+        copied = self._batches.copied if self._batches else data_batch
+        outputs = runner.model.train_step(copied, optim_wrapper=runner.optim_wrapper)
         self.done = self._iter + 1
         runner.call_hook("after_train_iter", **place, outputs=outputs)
         self._iter += 1
+        self._read_ahead()
 
 
 @LOOPS.register_module()
 class ValLoop(MMValLoop):
-    """mmengine's validation loop, which a signal that asks to stop ends early.
-
-    Args:
-        runner: The runner.
-        dataloader: The dataloader or its config.
-        evaluator: The metrics or their configs.
-        fp16: Whether the networks run in mixed precision.
-        sets: Further sets of images by name, each measured by itself, such as
-            ``dict(rain=dict(conditions=["rain"]))``: see `build_sets`. Their metrics have the
-            name in front (``rain_mIoU``).
-    """
-
-    def __init__(
-        self,
-        runner: Runner,
-        dataloader: DataLoader | dict[str, Any],
-        evaluator: Any,
-        fp16: bool = False,
-        sets: Sets | None = None,
-    ) -> None:
-        super().__init__(runner, dataloader, evaluator, fp16)
-        self.sets = build_sets(runner, "val", sets or {})
+    """mmengine's validation loop, which a signal that asks to stop ends early."""
 
     def run(self) -> dict[str, float]:
         """Validate; return the metrics.
@@ -209,43 +196,6 @@ class ValLoop(MMValLoop):
         draw_matrices(self.evaluator.metrics)
         if self.val_loss:  # of a model that gives losses in validation
             metrics.update(_parse_losses(self.val_loss, "val"))
-        for one in self.sets:
-            metrics |= measure(one, runner.model.val_step, fp16=self.fp16)
-            draw_matrices(one.evaluator.metrics)
         runner.call_hook("after_val_epoch", metrics=metrics)
         runner.call_hook("after_val")
-        return metrics
-
-
-@LOOPS.register_module()
-class TestLoop(MMTestLoop):
-    """mmengine's test loop, which also measures further sets of images, each by itself.
-
-    Args:
-        runner: The runner.
-        dataloader: The dataloader or its config.
-        evaluator: The metrics or their configs.
-        fp16: Whether the networks run in mixed precision.
-        sets: As those of `ValLoop`. ``daseg test`` writes the table and the card of each into a
-            folder of its name.
-    """
-
-    __test__ = False  # pytest takes a class of this name for a group of tests
-
-    def __init__(
-        self,
-        runner: Runner,
-        dataloader: DataLoader | dict[str, Any],
-        evaluator: Any,
-        fp16: bool = False,
-        sets: Sets | None = None,
-    ) -> None:
-        super().__init__(runner, dataloader, evaluator, fp16)
-        self.sets = build_sets(runner, "test", sets or {})
-
-    def run(self) -> dict[str, float]:
-        """Test; return the metrics."""
-        metrics: dict[str, float] = super().run()
-        for one in self.sets:
-            metrics |= measure(one, self.runner.model.test_step, fp16=self.fp16)
         return metrics

@@ -1,26 +1,32 @@
-"""Time and memory of train steps at real sizes: python tests/gpu/measure.py OUT.json
+"""Time and memory of train steps and predictions at real sizes.
+
+    python tests/gpu/measure.py OUT.json --device cuda steps
+    python tests/gpu/measure.py OUT.json --device cpu steps       # tiny, to try the script
 
 Each network starts from random weights and sees random images, which takes as long as real ones.
 """
 
+import argparse
 import json
 import statistics
-import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.logging import MessageHub
 
+from daseg.benchmarks.synthetic import classes_of_model, noise, pair, training_of
 from daseg.config.load import load_config
-from daseg.engine.optim import OptimizersByNetwork
-from daseg.registry import MODELS
+from daseg.engine.fit import fit
 from daseg.segmentor import build_segmentor, without_initial_weights
 
+ROOT = Path(__file__).parents[2]
 ADAPT = "configs/adaptseg/multi_vanilla.py"
 # name: config, batch, size (height, width) of source and target, precision, TensorFloat-32
-CASES: dict[str, tuple[str, int, tuple[int, int], tuple[int, int], str | None, bool]] = {
+Case = tuple[str, int, tuple[int, int], tuple[int, int], str | None, bool]
+CASES: dict[str, Case] = {
     "AdaptSegNet 1280x720 + 1024x512, float32": (ADAPT, 1, (720, 1280), (512, 1024), None, False),
     "AdaptSegNet 1280x720 + 1024x512, TF32": (ADAPT, 1, (720, 1280), (512, 1024), None, True),
     "AdaptSegNet 1280x720 + 1024x512, bfloat16": (
@@ -32,82 +38,166 @@ CASES: dict[str, tuple[str, int, tuple[int, int], tuple[int, int], str | None, b
     "DACS 512x512, batch 2, bfloat16": (
         "configs/dacs/dacs.py", 2, (512, 512), (512, 512), "bfloat16", True,
     ),
+    "CycleGAN 256x256, float32": (
+        "configs/cyclegan/gta2cityscapes.py", 1, (256, 256), (256, 256), None, False,
+    ),
     "CycleGAN 256x256, bfloat16": (
         "configs/cyclegan/gta2cityscapes.py", 1, (256, 256), (256, 256), "bfloat16", True,
     ),
 }  # fmt: skip
-ROOT = Path(__file__).parents[2]
 
 
-def images(count: int, size: tuple[int, int], classes: int) -> dict[str, Any]:
-    shape = (count, *size)
-    image = torch.randint(0, 256, (count, 3, *size), dtype=torch.uint8).pin_memory()
-    return dict(image=image, label=torch.randint(0, classes, shape).pin_memory())
+class Machine:
+    """The device; a CPU measures at an eighth of each side, in a small world, once.
+
+    Args:
+        device: "cuda" or "cpu".
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device, self.is_gpu = device, device == "cuda"
+        self.world = None if self.is_gpu else "demo"
+        self.repeats, self.warm_up = (10, 3) if self.is_gpu else (1, 1)
+
+    def size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The (height, width) that is measured where this one is meant."""
+        return size if self.is_gpu else (size[0] // 8, size[1] // 8)
+
+    def noise(self, count: int, size: tuple[int, int], classes: int = 19) -> dict[str, Any]:
+        """A batch as a loader gives it: in pinned memory, where there is a GPU."""
+        height, width = self.size(size)
+        return noise(count, (width, height), classes, pin=self.is_gpu)
+
+    def wait(self) -> None:
+        """Until all is computed."""
+        if self.is_gpu:
+            torch.cuda.synchronize()
+
+    def times(self, run: Callable[[], Any]) -> dict[str, Any]:
+        """Median seconds of a run, and the most memory that PyTorch allocates in one."""
+        for _ in range(self.warm_up):
+            run()
+        self.wait()
+        if self.is_gpu:
+            torch.cuda.reset_peak_memory_stats()
+        seconds = []
+        for _ in range(self.repeats):
+            begin = time.perf_counter()
+            run()
+            self.wait()
+            seconds.append(time.perf_counter() - begin)
+        memory = torch.cuda.max_memory_allocated() / 2**20 if self.is_gpu else None
+        return dict(seconds=round(statistics.median(seconds), 5), memory_mib=memory)
+
+    @contextmanager
+    def may_not_wait(self) -> Iterator[None]:
+        """An error where the body waits for the GPU."""
+        if self.is_gpu:
+            torch.cuda.set_sync_debug_mode("error")
+        try:
+            yield
+        finally:
+            if self.is_gpu:
+                torch.cuda.set_sync_debug_mode("default")
 
 
-def train_step(name: str, steps: int = 10) -> dict[str, Any]:
-    """Seconds of a step, without loading and logging, and the peak of the GPU's memory."""
+def train_step(machine: Machine, name: str) -> dict[str, Any]:
+    """Seconds and memory of a step without loading and logging; its first losses."""
     config, count, source_size, target_size, dtype, tf32 = CASES[name]
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
     torch.backends.cudnn.benchmark = True
-    cfg = load_config(ROOT / config)
-    without_initial_weights(cfg.model)
-    wrapper = {k: dict(own) for k, own in cfg.optim_wrapper.items() if isinstance(own, dict)}
-    for own in wrapper.values():
-        own |= dict(type="AmpOptimWrapper", dtype=dtype) if dtype else {}
-    hub = MessageHub.get_current_instance()
-    hub.update_info("iter", 0)
-    hub.update_info("seed", 0)
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model).cuda().train()
-    optimizers = OptimizersByNetwork(wrapper)(model)
-    target = images(count, target_size, 19)
-    data = dict(source=images(count, source_size, 19), target=dict(image=target["image"]))
-    for _ in range(3):
-        model.train_step(data, optimizers)
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
-    seconds = []
-    for _ in range(steps):
-        begin = time.perf_counter()
-        model.train_step(data, optimizers)
-        torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - begin)
-    memory = torch.cuda.max_memory_allocated() / 2**20
-    return dict(seconds=round(statistics.median(seconds), 5), memory_mib=round(memory))
+    if dtype == "float16" and not machine.is_gpu:
+        return dict(skipped="float16 needs a GPU")
+    config = str(ROOT / config)
+    model, optimizers = training_of(config, device=machine.device, world=machine.world, amp=dtype)
+    classes = classes_of_model(model)
+    data = pair(*(machine.noise(count, size, classes) for size in (source_size, target_size)))
+    losses = {k: float(v) for k, v in model.train_step(data, optimizers).items() if "loss" in k}
+    found = machine.times(lambda: model.train_step(data, optimizers))
+    try:
+        with machine.may_not_wait():
+            model.train_step(data, optimizers)
+        waits = None
+    except RuntimeError as error:
+        waits = str(error).splitlines()[0]
+    return found | dict(first_losses=losses, waits_for_the_gpu=waits)
 
 
-def prediction(dtype: torch.dtype | None, repeats: int = 10) -> dict[str, Any]:
+def prediction(machine: Machine, dtype: torch.dtype | None) -> dict[str, Any]:
     """Seconds of a prediction of 2048x1024 pixels as AdaptSegNet tests: seen at 1024x512."""
-    cfg = load_config(ROOT / ADAPT)
+    cfg = load_config(ROOT / ADAPT, world=machine.world)
     without_initial_weights(cfg.model)
-    network = build_segmentor(cfg).cuda().eval()
-    image = torch.randint(0, 256, (1, 3, 512, 1024), dtype=torch.uint8).cuda()
-    seconds = []
-    with torch.autocast("cuda", dtype or torch.bfloat16, enabled=dtype is not None):
-        for _ in range(repeats + 3):
-            begin = time.perf_counter()
-            network.predict(image, (1024, 2048)).argmax(1).byte()
-            torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - begin)
-    return dict(seconds=round(statistics.median(seconds[3:]), 5))
+    network = build_segmentor(cfg).to(machine.device).eval()
+    image = machine.noise(1, (512, 1024))["image"].to(machine.device)
+    out = machine.size((1024, 2048))
+    with torch.autocast(machine.device, dtype or torch.bfloat16, enabled=dtype is not None):
+        return machine.times(lambda: network.predict(image, out).argmax(1).byte())
 
 
-def main() -> None:
-    """Measure all; a case that fails is in the file with its error."""
-    found: dict[str, Any] = dict(gpu=torch.cuda.get_device_name(), torch=torch.__version__)
+def steps(machine: Machine) -> dict[str, Any]:
+    """All cases; one that fails is in the result with its error."""
+    found = {}
     for name in CASES:
         try:
-            found[name] = train_step(name)
+            found[name] = train_step(machine, name)
         except Exception as error:
             found[name] = dict(error=f"{type(error).__name__}: {error}"[:500])
         print(name, found[name], flush=True)
-        torch.cuda.empty_cache()
+        if machine.is_gpu:
+            torch.cuda.empty_cache()
     for dtype in (None, torch.bfloat16):
         name = f"prediction 2048x1024, {str(dtype or torch.float32).removeprefix('torch.')}"
-        found[name] = prediction(dtype)
+        found[name] = prediction(machine, dtype)
         print(name, found[name], flush=True)
-    Path(sys.argv[1]).write_text(json.dumps(found, indent=1) + "\n")
+    return found
+
+
+def compiled(machine: Machine) -> dict[str, Any]:
+    """A segmentor of AdaptSegNet under `torch.compile`: its difference to eager, and its time."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    cfg = load_config(ROOT / ADAPT, world=machine.world)
+    without_initial_weights(cfg.model)
+    torch.manual_seed(0)
+    network = build_segmentor(cfg).to(machine.device).eval()
+    image = machine.noise(1, (512, 1024))["image"].to(machine.device).float()
+    fast = torch.compile(network)
+    with torch.no_grad():
+        expected = network(image).predictions["main"].logits
+        difference = (fast(image).predictions["main"].logits - expected).abs().max()
+        found = dict(eager=machine.times(lambda: network(image)))
+        found["compiled"] = machine.times(lambda: fast(image))
+    largest = float(difference / expected.abs().max())
+    assert largest < 1e-3, f"the compiled network differs by {largest} of its largest logit"
+    return found | dict(largest_difference=largest)
+
+
+def memory(machine: Machine) -> dict[str, Any]:
+    """What `daseg fit` says of AdaptSegNet's step beside what PyTorch allocates, in MiB."""
+    config, (height, width) = str(ROOT / ADAPT), machine.size((512, 1024))
+    told = fit(config, size=(width, height), device=machine.device, world=machine.world)
+    model, optimizers = training_of(config, device=machine.device, world=machine.world)
+    data = pair(noise(1, (width, height), classes_of_model(model), pin=machine.is_gpu))
+    measured = machine.times(lambda: model.train_step(data, optimizers))["memory_mib"]
+    predicted = told.bytes(1) / 2**20
+    ratio = measured / predicted if measured else None
+    assert ratio is None or 0.85 <= ratio <= 1.15, f"{measured} MiB, predicted {predicted}"
+    return dict(predicted_mib=predicted, measured_mib=measured, ratio=ratio)
+
+
+def main() -> None:
+    """Measure, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("what", choices=["steps", "compile", "memory"])
+    parser.add_argument("--device", default="cuda")
+    args = parser.parse_args()
+    machine = Machine(args.device)
+    name = torch.cuda.get_device_name() if machine.is_gpu else "cpu"
+    found: dict[str, Any] = dict(gpu=name, torch=torch.__version__)
+    found |= dict(steps=steps, compile=compiled, memory=memory)[args.what](machine)
+    args.out.write_text(json.dumps(found, indent=1) + "\n")
+    errors = [name for name, case in found.items() if isinstance(case, dict) and "error" in case]
+    assert not errors, f"failed: {', '.join(errors)}"
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ class Largest:
     classes = CLASSES
     palette = ((200, 0, 0), (0, 200, 0), (0, 0, 200))
 
-    def predict_classes(self, image, size):
+    def predict(self, image, size):
         assert image.shape[-2:] == size
-        return image.argmax(1).byte()
+        return image.float() / 255
 
 
 @pytest.fixture
