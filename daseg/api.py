@@ -171,9 +171,11 @@ def predict(
         pixels = rgb_of(image)
     seen = pixels if segmentor.preprocess is None else segmentor.preprocess(pixels)
     tensor = torch.from_numpy(np.require(seen, requirements=["C", "W"])).permute(2, 0, 1)[None]
-    prob = segmentor.predict(tensor, (pixels.shape[0], pixels.shape[1]))[0]
-    classes = prob.argmax(0).byte().cpu().numpy()
-    return (classes, prob.float().cpu().numpy()) if return_prob else classes
+    size = pixels.shape[0], pixels.shape[1]
+    if not return_prob:
+        return segmentor.predict_classes(tensor, size)[0].cpu().numpy()
+    prob = segmentor.predict(tensor, size)[0]
+    return prob.argmax(0).byte().cpu().numpy(), prob.float().cpu().numpy()
 
 
 def read_rgb(path: str | Path, max_value: int | None = None) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 Each is a callable ``(segmentor, image, size) -> class probabilities``, where ``segmentor`` returns
 logits at some resolution, ``image`` is (N,3,H,W) RGB 0..255 and ``size`` is the (height, width) of
-the probability maps.
+the probability maps. Where the largest logit tells the class, an inference also has a method
+``classes`` with the same arguments, which computes no probabilities.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from daseg.ops.class_map import largest_class
 from daseg.ops.resize import Size, resize, size_of
 from daseg.registry import INFERENCES
 from daseg.utils.errors import ConfigError
@@ -51,17 +53,25 @@ class WholeInference:
         """Return probabilities (N,K,*size)."""
         return self.logits(segmentor, image, size).softmax(1)
 
+    def classes(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
+        """Return the classes (N,*size) of the largest logits, uint8."""
+        return largest_class(self._unresized(segmentor, image), size, segmentor.align_corners)
+
     def logits(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
         """Return logits (N,K,*size), float32."""
+        return resize(self._unresized(segmentor, image), size, segmentor.align_corners)
+
+    def _unresized(self, segmentor: "Segmentor", image: Tensor) -> Tensor:
+        """The logits of the image without what was padded, at some resolution."""
         if self.pad_stride is None:
-            return resize(self._raw(segmentor, image), size, segmentor.align_corners)
+            return self._raw(segmentor, image)
         height, width = size_of(image)
         wanted = tuple(
             -(-(side - 1) // self.pad_stride) * self.pad_stride + 1 for side in size_of(image)
         )
         padded = pad(image, (wanted[0], wanted[1]), segmentor.mean)
         logits = resize(self._raw(segmentor, padded), size_of(padded), segmentor.align_corners)
-        return resize(logits[..., :height, :width], size, segmentor.align_corners)
+        return logits[..., :height, :width]
 
     def _raw(self, segmentor: "Segmentor", image: Tensor) -> Tensor:
         """The heads' weighted logits, at the resolution of the first one, float32."""
@@ -87,7 +97,7 @@ class WholeInference:
             else:
                 total = total + weight * resize(logits, size_of(total), segmentor.align_corners)
         assert total is not None
-        return total.float()
+        return total.float().contiguous()  # a map for each class, whatever the network's layout
 
 
 def pad(image: Tensor, size: Size, colour: Tensor) -> Tensor:
@@ -109,6 +119,8 @@ class SlideInference:
     Args:
         crop_size: (height, width) of the window in pixels.
         stride: (height, width) between windows; at most ``crop_size``.
+        batch_size: Windows of an image that the network sees at a time: several are faster on a
+            GPU, and take more memory. Another number may round differently.
         aux_weight: As in `WholeInference`.
         weights: As in `WholeInference`.
     """
@@ -118,6 +130,7 @@ class SlideInference:
         *,
         crop_size: Size,
         stride: Size,
+        batch_size: int = 1,
         aux_weight: float = 0.0,
         weights: Mapping[str, float] | None = None,
     ) -> None:
@@ -126,22 +139,38 @@ class SlideInference:
                 f"SlideInference: stride {tuple(stride)} must be positive and at most "
                 f"crop_size {tuple(crop_size)}, or parts of the image are never seen"
             )
+        if batch_size < 1:
+            raise ConfigError(f"SlideInference: batch_size is at least 1, not {batch_size}")
         self.crop_size = crop_size
         self.stride = stride
+        self.batch_size = batch_size
         self.window = WholeInference(aux_weight=aux_weight, weights=weights)
 
     def __call__(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
         """Return probabilities (N,K,*size)."""
+        logits = self._mean(segmentor, image)
+        return resize(logits, size, segmentor.align_corners).softmax(1)
+
+    def classes(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
+        """Return the classes (N,*size) of the largest mean logits, uint8."""
+        return largest_class(self._mean(segmentor, image), size, segmentor.align_corners)
+
+    def _mean(self, segmentor: "Segmentor", image: Tensor) -> Tensor:
+        """The mean logits of the windows (N,K,H,W) at the image's size."""
         total, count = None, image.new_zeros((1, 1, *image.shape[-2:]), dtype=torch.float32)
-        for rows, cols in self.windows(size_of(image)):
-            crop = image[..., rows, cols]
-            logits = self.window.logits(segmentor, crop, size_of(crop))
+        windows = self.windows(size_of(image))
+        for begin in range(0, len(windows), self.batch_size):
+            places = windows[begin : begin + self.batch_size]
+            crops = [image[..., rows, cols] for rows, cols in places]
+            batch = torch.cat(crops) if len(crops) > 1 else crops[0]
+            logits = self.window.logits(segmentor, batch, size_of(batch))
             if total is None:
-                total = logits.new_zeros((*logits.shape[:2], *image.shape[-2:]))
-            total[..., rows, cols] += logits
-            count[..., rows, cols] += 1
+                total = logits.new_zeros((len(image), logits.shape[1], *size_of(image)))
+            for (rows, cols), own in zip(places, logits.split(len(image)), strict=True):
+                total[..., rows, cols] += own
+                count[..., rows, cols] += 1
         assert total is not None
-        return resize(total / count, size, segmentor.align_corners).softmax(1)
+        return total.div_(count)
 
     def windows(self, size: Size) -> list[tuple[slice, slice]]:
         """Row and column slices of every window over an image of ``size`` (height, width)."""
@@ -186,10 +215,10 @@ class MultiScaleFlip:
             for flipped in (False, True) if self.flip else (False,):
                 prob = self.inference(segmentor, view.flip(-1) if flipped else view, size)
                 prob = prob.flip(-1) if flipped else prob
-                total = prob if total is None else total + prob
+                total = prob if total is None else total.add_(prob)
                 views += 1
         assert total is not None
-        return total / views
+        return total.div_(views)
 
 
 class NetworkMean:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from daseg.datasets.collate import common_size
 from daseg.inference import Inference, WholeInference
+from daseg.ops.class_map import largest_class
 from daseg.ops.resize import Size, size_of
 from daseg.registry import BACKBONES, HEADS, INFERENCES, MODELS
 from daseg.utils.errors import ConfigError
@@ -191,7 +192,7 @@ class Segmentor(nn.Module):
         """
         labels = batch.get("label", [None] * len(batch["meta"]))
         image = batch["image"].contiguous(memory_format=memory_format)
-        pred = self.predict(image, common_size(batch)).argmax(1).byte()
+        pred = self.predict_classes(image, common_size(batch))
         rows = zip(pred, labels, batch["meta"], strict=True)
         return [dict(pred=p, label=label, meta=meta) for p, label, meta in rows]
 
@@ -204,6 +205,21 @@ class Segmentor(nn.Module):
             size: (height, width) of the result; default the image's.
         """
         return self.inference(self, image.to(self.device), size or size_of(image))
+
+    @torch.no_grad()
+    def predict_classes(self, image: Tensor, size: Size | None = None) -> Tensor:
+        """Return the predicted classes (N,*size), uint8, of an image; arguments as of `predict`.
+
+        They are those of the largest logits, where the inference adds up logits; else those of the
+        largest probabilities. Probabilities themselves are rounded, so of two that are equal, the
+        logits may still tell which is larger.
+        """
+        image, size = image.to(self.device), size or size_of(image)
+        classes = getattr(self.inference, "classes", None)
+        if classes is not None:
+            found: Tensor = classes(self, image, size)
+            return found
+        return largest_class(self.inference(self, image, size), size, self.align_corners)
 
 
 def segmentor_config(cfg: Config) -> dict[str, Any]:
@@ -221,10 +237,13 @@ def segmentor_config(cfg: Config) -> dict[str, Any]:
 
 
 def without_initial_weights(model: dict[str, Any]) -> None:
-    """Remove the initial weights from a model's config: a checkpoint is loaded afterwards."""
+    """Remove the initial weights from a model's config: a checkpoint is loaded afterwards.
+
+    One with low-rank adapters does not hold the frozen weights beside them, so they stay.
+    """
     backbone = model.get("segmentor", model).get("backbone")
     while isinstance(backbone, dict):
-        if backbone.get("weights") is not None:
+        if backbone.get("weights") is not None and not backbone.get("lora_rank"):
             backbone["weights"] = None
         backbone = backbone.get("backbone")  # of one that is built around another
 

@@ -139,3 +139,40 @@ def test_without_scales_and_flip_it_is_the_inference_itself(image):
     found = MultiScaleFlip(scales=(1.0,), flip=False)(toy, image, (20, 30))
     torch.testing.assert_close(found, WholeInference()(toy, image, (20, 30)))
     assert len(toy.seen) == 2
+
+
+@pytest.mark.parametrize(
+    "inference",
+    [
+        WholeInference(),
+        WholeInference(aux_weight=0.5),
+        WholeInference(pad_stride=16),
+        SlideInference(crop_size=(8, 12), stride=(5, 7)),
+    ],
+)
+@pytest.mark.parametrize("size", [(20, 30), (33, 47), (10, 60)])
+def test_classes_are_those_of_the_largest_logits(inference, size, image):
+    toy = Toy(aux=True, kernel=3)
+    if isinstance(inference, WholeInference):
+        logits = inference.logits(toy, image, size)
+    else:
+        logits = inference(toy, image, size).log()
+        assert inference.windows((20, 30))[1:]
+    found = inference.classes(toy, image, size)
+    assert found.dtype == torch.uint8
+    assert torch.equal(found, logits.argmax(1).byte())
+
+
+@pytest.mark.parametrize("batch_size", [2, 4, 5, 100])
+def test_windows_in_batches(batch_size, image):
+    toy = Toy(kernel=3)
+    windows = dict(crop_size=(8, 12), stride=(5, 7))
+    expected = SlideInference(**windows)(toy, image, (20, 30))
+    toy.seen.clear()
+    found = SlideInference(**windows, batch_size=batch_size)(toy, image, (20, 30))
+    torch.testing.assert_close(found, expected)
+    count = len(SlideInference(**windows).windows((20, 30)))
+    assert [len(seen) for seen in toy.seen][:-1] == [2 * batch_size] * (-(-count // batch_size) - 1)
+    assert sum(len(seen) for seen in toy.seen) == 2 * count
+    with pytest.raises(ConfigError, match="batch_size is at least 1, not 0"):
+        SlideInference(**windows, batch_size=0)

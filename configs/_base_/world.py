@@ -62,6 +62,9 @@ parts = dict(
     RandomCrop=dict(class_pixels=dict(unit='area')),
     # From the hardest fifth of the pixels alone, hundreds of iterations do not learn to segment.
     BalancedCrossEntropyLoss=dict(hard_percent=0, rare_pixels=dict(unit='area')),
+    # They name folders and lists of the real data.
+    ValLoop=dict(sets=dict(remove=True)),
+    TestLoop=dict(sets=dict(remove=True)),
     LoggerHook=dict(interval=20),
     LinearRamp=dict(end=dict(unit='iterations', after='begin')),
     # They end with the training, so that a short one comes to rest.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from daseg.backbones.base import Backbone
+from daseg.backbones.lora import add_adapters
 from daseg.backbones.vit_layers import (
     Attention,
     Block,
@@ -146,6 +147,8 @@ class ViTBackbone(Backbone):
         weights: None for random ones, or the path of a file with the names of the model's authors
             or of timm.
         frozen: Nothing of it is trained, and it is always in eval mode.
+        lora_rank: Freeze the weights, and train low-rank adapters of this rank beside the layers of
+            the attention, 4 to 64; a checkpoint then holds only these. None: train all.
 
     Attributes:
         out_channels: Channels of each map.
@@ -169,6 +172,7 @@ class ViTBackbone(Backbone):
         drop_path: float = 0.0,
         weights: str | None = None,
         frozen: bool = False,
+        lora_rank: int | None = None,
     ) -> None:
         super().__init__()
         if arch not in ARCHITECTURES:
@@ -205,6 +209,8 @@ class ViTBackbone(Backbone):
         self.reset_parameters()
         self.initial_weights = None if weights is None else load_vit_weights(self, weights)
         self.freeze(frozen=frozen)
+        if lora_rank is not None:
+            add_adapters(self, lora_rank)
 
     def reset_parameters(self) -> None:
         """Draw linear layers and tokens from a normal distribution of 0.02, cut at 0.04."""

@@ -39,16 +39,24 @@ def find_peers(paths: Iterable[str]) -> dict[str, Path]:
     return found
 
 
-def peer_module(path: str, name: str) -> Any:
+def peer_module(path: str, name: str, *, anew: Iterable[str] = ()) -> Any:
     """Import a module of a peer, whose folder comes before all others from now on.
 
     In the process of a `Side` only: its names, such as "utils", may be those of other modules.
+
+    Args:
+        path: The peer's folder.
+        name: The module.
+        anew: Packages that are imported once more: the peer's folder may have another version, or
+            they remember what another version has registered.
 
     Raises:
         ConfigError: It cannot be imported: it needs a package that is not there.
     """
     if path not in sys.path:
         sys.path.insert(0, path)
+    for loaded in [each for each in sys.modules if each.split(".")[0] in set(anew)]:
+        del sys.modules[loaded]
     try:
         return import_module(name)
     except ImportError as error:

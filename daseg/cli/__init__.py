@@ -21,7 +21,16 @@ from daseg.utils.verbosity import VERBOSE
 
 COMMANDS = (
     *("train", "test", "predict", "translate", "pseudo-label", "study"),
-    *("check-data", "browse-data", "panel", "plot-curves", "convert", "benchmark"),
+    *(
+        "score",
+        "check-data",
+        "browse-data",
+        "class-weights",
+        "panel",
+        "plot-curves",
+        "convert",
+        "benchmark",
+    ),
     *("fit", "demo", "make-demo", "configs", "parts", "doctor"),
 )
 

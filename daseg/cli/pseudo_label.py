@@ -21,6 +21,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--data", metavar="ROOT", help="root of the target (default: the config's)")
     add("--tta", action="store_true", help="test-time augmentation, as the config's key tta says")
     add(
+        "--adabn",
+        action="store_true",
+        help="take batch norm's statistics from the target's images first",
+    )
+    add(
         "--threshold",
         choices=["none", "fixed", "class-balanced", "entropy"],
         default="none",

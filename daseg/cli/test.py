@@ -3,6 +3,7 @@
 daseg test demo/source_only work_dirs/source_only/iter_400.pth
 daseg test CONFIG CHECKPOINT --tta --out results
 daseg test CONFIG CHECKPOINT --adabn            # batch norm adapted to the target
+daseg test CONFIG CHECKPOINT --adabn --keep adapted.pth
 daseg test CONFIG CHECKPOINT CHECKPOINT         # the mean of several networks
 daseg test CONFIG CHECKPOINT --gpus 4
 """
@@ -33,6 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="take batch norm's statistics from the images in DIR (default: the target's images "
         "that the config trains on)",
     )
+    add("--keep", metavar="FILE", help="with --adabn: write the adapted network, a checkpoint")
     add_processes(parser)
 
 

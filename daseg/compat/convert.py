@@ -58,8 +58,13 @@ class Report:
 
     def __str__(self) -> str:
         """A line for each group, with the keys of the small ones."""
-        counts = f"{len(self.mapped)} tensors mapped, {len(self.dropped)} left out"
-        lines = [counts, *(f"  left out: {key} ({why})" for key, why in self.dropped.items())]
+        lines = [f"{len(self.mapped)} tensors mapped, {len(self.dropped)} left out"]
+        by_reason: dict[str, list[str]] = {}
+        for key, why in self.dropped.items():
+            by_reason.setdefault(why, []).append(key)
+        for why, keys in by_reason.items():
+            lines += [f"  left out: {key} ({why})" for key in keys[:8]]
+            lines += [f"  and {len(keys) - 8} more ({why})"] if len(keys) > 8 else []
         if self.absent:
             lines.append(f"  not in the file, which may lack them: {len(self.absent)} of {TRACKED}")
         if self.kept:

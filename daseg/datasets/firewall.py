@@ -148,6 +148,11 @@ for _module, _names in (
             setattr(_module, _name, _seen(getattr(_module, _name)))
 
 
+def note_reported(opened: Mapping[str, int]) -> None:
+    """Note what a worker has reported that it opened, where no hook sees its batch."""
+    _opened.update(opened)
+
+
 def take_opened() -> dict[str, int]:
     """How often this process has opened which label file since it was asked last."""
     taken = dict(_opened)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from mmengine import Config
 from mmengine.dist import is_main_process
+from mmengine.runner.checkpoint import get_state_dict
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
@@ -28,6 +29,7 @@ from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.progress import track
 from daseg.utils.signals import leave_to_parent
 from daseg.utils.workers import workers_of
+from daseg.weights.strict import segmentor_prefix
 
 
 def adapt_batch_norm(segmentor: nn.Module, loader: Any) -> int:
@@ -182,6 +184,23 @@ def adapt_to_images(
     count = adapt_batch_norm(segmentor, batch_loader)
     place = getattr(dataset, "root", None) or dataset
     return f"AdaBN over {count} images of {place} in batches of {size}"
+
+
+def adapted_checkpoint(
+    checkpoint: dict[str, Any], segmentor: nn.Module, done: str
+) -> dict[str, Any]:
+    """A checkpoint, weights only, whose tested network is the adapted one.
+
+    Args:
+        checkpoint: That of the network before, as `read_checkpoint` gives it.
+        segmentor: The adapted network.
+        done: What `adapt_to_images` returned.
+    """
+    prefix = segmentor_prefix(checkpoint)
+    own = {prefix + name: value.cpu() for name, value in get_state_dict(segmentor).items()}
+    kept = {key: checkpoint[key] for key in ("message_hub",) if key in checkpoint}
+    meta = {**(checkpoint.get("meta") or {}), "batch_norm": done}
+    return dict(kept, meta=meta, state_dict={**checkpoint["state_dict"], **own})
 
 
 def spread_batches(count: int, batch_size: int, max_images: int | None = None) -> list[list[int]]:

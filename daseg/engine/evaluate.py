@@ -1,16 +1,19 @@
 """Evaluate a checkpoint of a config: what ``daseg test`` does."""
 
 import copy
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from mmengine import Config
+from mmengine.dist import is_main_process
+from mmengine.evaluator import Evaluator
 
 from daseg.config.load import load_config
-from daseg.engine.adabn import adapt_to_images, target_images
+from daseg.engine.adabn import adapt_to_images, adapted_checkpoint, target_images
 from daseg.engine.average import Checkpoints, checkpoint_paths, load_networks, training_of
-from daseg.engine.checkpoint import read_checkpoint, which_network
+from daseg.engine.checkpoint import read_checkpoint, which_network, write_checkpoint
 from daseg.engine.class_check import check_testing
 from daseg.engine.distributed import starts_first
 from daseg.engine.labelled import check_labelled
@@ -40,6 +43,7 @@ def evaluate(
     cfg_options: dict[str, Any] | None = None,
     world: str | None = None,
     adabn: bool | str | Path = False,
+    keep: str | Path | None = None,
 ) -> IoUResult | None:
     """Evaluate a checkpoint on the config's test images; print and write the result.
 
@@ -58,6 +62,7 @@ def evaluate(
         adabn: Take the statistics of batch norm from target images first (`daseg.engine.adabn`):
             True for those of the `DomainPair` that the config trains on, or a folder of images.
             Each network of several is adapted by itself.
+        keep: With ``adabn``, write the adapted network to this file: a checkpoint, weights only.
 
     Returns:
         The result; None in processes other than the first.
@@ -78,6 +83,8 @@ def evaluate(
     paths = checkpoint_paths(checkpoint)
     # A wrong path is an error before anything is built.
     evaluated = [which_network(read_checkpoint(path)) for path in paths]
+    if keep is not None:
+        _check_keep(keep, paths, adabn)
     if out is None:
         mean = f"_mean_of_{len(paths)}" if len(paths) > 1 else ""
         out = paths[0].parent / f"test_{paths[0].stem}{mean}{'_adabn' if adabn else ''}"
@@ -94,23 +101,31 @@ def evaluate(
         problem = check_labelled(runner.test_dataloader.dataset, "test_dataloader")
         if problem:
             runner.logger.warning(problem)
-        metric = _iou_metric(runner)
+        metric = _iou_metric(runner.test_evaluator)
         norms = [meta.get("batch_norm", BATCH_NORM) for meta in metas]
         if images is not None:
             norms = [adapt_to_images(network, images, cfg.test_dataloader) for network in networks]
+        if keep is not None and is_main_process():
+            adapted = adapted_checkpoint(read_checkpoint(paths[0]), networks[0], norms[0])
+            write_checkpoint(adapted, keep)
+        kinds = sorted({one or "student" for one in evaluated}, reverse=True)
+        further = getattr(runner.test_loop, "sets", ())
+        measured = {"": metric} | {one.name: _iou_metric(one.evaluator) for one in further}
         with writing(out):
             runner.test()
-            draw_matrices(runner.test_evaluator.metrics)
-        kinds = sorted({one or "student" for one in evaluated}, reverse=True)
-        result = metric.last_result
-        if result is not None:  # the first process adds up what all have counted
+            draw_matrices(measured.values())
+        shown: list[str] = []
+        for name, own in measured.items():
+            if own.last_result is None:  # the first process adds up what all have counted
+                continue
+            folder = out / name
             card = write_card(
-                out,
+                folder,
                 config=config if world is None else f"{config} --world {world}",
                 config_text=config_text,
                 weights=paths[0],
                 averaged_with=paths[1:],
-                result=result,
+                result=own.last_result,
                 **training_of(metas),
                 network=" and ".join(kinds) if any(evaluated) else None,
                 pseudo_labels=[m["pseudo_labels"] for m in metas if m.get("pseudo_labels")],
@@ -120,9 +135,20 @@ def evaluate(
                 tta=dict(cfg.tta) if tta else {},
                 device=runner.bare_segmentor.device,
             )
-            table = [] if is_verbose() else ["", result.table()]  # the whole log has it
-            print("\n".join([*table, "", *card.lines(), f"\nwritten to {out}"]))
-    return result
+            heading = [] if not name else ["", f"{name}:"]
+            table = [] if is_verbose() else ["", own.last_result.table()]  # the whole log has it
+            shown += [*heading, *table, "", *card.lines(), f"\nwritten to {folder}"]
+        if shown:
+            print("\n".join(shown))
+    return metric.last_result
+
+
+def _check_keep(keep: str | Path, paths: Sequence[Path], adabn: bool | str | Path) -> None:
+    check_file(keep, "--keep")
+    if not adabn or len(paths) > 1:
+        raise ConfigError("--keep writes the network that --adabn makes of a single checkpoint")
+    if Path(keep).resolve() == paths[0].resolve():
+        raise ConfigError(f"--keep {keep} is the checkpoint that is tested: give another file")
 
 
 def prepare(
@@ -170,9 +196,8 @@ def use_tta(cfg: Config) -> None:
     segmentor["inference"] = tta
 
 
-def _iou_metric(runner: Runner) -> IoUMetric:
-    metrics = runner.test_evaluator.metrics
-    found = [metric for metric in metrics if isinstance(metric, IoUMetric)]
+def _iou_metric(evaluator: Evaluator) -> IoUMetric:
+    found = [metric for metric in evaluator.metrics if isinstance(metric, IoUMetric)]
     if not found:
         raise ConfigError("test_evaluator has no IoUMetric")
     return found[0]

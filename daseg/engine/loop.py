@@ -5,12 +5,14 @@ from typing import Any
 import torch
 from mmengine.dist import barrier, get_rank
 from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import TestLoop as MMTestLoop
 from mmengine.runner import ValLoop as MMValLoop
 from mmengine.runner.loops import _parse_losses
 from torch.utils.data import DataLoader
 
 from daseg.engine.checkpoint import save_now
 from daseg.engine.distributed import follow_first_process
+from daseg.engine.further_sets import Sets, build_sets, measure
 from daseg.engine.prefetch import Prefetcher
 from daseg.engine.stopping import Stopping, all_or_none
 from daseg.registry import LOOPS
@@ -175,7 +177,28 @@ class IterTrainLoop(BaseLoop):
 
 @LOOPS.register_module()
 class ValLoop(MMValLoop):
-    """mmengine's validation loop, which a signal that asks to stop ends early."""
+    """mmengine's validation loop, which a signal that asks to stop ends early.
+
+    Args:
+        runner: The runner.
+        dataloader: The dataloader or its config.
+        evaluator: The metrics or their configs.
+        fp16: Whether the networks run in mixed precision.
+        sets: Further sets of images by name, each measured by itself, such as
+            ``dict(rain=dict(conditions=["rain"]))``: see `build_sets`. Their metrics have the
+            name in front (``rain_mIoU``).
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: DataLoader | dict[str, Any],
+        evaluator: Any,
+        fp16: bool = False,
+        sets: Sets | None = None,
+    ) -> None:
+        super().__init__(runner, dataloader, evaluator, fp16)
+        self.sets = build_sets(runner, "val", sets or {})
 
     def run(self) -> dict[str, float]:
         """Validate; return the metrics.
@@ -196,6 +219,43 @@ class ValLoop(MMValLoop):
         draw_matrices(self.evaluator.metrics)
         if self.val_loss:  # of a model that gives losses in validation
             metrics.update(_parse_losses(self.val_loss, "val"))
+        for one in self.sets:
+            metrics |= measure(one, runner.model.val_step, fp16=self.fp16)
+            draw_matrices(one.evaluator.metrics)
         runner.call_hook("after_val_epoch", metrics=metrics)
         runner.call_hook("after_val")
+        return metrics
+
+
+@LOOPS.register_module()
+class TestLoop(MMTestLoop):
+    """mmengine's test loop, which also measures further sets of images, each by itself.
+
+    Args:
+        runner: The runner.
+        dataloader: The dataloader or its config.
+        evaluator: The metrics or their configs.
+        fp16: Whether the networks run in mixed precision.
+        sets: As those of `ValLoop`. ``daseg test`` writes the table and the card of each into a
+            folder of its name.
+    """
+
+    __test__ = False  # pytest takes a class of this name for a group of tests
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: DataLoader | dict[str, Any],
+        evaluator: Any,
+        fp16: bool = False,
+        sets: Sets | None = None,
+    ) -> None:
+        super().__init__(runner, dataloader, evaluator, fp16)
+        self.sets = build_sets(runner, "test", sets or {})
+
+    def run(self) -> dict[str, float]:
+        """Test; return the metrics."""
+        metrics: dict[str, float] = super().run()
+        for one in self.sets:
+            metrics |= measure(one, self.runner.model.test_step, fp16=self.fp16)
         return metrics

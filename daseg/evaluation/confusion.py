@@ -1,5 +1,6 @@
 """Confusion matrices: counted from class maps, and what follows from them."""
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,7 +17,8 @@ def confusion_matrix(
 ) -> Matrix:
     """Count how often pixels of each class are predicted as each class.
 
-    The counting runs on the tensors' device, in one pass, and only the counts leave it.
+    The counting runs on the tensors' device, and only the counts leave it. On the CPU, where both
+    maps fit into bytes, it is one pass of OpenCV's histogram.
 
     Args:
         pred: Predicted classes, any shape, integers in 0..K-1.
@@ -35,19 +37,61 @@ def confusion_matrix(
         raise ValueError(
             f"the prediction is {_size(pred)} pixels (height x width), the label {_size(label)}"
         )
-    # One more column for predictions out of range, two more rows for ignored labels and for labels
-    # out of range: so the check needs no pass of its own over the pixels.
+    pred = pred.to(label.device)
+    counts = _byte_pairs(pred, label)
+    if counts is None:
+        return _general(pred.long().flatten(), label.long().flatten(), num_classes, ignore_index)
+    if 0 <= ignore_index < len(counts):
+        counts[ignore_index] = 0
+    if counts[num_classes:].any():
+        found = np.flatnonzero(counts[num_classes:].any(1)) + num_classes
+        raise ValueError(_out_of_range("the label", found.tolist(), num_classes))
+    if counts[:num_classes, num_classes:].any():
+        found = np.flatnonzero(counts[:num_classes, num_classes:].any(0)) + num_classes
+        raise PredictionError(_out_of_range("the prediction", found.tolist(), num_classes))
+    return counts[:num_classes, :num_classes].copy()
+
+
+def _byte_pairs(pred: Tensor, label: Tensor) -> Matrix | None:
+    """How often each label comes with each prediction, (256,256) int64, by their values.
+
+    None: they are not on the CPU, or a value is no byte.
+    """
+    if label.device.type != "cpu" or label.numel() == 0:
+        return None
+    pair = []
+    for values in (label, pred):
+        if values.dtype != torch.uint8:
+            least, most = values.aminmax()
+            if least < 0 or most > 255:
+                return None
+        pair.append(values.byte().contiguous().numpy().reshape(1, -1))
+    counts = np.zeros((256, 256), np.int64)
+    # OpenCV gives float32, which counts to 2**24.
+    for begin in range(0, pair[0].size, 1 << 24):
+        part = [values[:, begin : begin + (1 << 24)] for values in pair]
+        histogram = cv2.calcHist(part, [0, 1], None, [256, 256], [0, 256, 0, 256])
+        counts += histogram.astype(np.int64)
+    return counts
+
+
+def _general(pred: Tensor, label: Tensor, num_classes: int, ignore_index: int) -> Matrix:
+    """The same on any device, of any int64 values.
+
+    One more column for predictions out of range, two more rows for ignored labels and for labels
+    out of range: so the check needs no pass of its own over the pixels.
+    """
     columns = num_classes + 1
-    pred, label = pred.to(label.device).long().flatten(), label.long().flatten()
     column = torch.where((pred >= 0) & (pred < num_classes), pred, num_classes)
     row = torch.where((label >= 0) & (label < num_classes), label, num_classes + 1)
     row = torch.where(label == ignore_index, num_classes, row)
     counts = torch.bincount(row * columns + column, minlength=(num_classes + 2) * columns)
     table = counts.view(num_classes + 2, columns).cpu().numpy()
     if table[num_classes + 1].any():
-        raise ValueError(_out_of_range("the label", label[row == num_classes + 1], num_classes))
+        wrong = label[row == num_classes + 1].unique().tolist()
+        raise ValueError(_out_of_range("the label", wrong, num_classes))
     if table[:num_classes, num_classes].any():
-        wrong = pred[(column == num_classes) & (row < num_classes)]
+        wrong = pred[(column == num_classes) & (row < num_classes)].unique().tolist()
         raise PredictionError(_out_of_range("the prediction", wrong, num_classes))
     return table[:num_classes, :num_classes].astype(np.int64)
 
@@ -93,6 +137,5 @@ def _size(image: Tensor) -> str:
     return "x".join(str(side) for side in image.shape)
 
 
-def _out_of_range(what: str, values: Tensor, num_classes: int) -> str:
-    found = values.unique().tolist()
+def _out_of_range(what: str, found: list[int], num_classes: int) -> str:
     return f"{what} holds {found[:8]}, but there are {num_classes} classes (0..{num_classes - 1})"

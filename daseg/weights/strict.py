@@ -1,5 +1,6 @@
 """Checkpoints: read without running code, loaded strictly."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,25 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
+def segmentor_prefix(checkpoint: dict[str, Any]) -> str:
+    """What the keys of the segmentor in a checkpoint begin with; "" where all of it is one.
+
+    Of teacher and student it is the one that was validated.
+    """
+    student = (checkpoint.get("meta") or {}).get("evaluated") == "student"
+    for prefix in (SEGMENTOR,) if student else (TEACHER, SEGMENTOR):
+        if any(key.startswith(prefix) for key in checkpoint["state_dict"]):
+            return prefix
+    return ""
+
+
 def segmentor_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
     """The segmentor in a checkpoint: the one of teacher and student that was validated.
 
     Of a checkpoint of an adapter it is a part, of one of a segmentor all of it.
     """
-    state = checkpoint["state_dict"]
-    student = (checkpoint.get("meta") or {}).get("evaluated") == "student"
-    for prefix in (SEGMENTOR,) if student else (TEACHER, SEGMENTOR):
-        own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        if own:
-            return own
-    return state
+    prefix, state = segmentor_prefix(checkpoint), checkpoint["state_dict"]
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
 def load_segmentor(segmentor: nn.Module, path: str | Path) -> dict[str, Any]:
@@ -81,7 +89,8 @@ def load_strictly(module: nn.Module, state: dict[str, torch.Tensor], source: str
     """Load a state dict of which every key must fit and be finite; say which are not.
 
     The keys are those without the prefixes of distributed wrappers, which ``module`` may have.
-    Buffers that a part names in ``growing_buffers`` take the shape that they have in the file.
+    Buffers that a part names in ``growing_buffers`` take the shape that they have in the file;
+    those in ``fixed_buffers``, with a reason by name, have to be the same in both.
     """
     _grow(unwrap(module), state)
     own = get_state_dict(module, keep_vars=True)
@@ -96,6 +105,7 @@ def load_strictly(module: nn.Module, state: dict[str, torch.Tensor], source: str
         *(f"missing {key}" for key in own.keys() - state.keys()),
         *(f"left over {key}" for key in state.keys() - own.keys()),
         *filter(None, (_misfit(key, state[key], own[key]) for key in matching)),
+        *_changed(unwrap(module), state),
     ]
     if problems:
         raise CheckpointError(
@@ -115,6 +125,14 @@ def _misfit(key: str, value: torch.Tensor, own: torch.Tensor) -> str:
     if value.is_floating_point() != own.is_floating_point():  # would be cut to whole numbers
         return f"{key} is {value.dtype}, the model's {own.dtype}"
     return ""
+
+
+def _changed(module: nn.Module, state: dict[str, torch.Tensor]) -> Iterator[str]:
+    for name, part in module.named_modules():
+        for buffer, reason in getattr(part, "fixed_buffers", {}).items():
+            stored = state.get(f"{name}.{buffer}".lstrip("."))
+            if stored is not None and not torch.equal(stored.cpu(), getattr(part, buffer).cpu()):
+                yield f"{name}.{buffer}: {reason}"
 
 
 def _grow(module: nn.Module, state: dict[str, torch.Tensor]) -> None:

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
-from daseg.datasets import FolderDataset
+from daseg.datasets import CamVid, FolderDataset, MixedDataset
 from daseg.utils.errors import ConfigError
 from perfect import draw_streets
 
@@ -31,3 +33,18 @@ def test_a_mask_of_0_and_255_is_read_as_the_message_advises(tmp_path: Path) -> N
     with pytest.raises(ConfigError, match=r"\[255\] are both mapped .* with ignored_ids=\[\]"):
         FolderDataset(root, ["dry", "water"], id_map={0: 0, 255: 1})
     FolderDataset(root, ["dry", "water"], id_map={0: 0, 255: 1}, ignored_ids=[])
+
+
+def test_another_data_sets_classes_are_joined(tmp_path, make_camvid):
+    """The example of docs/data.md: twelve ids become CamVid's eleven classes."""
+    id_map = {0: 3, 1: 3, 2: 4, 3: 1, 4: 5, 5: 5, 6: 0, 7: 2, 8: 8, 9: 9}
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    cv2.imwrite(str(tmp_path / "images/a.jpg"), np.zeros((1, 12, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "labels/a.png"), np.arange(12, dtype=np.uint8)[None])
+    survey = FolderDataset(
+        tmp_path, CamVid.CLASSES, id_map=id_map, ignored_ids=[10, 11], image_suffix=".jpg"
+    )
+    assert survey[0]["label"].tolist() == [[3, 3, 4, 1, 5, 5, 0, 2, 8, 9, 255, 255]]
+    mixed = MixedDataset([CamVid(make_camvid(2)), survey])
+    assert mixed.metainfo["classes"] == CamVid.CLASSES

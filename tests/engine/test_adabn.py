@@ -21,6 +21,7 @@ from daseg.engine.evaluate import evaluate
 from daseg.engine.train import train
 from daseg.evaluation.protocol import RANKING_FIELDS
 from daseg.hooks import AdaBNHook
+from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
 from daseg.utils.errors import ConfigError, DataError, LabelFirewallError
 from processes import environment, free_port
 
@@ -335,3 +336,33 @@ def test_two_processes_measure_what_one_does(run, tmp_path):
     one, two = ((tmp_path / name / "results.json").read_text() for name in ("one", "two"))
     assert one == two
     assert card_of(tmp_path / "one")["batch_norm"] == card_of(tmp_path / "two")["batch_norm"]
+
+
+def test_the_network_that_a_test_has_adapted_is_kept(run, tmp_path):
+    checkpoint, kept = run.dir / "iter_6.pth", tmp_path / "kept.pth"
+    adapted = evaluate(run.config, checkpoint, adabn=True, out=tmp_path / "a", keep=kept)
+    again = evaluate(run.config, kept, out=tmp_path / "b")
+    assert np.array_equal(adapted.matrix, again.matrix)
+    assert card_of(tmp_path / "b")["batch_norm"] == card_of(tmp_path / "a")["batch_norm"]
+    own, made = read_checkpoint(checkpoint), read_checkpoint(kept)
+    assert made["state_dict"].keys() == own["state_dict"].keys()
+    assert made["meta"]["iter"] == 6
+    assert "optimizer" not in made
+    # Pseudo-labels of it are those that the same option gives there.
+    for name, path, adabn in (("kept", kept, False), ("option", checkpoint, True)):
+        pseudo_label(run.config, path, out=tmp_path / name, workers=0, limit=3, adabn=adabn)
+    pictures = sorted((tmp_path / "kept/labels").glob("*.png"))
+    assert len(pictures) == 3
+    for picture in pictures:
+        other = tmp_path / "option" / picture.relative_to(tmp_path / "kept")
+        assert np.array_equal(cv2.imread(str(picture), 0), cv2.imread(str(other), 0))
+    with pytest.raises(DataError, match="batch_norm"):
+        pseudo_label(run.config, checkpoint, out=tmp_path / "option", workers=0, limit=3)
+
+
+def test_what_cannot_be_kept_is_refused(run, tmp_path):
+    checkpoint = run.dir / "iter_6.pth"
+    with pytest.raises(ConfigError, match="that --adabn makes of a single checkpoint"):
+        evaluate(run.config, checkpoint, out=tmp_path, keep=tmp_path / "kept.pth")
+    with pytest.raises(ConfigError, match="is the checkpoint that is tested"):
+        evaluate(run.config, checkpoint, out=tmp_path, adabn=True, keep=checkpoint)

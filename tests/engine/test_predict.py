@@ -20,9 +20,9 @@ class Largest:
 
     preprocess = max_value = None
 
-    def predict(self, image, size):
+    def predict_classes(self, image, size):
         assert image.shape[-2:] == size
-        return image.float() / 255
+        return image.argmax(1).byte()
 
 
 def picture(path, colour=(0, 255, 0), size=(6, 8)):
@@ -110,10 +110,8 @@ def test_a_video_gives_one_picture_a_frame(tmp_path):
 
 def test_label_ids_are_those_of_the_cityscapes_server(tmp_path):
     class Cars(Largest):
-        def predict(self, image, size):
-            prob = torch.zeros(1, 19, *size)
-            prob[:, Cityscapes.CLASSES.index("car")] = 1
-            return prob
+        def predict_classes(self, image, size):
+            return torch.full((1, *size), Cityscapes.CLASSES.index("car"))
 
     files = find_inputs(str(picture(tmp_path / "x.png")))
     writer = Writer(tmp_path / "out", Cityscapes.CLASSES, Cityscapes.PALETTE, label_ids=True)

@@ -21,8 +21,8 @@ class Largest:
 
     preprocess = max_value = None
 
-    def predict(self, image, size):
-        return image.float() / 255
+    def predict_classes(self, image, size):
+        return image.argmax(1).byte()
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_a_prediction_leaves_whole_pictures(tiny_data, tmp_path, monkeypatch):
 
 def test_a_test_leaves_no_result(trained, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    signal_at(monkeypatch, Segmentor, "predict", 2)
+    signal_at(monkeypatch, Segmentor, "predict_classes", 2)
     with signals.obeyed(), pytest.raises(Stopped):
         evaluate(trained["config"], trained["checkpoint"], out=out)
     assert not (out / "results.json").exists()

@@ -59,17 +59,19 @@ class PredictionSettings:
         steps: The transforms of the test pipeline between loading and packing.
         inference: The config of the segmentor's inference.
         tta: That of the test-time augmentation; None without.
+        batch_norm: What was done to batch norm (`daseg.engine.adabn`); None: nothing.
     """
 
     steps: list[dict[str, Any]]
     inference: dict[str, Any]
     tta: dict[str, Any] | None
+    batch_norm: str | None = None
 
     @classmethod
-    def of(cls, cfg: Config, *, tta: bool) -> "PredictionSettings":
+    def of(cls, cfg: Config, *, tta: bool, batch_norm: str | None = None) -> "PredictionSettings":
         """Those of a config's test, with its test-time augmentation or without."""
         inference = dict(segmentor_config(cfg).get("inference") or {})
-        return cls(test_steps(cfg), inference, dict(cfg.tta) if tta else None)
+        return cls(test_steps(cfg), inference, dict(cfg.tta) if tta else None, batch_norm)
 
 
 class Labelling(Job):
@@ -132,6 +134,8 @@ class Labelling(Job):
             threshold=self.threshold.settings(),
             confidence_map=self.confidence_map,
         )
+        if self.prediction.batch_norm is not None:
+            settings["batch_norm"] = self.prediction.batch_norm
         if self.threshold.needs_histogram:  # it depends on all images together
             names = "\n".join(self.dataset.names[index] for index in self.indices)
             settings["images_sha256"] = sha256(names.encode()).hexdigest()

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmengine import Config
+
 from daseg.api import init_segmentor
 from daseg.config.load import load_config
+from daseg.engine.adabn import adapt_to_images, target_images
 from daseg.engine.average import Checkpoints, checkpoint_paths
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.class_check import check_checkpoint
@@ -17,6 +20,7 @@ from daseg.offline.pseudo_labels.coverage import Coverage
 from daseg.offline.pseudo_labels.labelling import Labelling, PredictionSettings
 from daseg.offline.pseudo_labels.threshold import Threshold
 from daseg.offline.recorder import going_on
+from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
 from daseg.utils.lock import locked
 from daseg.utils.writable import check_folder
@@ -60,6 +64,7 @@ def pseudo_label(
     world: str | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    adabn: bool = False,
 ) -> Labelled:
     """Write pseudo-labels of the target's training images; go on where an earlier run ended.
 
@@ -78,6 +83,8 @@ def pseudo_label(
         world: Take the config as it is in a small world.
         cfg_options: Overrides by dotted key.
         overwrite: Replace what was made with other settings.
+        adabn: Take the statistics of batch norm from the target's images first, through the test's
+            pipeline (`daseg.engine.adabn`); each network of several by itself.
 
     Raises:
         ConfigError, CheckpointError, DataError: Before anything is written where it can be known;
@@ -90,6 +97,7 @@ def pseudo_label(
     cfg, paths = load_config(config, options, world=world), checkpoint_paths(checkpoints)
     segmentor = init_segmentor(config, paths, device, tta=tta, cfg_options=options, world=world)
     target = training_images(cfg, "target", data)
+    norm = _adapt(segmentor, cfg, data) if adabn else None
     contents = [read_checkpoint(path) for path in paths]
     seen = target_labels_seen(contents, target)
     name = str(config) if world is None else f"{config} --world {world}"
@@ -98,7 +106,7 @@ def pseudo_label(
         [dict(name=path.name, sha256=sha256_file(path)) for path in paths],
         target,
         Path(out),
-        prediction=PredictionSettings.of(cfg, tta=tta),
+        prediction=PredictionSettings.of(cfg, tta=tta, batch_norm=norm),
         threshold=threshold or Threshold(),
         facts=dict(config=name, teacher_saw_target_labels=seen),
         confidence_map=confidence_map,
@@ -111,3 +119,13 @@ def pseudo_label(
         made = job.run(workers=workers, overwrite=overwrite)
         found = None if validation is None else audit_job(job, validation, workers)
     return Labelled(job.set.out, len(job.entries), made, job.coverage, seen, found)
+
+
+def _adapt(segmentor: Segmentor, cfg: Config, data: str | Path | None) -> str:
+    """Adapt batch norm to the target that gets the labels; return what was done."""
+    images = target_images(cfg)
+    if data is not None:
+        images = {**images, "root": str(data)}
+    for other in getattr(segmentor.inference, "others", ()):
+        adapt_to_images(other, images, cfg.test_dataloader)
+    return adapt_to_images(segmentor, images, cfg.test_dataloader)

@@ -21,9 +21,9 @@ class Largest:
     classes = CLASSES
     palette = ((200, 0, 0), (0, 200, 0), (0, 0, 200))
 
-    def predict(self, image, size):
+    def predict_classes(self, image, size):
         assert image.shape[-2:] == size
-        return image.float() / 255
+        return image.argmax(1).byte()
 
 
 @pytest.fixture
