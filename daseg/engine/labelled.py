@@ -6,6 +6,7 @@ import numpy as np
 
 from daseg.adaptation import DomainAdapter
 from daseg.datasets import DomainPair, MixedDataset, SegDataset
+from daseg.datasets.target_labels import leaves
 from daseg.engine.class_check import check_training
 from daseg.engine.provenance import described
 from daseg.objectives.base import check_domains
@@ -32,25 +33,17 @@ def labelled_classes(dataset: Any, enough: int = ENOUGH) -> set[int] | None:
     Raises:
         DataError: A label file cannot be read.
     """
-    leaves = list(_leaves(getattr(dataset, "source", dataset)))
-    if not leaves or not all(isinstance(leaf, SegDataset) and leaf.labels for leaf in leaves):
+    parts = leaves(getattr(dataset, "source", dataset))
+    if not parts or not all(isinstance(part, SegDataset) and part.labels for part in parts):
         return None
     found: set[int] = set()
-    for leaf in leaves:
+    for leaf in parts:
         for sample in leaf.samples:
             if sample.label is not None:
                 found |= set(np.unique(leaf.reader.read(sample.label)).tolist()) - {IGNORE}
             if len(found) >= enough:
                 return found
     return found
-
-
-def _leaves(dataset: Any) -> Any:
-    parts = getattr(dataset, "datasets", None)
-    if parts is None:
-        yield dataset
-    for part in parts or ():
-        yield from _leaves(part)
 
 
 def check_labelled(dataset: Any, place: str) -> str:

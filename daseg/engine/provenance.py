@@ -1,7 +1,7 @@
 """What the networks of a training are made of, for its checkpoints and its report."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from daseg.config.text import config_text
 from daseg.datasets import SegDataset
 from daseg.datasets.domain_pair import chosen_labels
+from daseg.datasets.target_labels import leaves
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.class_check import check_same, names_of
 from daseg.engine.lineage import lineage, record_of, target_labels_seen
@@ -51,9 +52,9 @@ class Provenance:
         checkpoint = read_checkpoint(path)
         self.started_from = lineage(checkpoint)
         if hasattr(self.dataset, "target"):
-            targets = list(_leaves(self.dataset.target))
+            targets = _of_daseg(self.dataset.target)
         else:
-            parts = _leaves(self.dataset)
+            parts = _of_daseg(self.dataset)
             targets = [part for part in parts if self._on_disk and _has_own_labels(part)]
         found = [target_labels_seen([checkpoint], each) for each in targets]
         if found:
@@ -88,12 +89,9 @@ class Provenance:
         return made | self.start_saw | shares | dict(dataset_meta=self._described)
 
 
-def _leaves(dataset: Any) -> Iterator[SegDataset]:
-    """The data sets of daseg's that a data set is made of."""
-    if isinstance(dataset, SegDataset):
-        yield dataset
-    for part in getattr(dataset, "datasets", ()):
-        yield from _leaves(part)
+def _of_daseg(dataset: Any) -> list[SegDataset]:
+    """The data sets of daseg's in a mixture, or the data set itself."""
+    return [leaf for leaf in leaves(dataset) if isinstance(leaf, SegDataset)]
 
 
 def _has_own_labels(dataset: SegDataset) -> bool:
@@ -103,7 +101,7 @@ def _has_own_labels(dataset: SegDataset) -> bool:
 
 def _facts_of_labels(dataset: Any) -> Facts | None:
     """Of pseudo-labels that a data set reads as its labels: ``label_root`` names their folder."""
-    parts = _leaves(getattr(dataset, "source", dataset))
+    parts = _of_daseg(getattr(dataset, "source", dataset))
     roots = sorted({part.label_root for part in parts if _has_own_labels(part)})
     found = [facts for facts, _ in filter(None, map(read_facts, roots))]
     for facts in found:
