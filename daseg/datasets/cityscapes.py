@@ -101,7 +101,7 @@ def train_ids_to_label_ids(label: np.ndarray) -> np.ndarray:
     Raises:
         DataError: ``label`` holds another value.
     """
-    table = np.full(256, IGNORE, np.uint8)  # 255 is no label id of a train id: marks the unknown
+    table = np.full(256, IGNORE, np.uint8)  # 255 is not a label id of a train id: marks the unknown
     table[: len(_TABLE)] = [label_id for _, label_id, _ in _TABLE]
     table[IGNORE] = 0
     known = (label >= 0) & (label <= 255)

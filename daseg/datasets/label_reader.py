@@ -46,7 +46,7 @@ class LabelReader:
         for label_id, train_id in self.train_ids.items():
             if train_id != IGNORE and not 0 <= train_id < _UNKNOWN:
                 raise ConfigError(
-                    f"id_map sends {label_id} to {train_id}, which is no train id (0..253, or 255)"
+                    f"id_map sends {label_id} to {train_id}, but train ids are 0..253, or 255"
                 )
         both = sorted(set(self.train_ids) & set(self.ignored))
         if both:

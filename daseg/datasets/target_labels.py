@@ -10,7 +10,7 @@ from daseg.utils.errors import ConfigError, LabelFirewallError
 
 
 def leaves(dataset: Any) -> list[Any]:
-    """The data sets in a mixture; a data set that is no mixture, alone."""
+    """The data sets in a mixture; a data set that is not a mixture, alone."""
     parts = getattr(dataset, "datasets", None)
     return [dataset] if parts is None else [leaf for part in parts for leaf in leaves(part)]
 

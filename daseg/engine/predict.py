@@ -41,7 +41,7 @@ def find_inputs(source: str, out: str | Path | None = None) -> list[tuple[Path, 
         out: The output folder.
 
     Raises:
-        DataError: There is no image or video, one is no regular file, or two would be written as
+        DataError: There is no image or video, one is not a regular file, or two would be written as
             one.
     """
     path = Path(source)

@@ -50,7 +50,7 @@ def load_optimizers(own: OptimWrapper | OptimWrapperDict, state: Any, path: str)
     many = isinstance(own, OptimWrapperDict)
     wrappers = dict(own.items()) if many else {"": own}
     states = state if many else {"": state}
-    problem = "" if isinstance(states, Mapping) else "it is no dict"
+    problem = "" if isinstance(states, Mapping) else "it is not a dict"
     if not problem and states.keys() != wrappers.keys():
         problem = f"it is of {_names(states)}, the config has {_names(wrappers)}"
     tensors: dict[str, Tensor] = {}
@@ -88,7 +88,7 @@ def _differences(
     for number, (group, other) in enumerate(zip(groups, own["param_groups"], strict=True)):
         where = f"{place}.param_groups.{number}"
         if not isinstance(group, Mapping) or "params" not in group:
-            yield f"{where} is no group of parameters"
+            yield f"{where} is not a group of parameters"
             return
         shared = {key: value for key, value in group.items() if key in other}
         yield from unlike(shared, other, where)
@@ -166,7 +166,7 @@ def _unlike_schedulers(states: Any, own: Any, place: str) -> Iterator[str]:
         for name, one in own.items():
             yield from _unlike_schedulers(states[name], one, f"{place}.{name}")
     elif not isinstance(states, list) or len(states) != len(own):
-        yield f"{place} is no list of {len(own)}"
+        yield f"{place} is not a list of {len(own)}"
     else:
         for number, (state, one) in enumerate(zip(states, own, strict=True)):
             yield from unlike(state, one.state_dict(), f"{place}.{number}")
@@ -189,7 +189,7 @@ def unlike(value: Any, own: Any, place: str) -> Iterator[str]:
                 yield f"{place} has {str(key)[:80]!r}, which is unknown"
     elif isinstance(own, (list, tuple)):
         if not isinstance(value, (list, tuple)) or len(value) != len(own):
-            yield f"{place} is no list of {len(own)}"
+            yield f"{place} is not a list of {len(own)}"
             return
         for index, (item, one) in enumerate(zip(value, own, strict=True)):
             yield from unlike(item, one, f"{place}.{index}")

@@ -43,7 +43,7 @@ def training_images(
 
     Args:
         cfg: A whole config.
-        role: Which one of a pair. The target comes without labels, also where it is no pair.
+        role: Which one of a pair. The target comes without labels, also where it is not a pair.
         root: Another root than the config's.
 
     Raises:

@@ -89,7 +89,7 @@ class MirroredSet:
                 _copy(other, self.out / other.resolve().relative_to(root), self.out)
 
     def aside(self, name: str) -> Path:
-        """Where a picture goes that is no image of the data set."""
+        """Where a picture goes that is not an image of the data set."""
         # Data sets skip names with a dot: here the root itself is the folder of the images.
         hidden = Path(self.layout.image_dir) == Path(".")
         return self.out / (f".{name}" if hidden else name)

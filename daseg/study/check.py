@@ -116,7 +116,7 @@ def _places(job: Job) -> Iterator[tuple[str, str]]:
         settings = {"test_dataloader": settings["test_dataloader"]}
     for key, value in walk(settings):
         names_file = key.rpartition(".")[2] in FILES and isinstance(value, str)
-        if names_file and "/" in value:  # "package" is no file
+        if names_file and "/" in value:  # "package" is not a file
             yield f"{step.config}: {key}", value
     if step.checkpoint is not None:
         yield f"{step.name!r}: checkpoint", job.resolved(step.checkpoint)

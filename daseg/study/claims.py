@@ -97,7 +97,7 @@ def parse_claim(content: Any, rows: Collection[str]) -> Claim:
         rows: Names that its checks may use.
 
     Raises:
-        ConfigError: A check is no comparison of these rows; claim and check are named.
+        ConfigError: A check is not a comparison of these rows; claim and check are named.
         ValueError: The check has another form.
     """
     title = content.get("title") if isinstance(content, Mapping) else content

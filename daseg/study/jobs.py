@@ -181,7 +181,7 @@ def _hash(text: str) -> str:
 
 
 def _option(key: str, value: Any) -> str:
-    """``KEY=VALUE`` that ``--cfg-options`` reads back as it is: the text "1e-4" is no number."""
+    """``KEY=VALUE`` that ``--cfg-options`` reads back as it is: the text "1e-4" is not a number."""
     for text in (str(value), repr(value)):
         option = f"{key}={text}"
         with suppress(ConfigError):

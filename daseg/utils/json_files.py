@@ -48,7 +48,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def _finite(text: str) -> float:
@@ -99,7 +99,7 @@ def check_shape(value: Any, shape: Any, place: str = "") -> Any:
         value: From JSON.
         shape: A type, or one of types, as annotations say it: ``list[str]``, ``float | None``,
             ``dict[str, int]``, ``tuple[int, int]`` (a list of two). A whole number is a float too;
-            a truth value is no number. Or a dict: the keys that are needed, each with its shape;
+            a truth value is not a number. Or a dict: the keys that are needed, each with its shape;
             a key that ends in ``?`` may be missing, and other keys may be there. Or a list of one
             shape, which all items have.
         place: Where it stands, for the message.

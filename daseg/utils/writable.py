@@ -98,7 +98,7 @@ def refuse_links(folder: Path, root: str | os.PathLike[str]) -> None:
 
 
 def refuse_no_file(path: Path) -> None:
-    """Refuse what is no name of a file, or one of a device, pipe or socket, whose place it took.
+    """Refuse what is not a name of a file, or one of a device, pipe or socket, whose place it took.
 
     Raises:
         WriteError: ``path`` is such a name.
@@ -117,7 +117,7 @@ def check_folder(folder: str | os.PathLike[str], option: str) -> Path:
         option: What gave it, for the message: "--out".
 
     Raises:
-        ConfigError: The value is no path of a folder.
+        ConfigError: The value is not a path of a folder.
         WriteError: Nothing can be written there.
     """
     path = _path(folder, option, "folder")
@@ -185,7 +185,7 @@ def _nearest(path: Path) -> tuple[Path, list[str]]:
 def _kind(path: Path) -> str:
     if path.is_symlink() and not path.exists():
         return "a link to nothing"
-    return "a file" if path.is_file() else "no regular file"
+    return "a file" if path.is_file() else "not a regular file"
 
 
 def _probe(folder: Path) -> None:

@@ -68,7 +68,7 @@ def _read_all(file: BinaryIO, size: int) -> None:
         records = archive.infolist()
         packed = [r.filename for r in records if r.compress_type != zipfile.ZIP_STORED]
         if packed:
-            raise CheckpointError(f"is no file of torch.save: its record {packed[0]} is compressed")
+            raise CheckpointError(f"is not a file of torch.save: record {packed[0]} is compressed")
         folders = [r.filename for r in records if r.is_dir() or r.external_attr & FOLDER]
         if folders:  # torch would give a record of this mark without reading it
             raise CheckpointError(

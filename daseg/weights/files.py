@@ -38,7 +38,7 @@ def read_torch_file(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} holds no state dict, but a {type(content).__name__}")
     problem = wrong_content(content)
     if problem:
-        raise CheckpointError(f"{path} is no checkpoint that can be used: {problem}")
+        raise CheckpointError(f"{path} is not a usable checkpoint: {problem}")
     return content
 
 
@@ -54,7 +54,7 @@ def _load(file: BinaryIO, path: Path) -> Any:
         if "weights_only" in str(error) or "Weights only" in reason:
             raise CheckpointError(
                 f"{path} is not weights alone: it holds objects that could run code when loaded, "
-                "or is no file of torch.save. If you trust it, save its tensors alone: "
+                "or is not a file of torch.save. If you trust it, save its tensors alone: "
                 "torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW_FILE)"
             ) from error
         raise CheckpointError(
@@ -66,7 +66,7 @@ def _no_file(path: Path) -> str:
     if path.is_dir():
         return f"{path} is a folder, not a weights file{_beside(path / 'x')}"
     if os.path.exists(path):
-        return f"{path} is no regular file, and is not read as weights"
+        return f"{path} is not a regular file, and is not read as weights"
     if path.is_symlink():
         return f"the link {path} leads to no weights file"
     return f"no weights file at {path}{_beside(path)}"

@@ -130,7 +130,7 @@ def _wrong_hub(hub: Mapping[str, Any]) -> Iterator[str]:
     for name, one in hub.get("log_scalars", {}).items():
         whole = one.keys() >= {"values", "counts", "max_length"}
         if not whole or not one["values"].ndim == one["counts"].ndim == 1:
-            yield f"message_hub.{name} is no history of a logged number"
+            yield f"message_hub.{name} is not a history of a logged number"
         elif not len(one["values"]) == len(one["counts"]) <= one["max_length"]:
             yield f"message_hub.{name} has {len(one['values'])} values, which do not fit it"
 

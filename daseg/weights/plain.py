@@ -69,7 +69,7 @@ def _children(value: Any) -> Any:
 
 
 def wrong_leaf(value: Any) -> str:
-    """What is wrong with a value that is no container, in words; "" where nothing is."""
+    """What is wrong with a value that is not a container, in words; "" where nothing is."""
     if isinstance(value, Tensor):
         return _wrong_tensor(value)
     if isinstance(value, int) and value.bit_length() > DIGITS:

@@ -29,7 +29,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     checkpoint = content if "state_dict" in content else {"state_dict": content}
     problem = wrong_checkpoint(checkpoint)
     if problem:
-        raise CheckpointError(f"{path} is no checkpoint that can be used: {problem}")
+        raise CheckpointError(f"{path} is not a usable checkpoint: {problem}")
     return checkpoint
 
 

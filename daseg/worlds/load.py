@@ -128,7 +128,7 @@ def _content(file: Path) -> dict[str, Any]:
     base = own.pop("extends", None)
     for key in sorted(own.keys() - FIELDS.keys()):
         near = did_you_mean(key, FIELDS) or "; a helper's name begins with _"
-        raise ConfigError(f"{file}: {key} is no setting of a world{near}")
+        raise ConfigError(f"{file}: {key} is not a setting of a world{near}")
     if base is None:
         return own
     found = _packaged(base)

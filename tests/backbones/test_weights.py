@@ -128,7 +128,7 @@ def test_bad_files(published: dict[str, torch.Tensor], tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is not weights alone"):
         load({"code": ConfigError})  # a pickled class is code, not weights
     (tmp_path / "w.pth").write_bytes(b"<html>not found</html>")
-    with pytest.raises(CheckpointError, match=r"or is no file of torch\.save"):
+    with pytest.raises(CheckpointError, match=r"or is not a file of torch\.save"):
         ResNet(18, weights=str(tmp_path / "w.pth"))
     whole = Path(save(published, tmp_path / "whole.pth")).read_bytes()
     (tmp_path / "w.pth").write_bytes(whole[: len(whole) // 2])

@@ -38,7 +38,7 @@ WRONG = {
     "val_evaluator = [3]": "val_evaluator.0: has to be a dict, not 3",
     "val_evaluator['collect_device'] = 'x'": "val_evaluator.collect_device: has to be one of cpu,",
     "val_evaluator = dict(type='DumpResults', out_file_path='/dev/null/x.pkl')": "val_evaluator: "
-    "out_file_path /dev/null: /dev/null is no regular file",
+    "out_file_path /dev/null: /dev/null is not a regular file",
     "custom_hooks = [dict(type='ParamSchedulerHook')]": "two would step schedules twice",
     "default_hooks['checkpoint']['save_best'] = 'miou'": "save_best: no validation gives 'miou'; "
     "did you mean 'mIoU'? (it gives mIoU, pixAcc, mAcc)",

@@ -51,7 +51,7 @@ def test_errors_of_other_writers_are_told_alike(work_dir):
             raise error
         assert str(caught.value).startswith(start)
         assert "iter_12.pth is whole" in str(caught.value)
-    # It is no file of the run's: somebody's code has looked for one.
+    # It is not a file of the run's: somebody's code has looked for one.
     with pytest.raises(FileNotFoundError), saying_what_is_whole(str(work_dir)):
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "weights.txt")
 

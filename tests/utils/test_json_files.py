@@ -192,12 +192,12 @@ def test_a_damaged_histogram_is_counted_again(tmp_path):
 def test_what_is_no_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
-    for name, why in (("pipe", "it is no regular file"), ("folder", "Is a directory")):
+    for name, why in (("pipe", "it is not a regular file"), ("folder", "Is a directory")):
         with pytest.raises(DataError, match=rf"{name} cannot be read as a list: {why}"):
             read_json(tmp_path / name, "a list")
     with pytest.raises(DataError, match="No such file or directory; write one"):
         read_json(tmp_path / "gone", "a list", hint="write one")
-    with pytest.raises(DataError, match="confusion matrix: it is no regular file"):
+    with pytest.raises(DataError, match="confusion matrix: it is not a regular file"):
         load_matrix(tmp_path / "pipe")
 
 
@@ -205,8 +205,8 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     ("text", "message"),
     [
         ('{"a": 1, "b": {"c": 1, "c": 1}}', "the key 'c' comes twice"),
-        ("[NaN]", "NaN is no number"),
-        ("[-Infinity]", "-Infinity is no number"),
+        ("[NaN]", "NaN is not a number"),
+        ("[-Infinity]", "-Infinity is not a number"),
         ("[1e400]", "1e400 is too large"),
         ("[9223372036854775808]", "9223372036854775808 is too large"),
         ("[" + "9" * 5000 + "]", "9 is too large"),

@@ -124,7 +124,7 @@ def test_what_is_no_regular_file_is_refused_and_never_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.pth")
     (tmp_path / "loop.pth").symlink_to(tmp_path / "loop.pth")
     (tmp_path / "folder.pth").mkdir()
-    for name, said in (("pipe", "no regular file"), ("loop", "link"), ("folder", "is a folder")):
+    for name, said in (("pipe", "not a regular file"), ("loop", "link"), ("folder", "is a folder")):
         with pytest.raises(CheckpointError, match=rf"{name}.pth.*{said}|{said}.*{name}.pth"):
             read_torch_file(tmp_path / f"{name}.pth")
 

@@ -88,8 +88,8 @@ def test_a_plugin_may_replace_a_world_and_extend_it(world_file):
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("extends, max_iter = 'demo', 5", r"max_iter is no setting of a world; did you mean 'max_it"),
-    ("extends = 'demo'\nhelper = 3", "helper is no setting of a world; a helper's name begins"),
+    ("extends, max_iter = 'demo', 5", "max_iter is not a setting of a world; did you mean 'max"),
+    ("extends = 'demo'\nhelper = 3", "helper is not a setting of a world; a helper's name begins"),
     ("extends, size = 'demo', 5", r"rain\.py: size is 5, not tuple\[int, int\]"),
     ("size = (4, 2)", r"rain\.py: it has no 'num_classes'"),
     ("extends = 'dmeo'", "no config at worlds/dmeo"),

@@ -92,7 +92,7 @@ def audit_data(cfg: Config, target: SegDataset) -> SegDataset:
         raise ConfigError(f"--audit: {cfg.filename} has no val_dataloader.dataset")
     dataset = DATASETS.build(part)
     if not isinstance(dataset, SegDataset) or not dataset.labels:
-        raise ConfigError(f"--audit: val_dataloader.dataset {dataset} is no data set with labels")
+        raise ConfigError(f"--audit: val_dataloader.dataset {dataset} has no labels")
     train = {os.path.realpath(sample.image) for sample in target.samples}
     train |= label_files(target) or set()
     used = [path for sample in dataset.samples for path in (sample.image, sample.label)]
