@@ -53,8 +53,8 @@ def first_step(runner: Any) -> Iterator[None]:
         if getattr(runner._train_loop, "done", 0):
             raise
         raise ConfigError(
-            "the first iteration fails, so that a size or a value in the config, or a part of "
-            f"yours, does not fit: {reason(error)}"
+            "the first iteration fails: a size or a value in the config, or a part of your own, "
+            f"does not fit: {reason(error)}"
         ) from error
 
 

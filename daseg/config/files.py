@@ -95,8 +95,8 @@ def check_files(path: Path, keys: Collection[str] = RUNNER_KEYS) -> set[str]:
     for name in sorted(own & inherited - set(keys) - loaded):
         if not name.startswith("_"):
             raise ConfigError(
-                f"{path} sets {name!r} again, which a base has computed with already, so that the "
-                f"new value changes nothing: set the keys that the base uses {name!r} for"
+                f"{path} sets {name!r} again, but a base has already computed with its own value, "
+                f"so the new one has no effect: set the keys for which the base uses {name!r}"
             )
     return own | inherited
 

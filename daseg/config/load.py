@@ -69,8 +69,8 @@ def _changes_world(cfg: Config, world: str | None, show: bool) -> bool:
     if world is not None and here is not None:
         if name_of(world) != name_of(here):
             raise ConfigError(
-                f"--world {world}: {cfg.filename} is what a run in the world {here!r} has left: "
-                "use the config that it was made of"
+                f"--world {world}: {cfg.filename} was written by a run in the world {here!r}: use "
+                "the config that the run was started with"
             )
         if show:
             print(f"{cfg.filename} is in the world {here!r} already", file=sys.stderr)

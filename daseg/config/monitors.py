@@ -41,10 +41,10 @@ def _wrong(path: str, metric: Any, cfg: dict[str, Any], known: list[str] | None)
     if not isinstance(metric, str):
         yield f"{path}: is the name of one metric, not {metric!r}"
     elif not cfg.get("val_evaluator"):
-        yield f"{path}: there is no val_evaluator that would give {metric!r}"
+        yield f"{path}: there is no val_evaluator to compute {metric!r}"
     elif known is not None and metric not in (*known, "auto"):
         hint = did_you_mean(metric, known)
-        yield f"{path}: no validation gives {metric!r}{hint} (it gives {', '.join(known)})"
+        yield f"{path}: no validation computes {metric!r}{hint} (it computes {', '.join(known)})"
 
 
 def known_metrics(cfg: dict[str, Any]) -> list[str] | None:

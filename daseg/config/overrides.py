@@ -93,8 +93,8 @@ def _check_is_read(cfg: Config, key: str) -> None:
     top = key.split(".")[0]
     if top in cfg and top not in RUNNER_KEYS:
         raise ConfigError(
-            f"--cfg-options {key}: {top!r} is a helper variable that the config has computed with "
-            "already, so that a new value changes nothing: override the keys it is used for "
+            f"--cfg-options {key}: {top!r} is a helper variable that the config has already "
+            "computed with, so a new value has no effect: override the keys it is used for "
             "(--print-config shows them)"
         )
 

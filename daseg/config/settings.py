@@ -175,7 +175,7 @@ def _unusable(node: dict[str, Any], path: str) -> Iterator[str]:
     if node.get("generator") is not None:
         yield f"{path}.generator: random numbers follow from randomness.seed; leave it out"
     if node.get("timeout") and not node.get("num_workers"):
-        yield f"{path}.timeout: no process is waited for: set num_workers, or leave it out"
+        yield f"{path}.timeout: it is for worker processes: set num_workers, or leave it out"
     if node.get("drop_last") is True and path != "train_dataloader":
         yield f"{path}.drop_last: images at the end would not be counted; leave it out"
 

@@ -91,8 +91,8 @@ def _check_state(state: Any) -> None:
         torch.load(io.BytesIO(stream.getvalue()), weights_only=True)
     except Exception as error:
         raise ValueError(
-            "its state is more than tensors and plain values, so that no checkpoint of the "
-            "training could be read: use another one"
+            "its state holds more than tensors and plain values, so a checkpoint of the training "
+            "could not be read: use another one"
         ) from error
 
 
@@ -150,4 +150,4 @@ def wrong_metrics(cfg: dict[str, Any]) -> Iterator[str]:
                 yield f"{place}: {reason(error)}"
             of_ours += kind is IoUMetric
         if of_ours > 1:
-            yield f"{key}: one IoUMetric is enough, whose numbers have the same names in all"
+            yield f"{key}: give a single IoUMetric: numbers of several have the same names"

@@ -163,7 +163,7 @@ def _untrainable(cfg: dict[str, Any]) -> Iterator[str]:
     is_segmentor = isinstance(kind, type) and issubclass(kind, own.MODELS.get("Segmentor"))
     if is_segmentor and cfg.get("train_cfg") and cfg.get("optim_wrapper"):
         yield (
-            "model: a Segmentor has no losses to be trained for: use dict(type='DomainAdapter', "
+            "model: a Segmentor has no losses to train with: use dict(type='DomainAdapter', "
             "segmentor=dict(type='Segmentor', ...), objectives=[dict(type='Supervised')])"
         )
 

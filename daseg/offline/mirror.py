@@ -34,9 +34,8 @@ class MirroredSet:
                 written = (out / folder).resolve()
                 if root in (written, *written.parents) or written in root.parents:
                     raise DataError(
-                        f"{out / folder} and {root}, which is only read, are the same or one "
-                        "is in the other: choose a folder for the new data set that has "
-                        "nothing to do with it"
+                        f"{out / folder} and {root}, which is only read, are the same folder or "
+                        "one contains the other: choose a separate folder for the new data set"
                     )
 
     def image_path(self, index: int) -> Path:

@@ -26,13 +26,13 @@ def going_on() -> Iterator[None]:
         yield
     except KeyboardInterrupt:  # a signal, too
         print(
-            "\nstopped; what was written is whole, the same command goes on from there",
+            "\nstopped; the same command continues, all that was written is complete",
             file=sys.stderr,
         )
         raise
     except (WriteError, WorkerError) as error:
         raise type(error)(
-            f"{error}. What was written before is whole: the same command goes on from there"
+            f"{error}. All that was written before is complete: the same command continues"
         ) from error
 
 

@@ -46,9 +46,9 @@ def check_plan(plan: Plan) -> None:
     folders = [folder for folder in changed.values() if folder]
     if folders:
         raise ConfigError(
-            "made with other settings before, by another state of the config or of the study, or "
-            f"from inputs that were made otherwise: {'; '.join(folders)}. Delete these folders to "
-            "make them again, or choose another --root"
+            "made with other settings before (the config, the study or the inputs have changed): "
+            f"{'; '.join(folders)}. Delete these folders to make them again, or choose another "
+            "--root"
         )
 
 
@@ -81,8 +81,8 @@ def refuse_changes(job: Job) -> None:
     found = changes(job)
     if found:
         raise ConfigError(
-            f"{job.folder} was made meanwhile in another way ({', '.join(found)}): delete it to "
-            "make it again, or choose another --root"
+            f"{job.folder} was made meanwhile with other settings ({', '.join(found)}): delete it "
+            "to make it again, or choose another --root"
         )
 
 

@@ -151,7 +151,7 @@ def require_regular(path: str | os.PathLike[str], what: str) -> None:
     mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode):
         kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
-        raise DataError(f"{what} {path} is {kind}, no file")
+        raise DataError(f"{what} {path} is {kind}, not a file")
 
 
 _KINDS = (

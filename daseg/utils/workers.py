@@ -17,7 +17,7 @@ FILES = re.compile(r"Too many open files", re.IGNORECASE)
 MEMORY = re.compile(
     r"Cannot allocate memory|can't start new thread|can't allocate memory|MemoryError"
 )
-SHM = "a container has 64 MiB of /dev/shm where it is not told otherwise (docker run --shm-size=8g)"
+SHM = "a container has 64 MiB of /dev/shm by default (docker run --shm-size=8g)"
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def workers_of(loader: str, option: str | None = None) -> Iterator[None]:
         raise
     except (RuntimeError, OSError, MemoryError) as error:
         option = option or f"--cfg-options {loader}.num_workers"
-        fewer = f"read with fewer processes ({option}=N; 0 reads in the process itself)"
+        fewer = f"use fewer workers ({option}=N; 0 reads in the main process)"
         found = _what(error, fewer)
         if found is None:
             raise
@@ -50,23 +50,23 @@ def _what(error: Exception, fewer: str) -> str | None:
     last = (text.strip().splitlines() or [""])[-1][:120]
     if FILES.search(text) or number in (errno.EMFILE, errno.ENFILE):
         return (
-            "too many files are open for the processes that read: allow more (ulimit -n 65536), or "
+            "the worker processes have too many open files: raise the limit (ulimit -n 65536), or "
             f"{fewer}"
         )
     died, shared = DIED.search(text), SHARED.search(text)
     if died is not None and shared is None:
         how = f"process {died[1]} {died[2].split('.')[0]}" if died[1] else died[0]
         return (
-            f"a process that reads has died ({how}). Mostly the memory was used up, and the "
-            f"system has killed it (dmesg says so), or /dev/shm was full: {fewer}, take smaller "
-            f"batches, leave out persistent_workers; {SHM}"
+            f"a worker process has died ({how}). Usually memory ran out and the system killed it "
+            f"(see dmesg), or /dev/shm was full: {fewer}, take smaller batches, leave out "
+            f"persistent_workers; {SHM}"
         )
     if shared is not None:
         return (
-            "the processes that read have no shared memory left to hand batches over "
-            f"({shared[0][:120]}): {fewer}, or allow more; {SHM}"
+            f"the worker processes have no shared memory left for batches ({shared[0][:120]}): "
+            f"{fewer}, or allow more; {SHM}"
         )
     in_worker = text.startswith("Caught ")
     if number in (errno.ENOMEM, errno.EAGAIN) or (in_worker and MEMORY.search(text)):
-        return f"the memory is used up ({last}): {fewer}, or take smaller batches"
+        return f"memory has run out ({last}): {fewer}, or take smaller batches"
     return None

@@ -50,7 +50,7 @@ def wrong_content(content: Any) -> str:
         elif id(value) in open_ids:
             return f"{where} contains itself"
         elif len(stack) > DEPTH:
-            return f"it has more than {DEPTH} containers in each other"
+            return f"containers are nested more than {DEPTH} deep"
         else:
             open_ids.add(id(value))
             stack.append((id(value), [0], where, _children(value)))

@@ -116,7 +116,7 @@ def test_helper_variables_are_legal(config):
 
 def test_setting_a_bases_helper_again_is_an_error(config):
     path = child(config, "data = dict(root='elsewhere')")
-    refused(path, r"child.py sets 'data' again, which a base has computed with already")
+    refused(path, r"child.py sets 'data' again, but a base has already computed")
 
 
 def test_a_child_may_reuse_a_helpers_name_for_itself(config):
@@ -142,8 +142,8 @@ def test_a_child_may_reuse_a_helpers_name_for_itself(config):
         ),
         ("param_scheduler.1.power", r"param_scheduler is a list of 1; give an index below that"),
         ("param_scheduler.first.power", r"param_scheduler is a list of 1; give an index below"),
-        ("data.root", r"'data' is a helper variable that the config has computed with already"),
-        ("data", r"'data' is a helper variable that the config has computed with already"),
+        ("data.root", r"'data' is a helper variable that the config has already computed"),
+        ("data", r"'data' is a helper variable that the config has already computed"),
         (
             "train_cfg.max_itres",
             r"train_cfg.max_itres: IterTrainLoop has no argument 'max_itres'; d",

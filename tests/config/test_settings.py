@@ -20,7 +20,7 @@ WRONG = {
     "train_dataloader['num_workers'] = -1": "train_dataloader.num_workers: has to be a whole",
     "train_dataloader['drop_last'] = 'no'": "drop_last: has to be True or False, not 'no'",
     "train_dataloader['timeout'] = 'x'": "train_dataloader.timeout: has to be a number",
-    "train_dataloader['timeout'] = 5": "train_dataloader.timeout: no process is waited for",
+    "train_dataloader['timeout'] = 5": "train_dataloader.timeout: it is for worker processes",
     "train_dataloader['generator'] = 5": "train_dataloader.generator: random numbers follow from",
     "val_dataloader['dataset'] = []": "val_dataloader.dataset: has to be a dict, not []",
     "val_dataloader['sampler'] = 'DefaultSampler'": "val_dataloader.sampler: has to be a dict, not",
@@ -34,20 +34,20 @@ WRONG = {
     "model['segmentor']['num_classes'] = '3'": "segmentor.num_classes: has to be a whole number",
     "model['segmentor']['backbone']['depth'] = None": "backbone.depth: has to be",
     "val_evaluator = 'IoUMetric'": "val_evaluator: has to be a dict or a list",
-    "val_evaluator = [dict(type='IoUMetric')] * 2": "val_evaluator: one IoUMetric is enough",
+    "val_evaluator = [dict(type='IoUMetric')] * 2": "val_evaluator: give a single IoUMetric",
     "val_evaluator = [3]": "val_evaluator.0: has to be a dict, not 3",
     "val_evaluator['collect_device'] = 'x'": "val_evaluator.collect_device: has to be one of cpu,",
     "val_evaluator = dict(type='DumpResults', out_file_path='/dev/null/x.pkl')": "val_evaluator: "
     "out_file_path /dev/null: /dev/null is not a regular file",
     "custom_hooks = [dict(type='ParamSchedulerHook')]": "two would step schedules twice",
-    "default_hooks['checkpoint']['save_best'] = 'miou'": "save_best: no validation gives 'miou'; "
-    "did you mean 'mIoU'? (it gives mIoU, pixAcc, mAcc)",
-    "default_hooks['checkpoint']['save_best'] = 'mIoU16'": "no validation gives 'mIoU16'",
+    "default_hooks['checkpoint']['save_best'] = 'miou'": "no validation computes 'miou'; "
+    "did you mean 'mIoU'? (it computes mIoU, pixAcc, mAcc)",
+    "default_hooks['checkpoint']['save_best'] = 'mIoU16'": "no validation computes 'mIoU16'",
     "default_hooks['checkpoint']['save_best'] = ['mIoU']": "save_best: has to be text or None",
     "default_hooks['checkpoint'].update(save_best='mIoU', rule='most')": "rule",
     "custom_hooks = [dict(type='EarlyStoppingHook', monitor='loss')]": "custom_hooks.0.monitor: no",
     "custom_hooks = [dict(type='LabelFreeScoresHook'), dict(type='EarlyStoppingHook', "
-    "monitor='labelfree_teacher_agreement', rule='greater')]": "no validation gives",
+    "monitor='labelfree_teacher_agreement', rule='greater')]": "no validation computes",
 }
 
 

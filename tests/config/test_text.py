@@ -147,5 +147,5 @@ def test_in_a_world_it_is_in_that_world_already(left, tmp_path, capsys):
     before = load_config(inside)._cfg_dict.to_dict()
     assert load_config(inside, world="demo", show_changes=True)._cfg_dict.to_dict() == before
     assert "is in the world 'demo' already" in capsys.readouterr().err
-    with pytest.raises(ConfigError, match=r"--world camvid: .* has left: use the config that it"):
+    with pytest.raises(ConfigError, match=r"--world camvid: .* was written by a run in the world"):
         load_config(inside, world="camvid")

@@ -154,7 +154,7 @@ def test_a_full_disk_and_a_dead_process_leave_a_run_that_goes_on(
         return read(dataset, index)
 
     monkeypatch.setattr(FolderDataset, "__getitem__", die)
-    message = r"train_dataloader: a process that reads has died.*iter_3\.pth is whole: go on from"
+    message = r"train_dataloader: a worker process has died.*iter_3\.pth is whole: go on from"
     with pytest.raises(WorkerError, match=message):
         train(config, work_dir=work_dir, resume=True)
     monkeypatch.undo()

@@ -50,9 +50,7 @@ def test_a_translation(pair_config, tmp_path, monkeypatch, capsys):
     calls = signal_at(monkeypatch, Translation, "compute", 5)
     with signals.obeyed(), pytest.raises(Stopped):
         translate(config, out=out, translator=IDENTITY, workers=2)
-    assert (
-        "what was written is whole, the same command goes on from there" in capsys.readouterr().err
-    )
+    assert "the same command continues, all that was written is complete" in capsys.readouterr().err
     assert len(calls) == 5
     there = written(out, "images")
     assert recorded(out) == there

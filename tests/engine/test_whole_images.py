@@ -60,7 +60,7 @@ default_hooks = dict(
 """
 TWICE = "[dict(type='Resize', scale=(128, 96), interpolation='nearest')]"
 PADDED = "[dict(type='Pad', size=(80, 80))]"
-SEEN = "Pad makes of an image of 64x48 pixels one of 80x80"
+SEEN = "Pad turns an image of 64x48 pixels into one of 80x80"
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ def test_nothing_is_labelled_online(write, tmp_path):
 
 def test_nothing_is_translated(write, tmp_path):
     source = "[dict(type='RandomCrop', crop_size=(32, 32)), dict(type='PaddingResize')]"
-    with refused("PaddingResize makes of an image of 64x48 pixels one of 80x80"):
+    with refused("PaddingResize turns an image of 64x48 pixels into one of 80x80"):
         translate(write(source=source), out=tmp_path / "out", translator=["IdentityTranslator"])
     assert not list(tmp_path.glob("out/images/*"))
 
@@ -186,7 +186,7 @@ def test_an_image_of_another_size_is_told_apart(write, streets, tmp_path):
         (other / folder / "02.png").rename(root / folder / "02.png")
     divisor = "[dict(type='Pad', size_divisor=16)]"
     options = {"val_dataloader.dataset.root": str(root)}
-    with refused(r"02.png: Pad makes of an image of 64x56 pixels one of 64x64"):
+    with refused(r"02.png: Pad turns an image of 64x56 pixels into one of 64x64"):
         train(write(divisor), work_dir=tmp_path / "run", cfg_options=options)
     assert (tmp_path / "run/iter_1.pth").exists()  # what has been trained is kept
 

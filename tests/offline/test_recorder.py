@@ -108,7 +108,7 @@ def test_what_another_process_has_made_is_known_where_all_are_killed(tmp_path):
 
 @pytest.mark.parametrize("kind", [WriteError, WorkerError])
 def test_what_stays_is_said(kind):
-    message = r"^the disk\. What was written before is whole: the same command goes on"
+    message = r"^the disk\. All that was written before is complete: the same command continues"
     with pytest.raises(kind, match=message), going_on():
         raise kind("the disk")
 

@@ -39,11 +39,11 @@ def test_a_killed_process_is_told():
     with pytest.raises(WorkerError) as caught:
         read()
     text = str(caught.value)
-    assert text.startswith("val_dataloader: a process that reads has died (process ")
+    assert text.startswith("val_dataloader: a worker process has died (process ")
     for part in (
-        "Mostly the memory was used up",
+        "Usually memory ran out",
         "/dev/shm",
-        "--cfg-options val_dataloader.num_workers=N; 0 reads in the process itself",
+        "--cfg-options val_dataloader.num_workers=N; 0 reads in the main process",
         "persistent_workers",
         "docker run --shm-size=8g",
     ):
@@ -63,17 +63,17 @@ def test_a_process_that_is_killed_while_nobody_waits_for_it():
             for _ in range(600):
                 time.sleep(0.05)
 
-    with pytest.raises(WorkerError, match=r"^train_dataloader: a process that reads has died"):
+    with pytest.raises(WorkerError, match=r"^train_dataloader: a worker process has died"):
         kill_and_work()
 
 
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (MemoryError("of 3 GB"), r"^val_dataloader: the memory is used up .*: read with fewer"),
+        (MemoryError("of 3 GB"), r"^val_dataloader: memory has run out .*: use fewer"),
         (
             OSError(errno.EMFILE, "Too many open files"),
-            r"too many files are open .*ulimit -n 65536",
+            r"too many open files .*ulimit -n 65536",
         ),
         (
             RuntimeError("unable to open shared memory object </torch_1_2> in read-write mode"),
@@ -106,13 +106,13 @@ def test_what_a_process_says_before_it_dies(error, message):
             r"has died \(process 7 is killed by signal: Killed\)",
         ),
         (RuntimeError("Pin memory thread exited unexpectedly"), r"has died \(Pin memory thread"),
-        (RuntimeError("received 0 items of ancdata"), "no shared memory left|too many files"),
+        (RuntimeError("received 0 items of ancdata"), "no shared memory left|too many open files"),
         (
             RuntimeError("Too many open files. Communication with the workers is no longer poss"),
-            "too many files are open",
+            "too many open files",
         ),
-        (OSError(errno.ENOMEM, "Cannot allocate memory"), "the memory is used up"),
-        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "memory is used up"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "memory has run out"),
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "memory has run out"),
     ],
 )
 def test_what_torch_and_the_system_say(error, message):

@@ -64,7 +64,7 @@ def config(**changed) -> Config:
             ),
             objectives=[dict(type="MemoryRegularization", weight=0.1, begin=15000)],
         ),
-        helper="computed with already",
+        helper="already computed",
         train_dataloader=dict(batch_size=2, num_workers=4, dataset=pair),
         val_dataloader=val,
         test_dataloader=val,

@@ -176,7 +176,7 @@ def not_found(name: str, images: Found, layout: Layout) -> str:
     if Path(name).is_absolute():
         return "; a name is the path below the image folder, not from the root of the disk"
     if any(part.startswith(".") for part in Path(name).parts):
-        return "; files and folders whose names begin with a dot are passed over"
+        return "; files and folders whose names begin with a dot are left out"
     first = strip_suffix(re.split(r"[\s,;]", name)[0], suffixes)
     if first != name and first in known:
         return "; the line has a second column, but a list file has one name a line"

@@ -131,13 +131,13 @@ def _entries(folder: str, what: str) -> list[os.DirEntry[str]]:
     except OSError as error:
         raise DataError(
             f"{what}: the folder {folder} cannot be listed: {error.strerror}. Its files would be "
-            "missing without a word: mend its permissions, or move it elsewhere"
+            "left out silently: change its permissions, or move it elsewhere"
         ) from error
 
 
 def _what_is_it(path: str) -> str:
     if os.path.exists(path):
-        return "is a pipe, a socket or a device, no file"
+        return "is a pipe, a socket or a device, not a file"
     if os.path.islink(path):
         return f"is a link to {os.readlink(path)}, which is not there"
     return "is not there"

@@ -68,9 +68,9 @@ def _check(dataset: SegDataset, place: str) -> None:
                 if not isinstance(step, LoadLabel)
             ]
             raise ConfigError(
-                f"{place}.pipeline moves an image without its label, or the other way round: what "
-                f"was of a class is not where its label is. One of {', '.join(moving)} has to do "
-                "to 'gt_seg_map' what it does to 'img', and LoadLabel has to stand before it"
+                f"{place}.pipeline moves an image without its label, or the other way round: "
+                f"pixels of a class are not where its label is. One of {', '.join(moving)} has to "
+                "do to 'gt_seg_map' what it does to 'img', and LoadLabel has to come before it"
             )
 
 

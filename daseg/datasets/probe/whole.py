@@ -168,16 +168,16 @@ class Watch:
             try:
                 results = step(results) or {}
             except Exception as error:
-                return f"{who} does to one image what it cannot do to another ({error})"
+                return f"{who} works on one image, but fails on another ({error})"
             seen = results.get("img")
             if made is None or not isinstance(seen, np.ndarray):
                 continue
             before, after, real = _size(_form(given)), _size(_form(seen)), self._forms[place]
             if _form(seen) != real:
-                return f"{who} makes {_size(real)} of an image of {before}, and {after} of another"
+                return f"{who} turns one image of {before} into {_size(real)}, another into {after}"
             if not is_stretched(made, given, seen):
                 return (
-                    f"{who} makes of an image of {before} one of {after} that is not the whole "
+                    f"{who} turns an image of {before} into one of {after} that is not the whole "
                     "image, stretched to that size"
                 )
         return None
@@ -207,7 +207,7 @@ class Watch:
             who = self._culprit(
                 steps, lambda results: not looks_alike(first, results.get("img", first))
             )
-        return f"{who} does something else to this image than to others of its size"
+        return f"{who} treats this image in another way than others of its size"
 
     def _mark_stays(self, steps: Sequence[Step]) -> bool:
         """Whether a texture that is laid over the image is only stretched."""

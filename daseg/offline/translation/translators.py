@@ -113,7 +113,7 @@ def _parse(words: list[str]) -> dict[str, Any]:
     known = TRANSLATORS.names()
     if name not in known:
         hint = did_you_mean(name, known) or f"; known are {', '.join(known)}"
-        raise ConfigError(f"--translator {name}: no translator is called so{hint}")
+        raise ConfigError(f"--translator {name}: there is no such translator{hint}")
     options = parse_cfg_options(pairs, f"--translator {name}")
     legal = accepted_arguments(TRANSLATORS.get(name))
     for key in options:

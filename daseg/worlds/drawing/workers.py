@@ -41,7 +41,5 @@ def draw_parallel(
     with workers_of("the demo world", "--workers"):
         for problem in loader:
             if problem:
-                raise DataError(
-                    f"{problem}. What is drawn stays: the same command goes on from there"
-                )
+                raise DataError(f"{problem}. What is drawn stays: the same command continues")
             yield

@@ -136,7 +136,7 @@ def test_pipes_are_named_and_not_waited_for(make: Make, kind: str, by_link: bool
 def test_a_list_that_is_a_pipe_is_not_waited_for(make: Make) -> None:
     root = make()
     os.mkfifo(root / "list.txt")
-    with pytest.raises(DataError, match=r"list file .*list\.txt is a pipe, no file"):
+    with pytest.raises(DataError, match=r"list file .*list\.txt is a pipe, not a file"):
         names(root, list_file="list.txt")
 
 

@@ -90,8 +90,8 @@ def test_lists_of_other_programs(root: Path, data: bytes) -> None:
         ("0.png labels/0.png", "the line has a second column"),
         ("0.png,labels/0.png", "the line has a second column"),
         ("0\t3", "the line has a second column"),
-        (".hidden/0.png", "begin with a dot are passed over"),
-        ("../images/0.png", "begin with a dot are passed over"),
+        (".hidden/0.png", "begin with a dot are left out"),
+        ("../images/0.png", "begin with a dot are left out"),
         ("Sub/2", "there is 'sub/2', with other capitals"),
     ],
 )
@@ -120,5 +120,5 @@ def test_lists_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"a\0b\n")
     with pytest.raises(DataError, match=r"a\.txt cannot be read: it holds zero bytes"):
         read_list(tmp_path / "a.txt", [".png"])
-    with pytest.raises(DataError, match=r"list file .* is a folder, no file"):
+    with pytest.raises(DataError, match=r"list file .* is a folder, not a file"):
         read_list(tmp_path, [".png"])

@@ -122,8 +122,10 @@ def test_the_message_says_what_where_and_what_to_do(root: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         measured(dataset_of(root, dict(type="ResizePIL", scale=(128, 96)), LARGE))
     text = str(caught.value)
-    assert text.startswith(f"{root / 'images/00.png'}: Pad makes of an image of 128x96 pixels one ")
-    assert "one of 160x128 pixels that is not the whole image" in text
+    assert text.startswith(
+        f"{root / 'images/00.png'}: Pad turns an image of 128x96 pixels into one "
+    )
+    assert "into one of 160x128 pixels that is not the whole image" in text
     assert "leave out of that pipeline what pads" in text
     with pytest.raises(ConfigError, match="val_dataloader: Pad makes"):
         check_whole(dataset_of(root, PAD), "val_dataloader")

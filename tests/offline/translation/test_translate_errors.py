@@ -169,7 +169,7 @@ def test_options_that_do_not_go_together_are_refused(pair_config, pair_weights, 
         translate(pair_config(), pair_weights(), out=out, translator=IDENTITY)
     with pytest.raises(ConfigError, match="--tile: a translator without network looks at the wh"):
         translate(pair_config(), out=out, translator=IDENTITY, tile=64)
-    with pytest.raises(ConfigError, match=r"Fourier: no translator is called so; known are Four"):
+    with pytest.raises(ConfigError, match=r"Fourier: there is no such translator; known are Four"):
         translate(pair_config(), out=out, translator=["Fourier"])
     with pytest.raises(ConfigError, match=r"--translator FourierTranslator beta: expected KEY="):
         translate(pair_config(), out=out, translator=["FourierTranslator", "beta"])
