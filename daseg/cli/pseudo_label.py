@@ -4,7 +4,7 @@
     daseg pseudo-label CONFIG CHECKPOINT --out OUT --tta --threshold class-balanced
     daseg pseudo-label CONFIG CHECKPOINT CHECKPOINT --out OUT     # the mean of networks
 
-The same command goes on where an earlier run ended. Labels of the target are not looked at.
+The same command continues an earlier run. Labels of the target are not looked at.
 """
 
 from argparse import ArgumentParser, Namespace

@@ -4,7 +4,7 @@
     daseg study studies/paper --world demo --seeds 3
     daseg study studies/paper --given translated=data/gta5_as_cityscapes
 
-What is done already is not made again: the same command goes on where it was stopped.
+What is done already is not made again: the same command continues.
 """
 
 from argparse import ArgumentParser, Namespace

@@ -5,8 +5,8 @@
     daseg translate CONFIG --translator FourierTranslator beta=0.05 --out OUT
     daseg translate CONFIG CHECKPOINT --out OUT --segmentor CONFIG CHECKPOINT
 
-The result has the same labels, linked or copied. The same command goes on where an earlier run
-ended. The source is never written to.
+The result has the same labels, linked or copied. The same command continues an earlier
+run. The source is never written to.
 """
 
 from argparse import ArgumentParser, Namespace

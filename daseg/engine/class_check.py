@@ -56,12 +56,12 @@ def check_same(one: Names | None, other: Names | None, first: str, second: str) 
     else:
         at = next(i for i, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1])
         where = f"class {at} is {one[at]!r} and {other[at]!r}"
-    remedy = "Give both the same names in the same order"
+    advice = "Give both the same names in the same order"
     if sorted(one) == sorted(other):
-        remedy += " (id_map then says which label id is which class)"
+        advice += " (id_map then says which label id is which class)"
     raise ConfigError(
         f"{first} the classes {list(one)}, {second} {list(other)}: {where}, so that one would be "
-        f"taken for the other, and every number be wrong. {remedy}"
+        f"taken for the other, and every number be wrong. {advice}"
     )
 
 

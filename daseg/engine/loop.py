@@ -119,11 +119,11 @@ class IterTrainLoop(BaseLoop):
 
     def _leave(self, stop: Stopped) -> None:
         """Save what is not on the disk, and say so; the first process does."""
-        said = "before the first iteration: --resume begins"
+        text = "before the first iteration: --resume begins"
         if self.done:
             path = save_now(self.runner)
-            said = f"after iteration {self.done}: {path.name} is saved, --resume goes on from it"
-        self.runner.logger.info(f"{stop} {said}")
+            text = f"after iteration {self.done}: {path.name} is saved, --resume goes on from it"
+        self.runner.logger.info(f"{stop} {text}")
         self.runner.visualizer.close()
         barrier()  # a launcher ends the others when the first process has gone
 

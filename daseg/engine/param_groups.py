@@ -86,9 +86,9 @@ class Factors:
 
     def of(self, name: str) -> float:
         """The factor of a parameter: that of the longest key that fits, or 1."""
-        fitting = [key for key in self.by_name if fits(key, name)]
-        self.unused -= set(fitting)
-        return float(self.by_name[max(fitting, key=len)]) if fitting else 1.0
+        matching = [key for key in self.by_name if fits(key, name)]
+        self.unused -= set(matching)
+        return float(self.by_name[max(matching, key=len)]) if matching else 1.0
 
     def check_all_used(self, network: nn.Module) -> None:
         """Raise `ConfigError` where a key fits no trainable parameter."""

@@ -112,7 +112,7 @@ def _find_start(cfg: Config) -> None:
         return
     if not Path(start).is_file():
         raise CheckpointError(
-            f"load_from: there is no checkpoint {start}, which {cfg.filename} starts from: train "
-            "what it is of first, or name another one with --cfg-options load_from=FILE; "
+            f"load_from: there is no checkpoint {start}, which {cfg.filename} starts from: run the "
+            "training that writes it first, or name another one with --cfg-options load_from=FILE; "
             "load_from=None starts from the initial weights of the backbone"
         )

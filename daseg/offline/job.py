@@ -36,7 +36,7 @@ ROWS = 6  # of the contact sheet
 class Job(ABC):
     """Makes files of the images of a data set, in a folder of the same layout.
 
-    `run` records settings and images in a manifest, and goes on where an earlier run ended. Several
+    `run` records settings and images in a manifest, and continues an earlier run. Several
     processes, which see one disk, share the images; the files are those of one process.
 
     Args:
@@ -76,7 +76,7 @@ class Job(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """What the files depend on, beside the images and where they are; plain values."""
+        """The settings that the files depend on besides the images, as plain values."""
 
     @abstractmethod
     def images(self, todo: Sequence[int]) -> SourceImages:
@@ -217,7 +217,7 @@ class Job(ABC):
         return Made(sample.name, entry, staged)
 
     def write_sheet(self, here: Sequence[int]) -> None:
-        """Draw images spread over the data set, each beside what was made of it."""
+        """Draw images spread over the data set, each beside its result."""
         if not here:
             return
         spread = np.linspace(0, len(here) - 1, min(ROWS, len(here))).round().astype(int)
@@ -239,5 +239,5 @@ def share(todo: Sequence[int]) -> Sequence[int]:
 
 
 def data_set_facts(dataset: SegDataset) -> dict[str, Any]:
-    """What a manifest says of a data set that was read."""
+    """The description of an input data set for a manifest."""
     return dict(type=type(dataset).__name__, root=str(dataset.root), images=len(dataset))

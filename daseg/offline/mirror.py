@@ -39,7 +39,7 @@ class MirroredSet:
                     )
 
     def image_path(self, index: int) -> Path:
-        """Where the image goes that stands for that of the source."""
+        """The path of the image that is made from the source's."""
         sample = self.source.samples[index]
         path = self.out / sample.image.relative_to(self.source.root)
         # A lossless format is preferred, but the data set has to find the file: CamVid looks for
@@ -49,11 +49,11 @@ class MirroredSet:
         return path.with_suffix(".png") if lossy else path
 
     def label_path(self, index: int) -> Path:
-        """Where the label goes."""
+        """The path of its label."""
         return self._label(self.out, index)
 
     def original_label(self, index: int) -> Path:
-        """Where the source's label is, if there is one, even for a set without labels."""
+        """The path of the source's label, if there is one, even for a set without labels."""
         return self.source.samples[index].label or self._label(self.source.label_root, index)
 
     def _label(self, root: Path, index: int) -> Path:
@@ -88,14 +88,14 @@ class MirroredSet:
                 _copy(other, self.out / other.resolve().relative_to(root), self.out)
 
     def aside(self, name: str) -> Path:
-        """Where a picture goes that is not an image of the data set."""
+        """The path of a picture that is not an image of the data set."""
         # Data sets skip names with a dot: here the root itself is the folder of the images.
         hidden = Path(self.layout.image_dir) == Path(".")
         return self.out / (f".{name}" if hidden else name)
 
 
 def _link(label: Path, path: Path, root: Path) -> None:
-    """Make a relative link: it holds where both folders are moved or mounted together."""
+    """Make a relative link, which stays valid if both folders are moved together."""
     staged = Staged(path, root=root)
     target = os.path.relpath(label.resolve(), path.parent.resolve())
     if path.is_symlink() and os.readlink(path) == target:

@@ -17,7 +17,7 @@ from daseg.utils.progress import track
 
 @contextmanager
 def going_on() -> Iterator[None]:
-    """Say, where the body stops, that the same command goes on from there.
+    """If the body stops, tell the user that the same command continues.
 
     Raises:
         WriteError, WorkerError, KeyboardInterrupt: As the body.
@@ -37,7 +37,7 @@ def going_on() -> Iterator[None]:
 
 
 class Record(Protocol):
-    """Where images are recorded: a `Manifest`, or a `Journal`."""
+    """Something that records images: a `Manifest` or a `Journal`."""
 
     def add(self, name: str, entry: Entry) -> None:
         """Record an image whose files are on the disk."""
@@ -124,7 +124,7 @@ class Recorder:
 def complete_entries(
     manifest: Manifest, files: Mapping[str, tuple[Path, Path]], workers: int
 ) -> dict[str, Entry]:
-    """The entries of earlier runs whose files are whole, and whose sources have not changed.
+    """The entries of earlier runs whose files are complete and whose sources have not changed.
 
     Args:
         manifest: What earlier runs have recorded.

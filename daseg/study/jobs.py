@@ -103,7 +103,7 @@ class Job:
         return self.folder / f"iter_{iterations}.pth"
 
     def making(self) -> list[str]:
-        """The command that makes it; the same command goes on where it was stopped."""
+        """The command that makes it; the same command continues."""
         step, further = self.step, self.resolved(self._arguments())
         if step.tool == "train":
             return self._command("train", "--work-dir", str(self.folder), "--resume", *further)

@@ -90,7 +90,7 @@ def run_study(
         if queue:
             queue.work()
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on where it was", file=sys.stderr)
+        print("\nstopped; the same command continues", file=sys.stderr)
         raise
     finally:
         files = _report(plan, _failures(queue))
@@ -117,7 +117,7 @@ def _report(plan: Plan, failures: str) -> list[Path]:
 @contextmanager
 def _writing(what: str) -> Iterator[None]:
     """Say with an error of the disk what is left of the study."""
-    left = "What was made is whole: the same command goes on"
+    left = "All that was made is complete: the same command continues"
     try:
         yield
     except WriteError as error:

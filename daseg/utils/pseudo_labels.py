@@ -52,7 +52,7 @@ def read_facts(root: Path) -> tuple[Facts, dict[str, Entry]] | None:
     if os.path.lexists(root / JOURNAL):
         raise DataError(
             f"the pseudo-labels in {root} are not finished: run the command of "
-            "daseg pseudo-label that makes them once more, it goes on where it was"
+            "daseg pseudo-label that makes them again, it continues"
         )
     if not os.path.lexists(path):
         return None

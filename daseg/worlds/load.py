@@ -152,7 +152,7 @@ def _set(content: dict[str, Any], options: Mapping[str, str]) -> None:
 
 
 def _check(content: dict[str, Any]) -> None:
-    """Raise ValueError where a file does not say what a world needs."""
+    """Raise ValueError if the file of a world lacks a setting or has a wrong one."""
     has_default = {k for k, f in FIELDS.items() if {f.default, f.default_factory} != {MISSING}}
     check_shape(content, {f"{k}{'?' * (k in has_default)}": TYPES[k] for k in FIELDS})
     for name, entry in content["datasets"].items():
@@ -183,7 +183,7 @@ def _filled(value: Any, folders: Mapping[str, str]) -> Any:
 
 @give_hints
 def advice(folder: Path) -> str:
-    """What to do where a folder of a world is missing."""
+    """What to do about a missing folder of a world."""
 
     def is_in(parent: str) -> bool:
         return Path(parent) in (folder, *folder.parents)

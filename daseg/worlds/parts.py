@@ -87,7 +87,7 @@ def shrink(node: Any, world: World, ratio: float | None, path: str = "") -> None
 
 
 def _entry(kind: Any, table: Table) -> dict[str, Any]:
-    """What a table says of a type of part."""
+    """The entry of a table for a type of part."""
     found = find(kind, None)
     classes = [each.__name__ for each in reversed(getattr(found, "__mro__", ()))]
     kinds = [name for name in table if name in KINDS and kind in all_names(KINDS[name])]

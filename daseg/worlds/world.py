@@ -1,4 +1,4 @@
-"""What a small world is, and how it converts what a config counts."""
+"""A small world, and how it converts sizes and counts of a config."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ UNITS = ("pixels", "area", "window", "iterations", "interval", "classes")
 
 @dataclass(frozen=True)
 class World:
-    """What a small world puts in the place of the real one: the variables of its file.
+    """The settings of a small world, which replace those of a config: the variables of its file.
 
     Attributes:
         name: Its name, which names the folders of its runs.

@@ -42,7 +42,7 @@ def test_a_world_has_the_checkpoint_of_a_base_and_leaves_other_files(student, lo
 def test_a_missing_checkpoint_is_said_before_images_are_looked_for(tiny_config, tmp_path):
     missing = str(tmp_path / "gone.pth")
     options = {"load_from": missing, "train_dataloader.dataset.root": str(tmp_path / "no_images")}
-    message = rf"no checkpoint {missing}, which .*tiny.py starts from: train .*load_from=None"
+    message = rf"no checkpoint {missing}, which .*tiny.py starts from: run the .*load_from=None"
     with pytest.raises(CheckpointError, match=message):
         train(tiny_config(), work_dir=tmp_path / "run", cfg_options=options)
     assert not (tmp_path / "run").exists()

@@ -73,7 +73,7 @@ def test_a_process_that_is_killed_while_nobody_waits_for_it():
         (MemoryError("of 3 GB"), r"^val_dataloader: memory has run out .*: use fewer"),
         (
             OSError(errno.EMFILE, "Too many open files"),
-            r"too many open files .*ulimit -n 65536",
+            r"too many open files: .*ulimit -n 65536",
         ),
         (
             RuntimeError("unable to open shared memory object </torch_1_2> in read-write mode"),

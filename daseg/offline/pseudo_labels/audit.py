@@ -1,4 +1,4 @@
-"""What pseudo-labels would be worth, measured where true labels may be looked at: in validation."""
+"""The accuracy of pseudo-labels, measured on validation images, whose labels may be read."""
 
 import json
 import os

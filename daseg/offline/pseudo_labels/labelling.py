@@ -150,7 +150,7 @@ class Labelling(Job):
         return self.set.label_path(index)
 
     def confidence_path(self, name: str) -> Path:
-        """Where the confidence map of an image goes."""
+        """The path of the confidence map of an image."""
         return self.set.out / CONFIDENCE / f"{name}.png"
 
     def predict(self, image: Tensor, size: tuple[int, int]) -> Prediction:

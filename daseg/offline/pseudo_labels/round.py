@@ -84,7 +84,7 @@ def label_round(
 def _network(
     runner: Any, network: Network, best: Path | None, tta: bool
 ) -> tuple[Segmentor, dict[str, str], dict[str, Any]]:
-    """The network in eval mode, its name and hash, and what a checkpoint of it would say."""
+    """The network in eval mode, its name and hash, and the meta of a checkpoint of it."""
     cfg = copy.deepcopy(runner.cfg)
     without_initial_weights(cfg.model)
     if tta:

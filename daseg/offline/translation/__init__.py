@@ -1,1 +1,1 @@
-"""Whole data sets translated into the look of the target."""
+"""Translate whole data sets into the look of the target."""

@@ -1,4 +1,4 @@
-"""Ask a trained segmentor whether a translated image still shows what the source showed."""
+"""Check with a trained segmentor whether translated images still show what the source shows."""
 
 import heapq
 import json

@@ -154,7 +154,7 @@ class Translation(Job):
         self.images([]).check()
 
     def _target(self) -> SegDataset | None:
-        """The target; where only the contact sheet would show it, it need not be there."""
+        """The target; it may be missing if only the contact sheet needs it."""
         try:
             if "target" not in self.cfg.train_dataloader.dataset:
                 raise ConfigError(
