@@ -197,9 +197,7 @@ def test_each_real_image_is_taken_once(tmp_path, capsys):
 def test_what_is_no_file_is_named_and_not_waited_for(tmp_path):
     picture(tmp_path / "in/a.png")
     os.mkfifo(tmp_path / "in/b.png")
-    with pytest.raises(
-        DataError, match=r"b\.png is a pipe, a socket or a device, not a file: ta"
-    ):
+    with pytest.raises(DataError, match=r"b\.png is a pipe, a socket or a device, not a file: ta"):
         find_inputs(str(tmp_path / "in"))
     for source in ("in/*.png", "in/b.png"):
         with pytest.raises(DataError, match=r"b\.png is a pipe, not a file"):

@@ -201,10 +201,14 @@ def _fits(made: Texture, seen: np.ndarray) -> bool:
     allowed = [_TOLERANCE + abs(1 - n / m) / 2 for n, m in zip(size, made.size, strict=True)]
     # Besides a move, a block may be lighter, or of less contrast, than the rest.
     ways = (value, rest, down, right, expected, np.ones_like(value))
-    blocks = zip(*(_blocks(each) for each in (~covered, *ways)), strict=True)
+    tall, wide = (min(max(side // 16, 1), _BLOCKS) for side in value.shape)
+    blocks = [
+        [part for row in np.array_split(each, tall) for part in np.array_split(row, wide, 1)]
+        for each in (~covered, *ways)
+    ]
     return all(
         _block_fits(*(each[used] for each in block), allowed=allowed, least=0.02 * spread)
-        for used, *block in blocks
+        for used, *block in zip(*blocks, strict=True)
         if used.mean() >= 0.25
     )
 
@@ -258,9 +262,3 @@ def _flat(
         )
         flat &= abs(seen[np.ix_(*places)].astype(np.float64) - here) < 1e-3 * spread
     return flat
-
-
-def _blocks(array: np.ndarray) -> list[np.ndarray]:
-    down, right = (min(max(side // 16, 1), _BLOCKS) for side in array.shape)
-    rows = np.array_split(array, down)
-    return [part for row in rows for part in np.array_split(row, right, 1)]
