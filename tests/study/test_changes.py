@@ -42,9 +42,9 @@ def finished(path: Path, root: Path, **options) -> Plan:
 
 def refused(plan: Plan) -> list[str]:
     """The folders that the check wants deleted, and why, from the root."""
-    with pytest.raises(ConfigError, match=r"otherwise: .*\. Delete these folders") as caught:
+    with pytest.raises(ConfigError, match=r"have changed\): .*\. Delete these folders") as caught:
         check_plan(plan)
-    said = str(caught.value).partition("otherwise: ")[2].partition(". Delete")[0]
+    said = str(caught.value).partition("have changed): ")[2].partition(". Delete")[0]
     return [each.removeprefix(f"{plan.root}/") for each in said.split("; ")]
 
 

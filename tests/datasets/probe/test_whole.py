@@ -127,7 +127,7 @@ def test_the_message_says_what_where_and_what_to_do(root: Path) -> None:
     )
     assert "into one of 160x128 pixels that is not the whole image" in text
     assert "leave out of that pipeline what pads" in text
-    with pytest.raises(ConfigError, match="val_dataloader: Pad makes"):
+    with pytest.raises(ConfigError, match="val_dataloader: Pad turns"):
         check_whole(dataset_of(root, PAD), "val_dataloader")
 
 
