@@ -10,8 +10,9 @@ from mmengine import Config
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from daseg.config.argument_types import describe, fits, wrong_types
+from daseg.config.argument_types import describe, wrong_types
 from daseg.registry import did_you_mean
+from daseg.utils.annotations import fits
 from daseg.utils.errors import ConfigError
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")

@@ -13,11 +13,12 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
 
 from daseg import registry as own
-from daseg.config.argument_types import fits, types_of
+from daseg.config.argument_types import types_of
 from daseg.config.look_up import find
 from daseg.config.monitors import hooks_of
 from daseg.config.schedules import schedulers
 from daseg.evaluation import IoUMetric
+from daseg.utils.annotations import fits
 from daseg.utils.reasons import reason
 from daseg.utils.writable import check_file
 

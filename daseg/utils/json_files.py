@@ -3,13 +3,13 @@
 import io
 import json
 import math
-import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, get_origin
 
 import numpy as np
 
+from daseg.utils.annotations import fits
 from daseg.utils.errors import DataError
 from daseg.utils.files import read_bytes
 
@@ -112,7 +112,7 @@ def check_shape(value: Any, shape: Any, place: str = "") -> Any:
     elif isinstance(shape, list):
         for number, item in enumerate(check_shape(value, list[Any], place)):
             check_shape(item, shape[0], f"{place}[{number}]")
-    elif not _is_a(value, shape):
+    elif not fits(value, shape):
         name = getattr(shape, "__name__", str(shape)) if get_origin(shape) is None else str(shape)
         shown = repr(value)[:60]
         raise ValueError(f"{place or 'it'} is {shown}, not {name.replace('typing.', '')}")
@@ -127,30 +127,6 @@ def _check_keys(value: Any, shape: Mapping[str, Any], place: str) -> None:
             check_shape(value[name], kind, f"{place}.{name}".lstrip("."))
         elif name == key:
             raise ValueError(f"{place or 'it'} has no {name!r}")
-
-
-def _is_a(value: Any, shape: Any) -> bool:
-    origin, inner = get_origin(shape), get_args(shape)
-    if shape is Any:
-        return True
-    if origin in (Union, types.UnionType):
-        return any(_is_a(value, each) for each in inner)
-    if origin is Literal:
-        return any(type(value) is type(each) and value == each for each in inner)
-    if origin is tuple:
-        fits = isinstance(value, (list, tuple)) and len(value) == len(inner)
-        return fits and all(map(_is_a, value, inner))
-    if origin in (list, Sequence):
-        return isinstance(value, (list, tuple)) and all(_is_a(each, inner[0]) for each in value)
-    if origin in (dict, Mapping):
-        pairs = value.items() if isinstance(value, Mapping) else ()
-        fits = all(_is_a(k, inner[0]) and _is_a(v, inner[1]) for k, v in pairs)
-        return isinstance(value, Mapping) and fits
-    if shape in (None, type(None)):
-        return value is None
-    if shape is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
 
 
 def read_arrays(path: Path, what: str, names: Sequence[str], *, hint: str = "") -> list[np.ndarray]:
