@@ -111,7 +111,7 @@ def test_classes_in_another_order_are_refused(teacher, trained, tmp_path):
 
 
 def test_folders_that_must_not_be_written(teacher, tiny_data, tmp_path):
-    with pytest.raises(DataError, match="which is only read, are the same or one is in the other"):
+    with pytest.raises(DataError, match="which is only read, are the same folder or one contains"):
         pseudo_label(*teacher, out=tiny_data, workers=0)
     (tmp_path / "full").mkdir()
     (tmp_path / "full/note.txt").touch()
