@@ -17,11 +17,12 @@ PACKAGES = "torch", "torchvision", "mmengine", "numpy", "opencv-python-headless"
 def machine_facts(threads: int, device: str) -> dict[str, Any]:
     """Processor, instruction set, cores, threads, load, device and versions, as plain values."""
     is_gpu = torch.device(device).type == "cuda"
+    flags = set(_cpuinfo().get("flags", "").split())
     return dict(
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         cpu=_cpu(),
         isa=torch.backends.cpu.get_cpu_capability(),
-        bf16_units=_has_bf16(),
+        bf16_units=not flags.isdisjoint(("avx512_bf16", "amx_bf16", "bf16")),  # for matrices
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         threads=threads,
         load=[round(each, 2) for each in os.getloadavg()] if hasattr(os, "getloadavg") else None,
@@ -54,8 +55,3 @@ def _cpu() -> str:
     found = _cpuinfo()
     name = found.get("model name") or platform.processor() or platform.machine()
     return f"{name}, model {found['model']}" if "model" in found else name
-
-
-def _has_bf16() -> bool:
-    """Whether the CPU multiplies matrices of bfloat16 itself."""
-    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(_cpuinfo().get("flags", "").split()))

@@ -61,7 +61,7 @@ def test_a_full_disk_leaves_nothing_half_written(number, least, pair_config, tmp
         return real(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    message = rf"{out}/images/{number}.png cannot be written: No space left on device .* command continues"
+    message = rf"{out}/images/{number}.png cannot be written: No space left on device .* continues"
     with pytest.raises(DataError, match=message):
         translate(pair_config(), **options)
     names = {p.name for p in (out / "images").iterdir()}
