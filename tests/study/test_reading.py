@@ -90,7 +90,7 @@ def test_a_study_on_another_one_may_set_all_keys_of_a_study(study_file, tmp_path
     assert [claim.title for claim in study.claims] == ["Others learn"]
     assert list(study.sizes) == ["plain"]
     path.write_text(f"_base_ = [{base.name!r}]\ncommon = 'another'\n")
-    with pytest.raises(ConfigError, match=r"larger\.py sets 'common' again, which a base has"):
+    with pytest.raises(ConfigError, match=r"larger\.py sets 'common' again, but a base has"):
         read_study(path)
     # What is read from a config is a helper here.
     base.write_text(base.read_text() + "model = 'x'\n")
