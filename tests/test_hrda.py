@@ -212,3 +212,17 @@ def test_published_shapes_of_b5() -> None:
     renamed = {rename(key, "hrda", False): value.shape for key, value in weights.items()}
     own = {key: value.shape for key, value in network.state_dict().items()}
     assert renamed == {key: shape for key, shape in own.items() if key not in ("mean", "std")}
+
+
+def test_mixed_precision_fuses_in_float32() -> None:
+    network = tiny().train()
+    image, box = torch.rand(2, 3, 64, 64) * 255, (8, 16, 40, 64)
+    exact = network(image, box)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = network(image, box)
+    for name, prediction in exact.predictions.items():
+        own = rough.predictions[name].logits
+        assert own.dtype == torch.float32
+        torch.testing.assert_close(own, prediction.logits, rtol=0.05, atol=0.05)
+    rough.logits.sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
