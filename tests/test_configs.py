@@ -153,6 +153,8 @@ def test_a_config_trains_in_the_embedded_world(name, tiny_world, tmp_path, monke
     }
     if "_d1" in name or "_d5" in name:  # of 300 images; here there are 4
         options[f"train_dataloader.dataset.{'target.' * ('target_' in name)}num_samples"] = 2
+    if name.endswith("_labels.py"):
+        options["train_dataloader.dataset.labelled_target.num_samples"] = 2
     if name.startswith("student/"):
         options |= {"train_dataloader.dataset.pseudo_labels_without_manifest": True}
         options |= {"load_from": None}

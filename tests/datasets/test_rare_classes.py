@@ -2,12 +2,15 @@
 
 import json
 import os
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from daseg.cli import main
 from daseg.datasets import (
@@ -20,7 +23,11 @@ from daseg.datasets import (
 )
 from daseg.datasets.class_statistics import class_counts, statistics_file
 from daseg.datasets.rare_classes import RareClasses
+from daseg.engine.checkpoint import read_checkpoint
+from daseg.engine.train import train
 from daseg.utils.errors import ConfigError, DataError
+from processes import environment
+from runs import same_run
 
 NAMES = ("road", "plant", "sign", "train")
 # Pixels of each class; every image has 40x50.
@@ -211,3 +218,45 @@ def test_check_data_shows_how_often_classes_are_drawn_for(tmp_path, capsys, monk
     assert "images (> 200 pixels)" in shown
     assert "no image has more than 200 pixels of sign: nothing is drawn for them" in shown
     assert cv2.imread("classes.png") is not None
+
+
+RARE = """
+train_dataloader['sampler'] = dict(type='PairSampler', source_sampler=dict(
+    type='RareClassSampler', temperature=0.1, min_pixels=20))
+train_dataloader['dataset']['source']['pipeline'][2].update(class_pixels=60)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_draws_rare_classes_resumes_exactly(gan_config, tmp_path):
+    config = gan_config(RARE)
+    options = {"train_dataloader.num_workers": 2}
+    train(config, work_dir=tmp_path / "whole", cfg_options=options)
+    half = options | {"train_cfg.max_iters": 3, "param_scheduler.0.end": 6}
+    train(config, work_dir=tmp_path / "halves", cfg_options=half)
+    train(config, work_dir=tmp_path / "halves", resume=True, cfg_options=options)
+    same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
+    assert (tmp_path / "whole/class_sampling.txt").read_text().count("|") > 10
+    assert cv2.imread(str(tmp_path / "whole/class_sampling.png")) is not None
+
+
+@pytest.mark.slow
+def test_two_processes_count_once_and_draw_what_one_draws(gan_config, tmp_path, monkeypatch):
+    """A batch of 2 of one process is a batch of 1 of each of two: the same samples in each step."""
+    monkeypatch.setenv("DASEG_CACHE", str(tmp_path / "cache"))
+    alone = "model.update(teacher_momentum=None, objectives=[dict(type='Supervised')])\n"
+    alone += "del optim_wrapper['discriminators']\n"
+    alone += "model['segmentor']['head']['dropout'] = 0\n"  # whose draws are each process's own
+    config = gan_config(RARE + alone, norm="gn")
+    command = [sys.executable, "-m", "daseg", "train", str(config)]
+    for name, further in (("one", []), ("two", ["--gpus", "2"])):
+        words = [*command, "--work-dir", str(tmp_path / name), *further, "--cfg-options"]
+        batch = 1 if further else 2
+        options = [f"train_dataloader.batch_size={batch}", "train_dataloader.num_workers=0"]
+        done = subprocess.run([*words, *options], capture_output=True, text=True, check=False,
+                              cwd=tmp_path, env=environment())  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "cache/class_statistics").glob("*.json"))) == 1
+    one, two = (read_checkpoint(tmp_path / name / "iter_6.pth") for name in ("one", "two"))
+    for key, value in one["state_dict"].items():
+        torch.testing.assert_close(two["state_dict"][key], value, rtol=1e-4, atol=1e-5)
