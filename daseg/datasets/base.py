@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from daseg.datasets.files.inventory import Inventory, Place, find_list, take_stock
 from daseg.datasets.files.lists import heading, list_line
 from daseg.datasets.files.scan import Layout, Sample, ScanError
+from daseg.datasets.files.table import SampleTable
 from daseg.datasets.label_reader import LabelReader
 from daseg.datasets.load_image import loader_of
 from daseg.datasets.pipeline import Pipeline, note_moved
@@ -146,7 +147,7 @@ class SegDataset(Dataset[dict[str, Any]]):
     @property
     def names(self) -> list[str]:
         """Name of each sample: its path below the image folder, without suffix."""
-        return [sample.name for sample in self.samples]
+        return self.samples.names()
 
     @property
     def max_value(self) -> int | None:
@@ -208,7 +209,7 @@ class SegDataset(Dataset[dict[str, Any]]):
         suffix = sample.image.name[len(Path(sample.name).name) :]
         return list_line(sample.name, suffix, self.layout.image_suffixes)
 
-    def _scan(self, list_file: str | Path | None, on_missing: str) -> list[Sample]:
+    def _scan(self, list_file: str | Path | None, on_missing: str) -> SampleTable:
         who = type(self).__name__
         if not self.root.is_dir():
             advice = hint(self.root) or "; say root=FOLDER"
@@ -228,9 +229,10 @@ class SegDataset(Dataset[dict[str, Any]]):
                 f"looks like {stock.example!r}; on_missing='skip' leaves them out):",
                 lines,
             )
-        return stock.samples
+        labels = place.labels if self.labels else None
+        return SampleTable(self.layout, place.images, labels, stock.samples)
 
-    def _subset(self, samples: list[Sample], num_samples: int | None) -> list[Sample]:
+    def _subset(self, samples: SampleTable, num_samples: int | None) -> SampleTable:
         if num_samples is None:
             return samples
         if not 0 < num_samples <= len(samples):
@@ -240,7 +242,7 @@ class SegDataset(Dataset[dict[str, Any]]):
             )
         # RandomState: numpy promises that its stream never changes, so a subset stays the same.
         order = np.random.RandomState(self.subset_seed).permutation(len(samples))
-        return [samples[i] for i in sorted(order[:num_samples])]
+        return samples.take(np.sort(order[:num_samples]))
 
 
 def _reader(reader: LabelReader, encoding: str, num_classes: int) -> LabelReader:
