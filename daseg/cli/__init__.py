@@ -21,17 +21,8 @@ from daseg.utils.verbosity import VERBOSE
 
 COMMANDS = (
     *("train", "test", "predict", "translate", "pseudo-label", "study"),
-    *(
-        "score",
-        "check-data",
-        "browse-data",
-        "class-weights",
-        "panel",
-        "plot-curves",
-        "convert",
-        "benchmark",
-    ),
-    *("fit", "demo", "make-demo", "configs", "parts", "doctor"),
+    *("score", "check-data", "prepare", "browse-data", "class-weights", "panel", "plot-curves"),
+    *("convert", "benchmark", "fit", "demo", "make-demo", "configs", "parts", "doctor"),
 )
 
 

@@ -23,6 +23,7 @@ SETTINGS: dict[str, Any] = {
     "log_level": Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
     "load_from": str | Path | None,
     "work_dir": str | Path | None,
+    "prepared": str | Path | None,
     "resume": bool,
     "sync_bn": bool | None,
     "compile": bool | dict | None,

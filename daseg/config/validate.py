@@ -24,7 +24,7 @@ RUNNER_KEYS = frozenset(
     "model work_dir train_dataloader val_dataloader test_dataloader train_cfg val_cfg test_cfg "
     "optim_wrapper param_scheduler val_evaluator test_evaluator default_hooks custom_hooks "
     "load_from resume launcher env_cfg log_processor log_level visualizer default_scope randomness "
-    "custom_imports tta sync_bn compile activation_checkpointing world".split()
+    "custom_imports tta sync_bn compile prepared activation_checkpointing world".split()
 )
 # Keys of mmengine's that would have no effect here.
 UNREAD_KEYS = dict(

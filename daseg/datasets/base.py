@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import torch
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
@@ -16,6 +17,7 @@ from daseg.datasets.files.table import SampleTable
 from daseg.datasets.label_reader import LabelReader
 from daseg.datasets.load_image import loader_of
 from daseg.datasets.pipeline import Pipeline, note_moved
+from daseg.datasets.prepared.store import Store
 from daseg.datasets.rng import isolated_rng
 from daseg.ops.labels import IGNORE
 from daseg.utils.errors import ConfigError, DataError
@@ -85,13 +87,18 @@ class SegDataset(Dataset[dict[str, Any]]):
         on_missing: What to do where an image, or its label, does not exist: "error", or "skip" it
             with a warning that counts them.
         seed: Seed of the augmentation. None: the sampler's.
+        prepared: Folder of ``daseg prepare``: what the fixed first steps of the pipeline give is
+            read from there. Samples are the same, bit for bit, and the data set's own files need
+            not be there; where they are, a changed one is an error.
 
     Raises:
+        ConfigError: What is prepared is of other settings; the message says which.
         DataError: A folder or file is missing; the message names it.
 
     Attributes:
         CLASSES: Names of the classes, of a data set that always has the same ones.
         PALETTE: Their RGB colours.
+        rows: Which of the samples that were found are used, int64; None: all of them.
         list_path: The list file that was found; None without one.
         notes: What the search for images passed over, as it is reached twice, in words.
         hidden: Files and folders that it passed over for the dot in front of their names.
@@ -122,6 +129,7 @@ class SegDataset(Dataset[dict[str, Any]]):
         label_encoding: Literal["ids", "train_ids"] = "ids",
         on_missing: Literal["error", "skip"] = "error",
         seed: int | None = None,
+        prepared: str | Path | None = None,
     ) -> None:
         self.root = Path(root).expanduser()
         self.layout, self.labels, self.seed = layout, labels, seed
@@ -134,9 +142,14 @@ class SegDataset(Dataset[dict[str, Any]]):
         self.pipeline = Pipeline(DEFAULT_PIPELINE if pipeline is None else pipeline)
         if on_missing not in ("error", "skip"):
             raise ConfigError(f"on_missing is 'error' or 'skip', not {on_missing!r}")
-        found = self._scan(list_file, on_missing)
-        self.num_found = len(found)
-        self.samples = self._subset(found, num_samples)
+        self.list_file, self.on_missing = list_file, on_missing
+        self.prepared = None if prepared is None else Store(Path(prepared).expanduser(), self)
+        found = self.scan() if self.prepared is None else self.prepared.samples
+        self.num_found = len(found) if self.prepared is None else self.prepared.num_found
+        rows = self._subset(num_samples)
+        self.rows = None if len(rows) == self.num_found else torch.from_numpy(rows)
+        places = rows if self.prepared is None else self.prepared.places(rows, self)
+        self.samples = found if len(places) == len(found) else found.take(places)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -175,9 +188,15 @@ class SegDataset(Dataset[dict[str, Any]]):
             described = self.describe(place.index)
             if place.draw_class is not None:
                 described["draw_class"] = place.draw_class
+            steps, moved = 0, None
+            if self.prepared is not None:
+                number = place.index if self.rows is None else int(self.rows[place.index])
+                described, moved = self.prepared.start(number, described)
+                steps = self.prepared.steps
             if not isinstance(place, WholeIndex):
-                return self.pipeline(described)
-            return note_moved(*self.pipeline.whole(described))
+                return self.pipeline(described, steps)
+            sample, then_moved = self.pipeline.whole(described, steps)
+            return note_moved(sample, moved or then_moved)
 
     def describe(self, index: int) -> dict[str, Any]:
         """What the pipeline starts from: paths, name, and how to read the label."""
@@ -209,12 +228,21 @@ class SegDataset(Dataset[dict[str, Any]]):
         suffix = sample.image.name[len(Path(sample.name).name) :]
         return list_line(sample.name, suffix, self.layout.image_suffixes)
 
-    def _scan(self, list_file: str | Path | None, on_missing: str) -> SampleTable:
-        who = type(self).__name__
+    def place(self) -> Place:
+        """Where its files lie."""
+        return Place(type(self).__name__, self.root, self.label_root, self.layout)
+
+    def scan(self) -> SampleTable:
+        """Look for all files, those of the list where there is one.
+
+        Raises:
+            DataError: A folder or a file is missing.
+        """
+        who, list_file, on_missing = type(self).__name__, self.list_file, self.on_missing
         if not self.root.is_dir():
             advice = hint(self.root) or "; say root=FOLDER"
             raise DataError(f"{who}: its root {self.root} does not exist{advice}")
-        place = Place(who, self.root, self.label_root, self.layout)
+        place = self.place()
         if list_file is not None:
             self.list_path = find_list(list_file, place)
         stock = take_stock(place, labels=self.labels, list_file=self.list_path)
@@ -232,17 +260,18 @@ class SegDataset(Dataset[dict[str, Any]]):
         labels = place.labels if self.labels else None
         return SampleTable(self.layout, place.images, labels, stock.samples)
 
-    def _subset(self, samples: SampleTable, num_samples: int | None) -> SampleTable:
+    def _subset(self, num_samples: int | None) -> np.ndarray:
+        """Which of the samples that were found are used; their numbers, rising."""
         if num_samples is None:
-            return samples
-        if not 0 < num_samples <= len(samples):
+            return np.arange(self.num_found)
+        if not 0 < num_samples <= self.num_found:
             raise ConfigError(
                 f"{type(self).__name__}: num_samples={num_samples}, but there are "
-                f"{len(samples)} images at {self.root}"
+                f"{self.num_found} images at {self.root}"
             )
         # RandomState: numpy promises that its stream never changes, so a subset stays the same.
-        order = np.random.RandomState(self.subset_seed).permutation(len(samples))
-        return samples.take(np.sort(order[:num_samples]))
+        order = np.random.RandomState(self.subset_seed).permutation(self.num_found)
+        return np.sort(order[:num_samples])
 
 
 def _reader(reader: LabelReader, encoding: str, num_classes: int) -> LabelReader:

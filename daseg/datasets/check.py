@@ -16,6 +16,7 @@ from daseg.datasets.files.picture import TURNED, UPRIGHT, orientation
 from daseg.datasets.files.scan import Sample, ScanError
 from daseg.datasets.loading import LoadLabel, size_mismatch
 from daseg.datasets.pipeline import require_whole
+from daseg.datasets.prepared.use import without_prepared
 from daseg.ops.labels import IGNORE
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, UserError
@@ -258,7 +259,7 @@ def dataset_configs(node: Any) -> Iterator[dict[str, Any]]:
     if isinstance(node, dict):
         kind = DATASETS.get(node["type"]) if "type" in node else None
         if isinstance(kind, type) and issubclass(kind, SegDataset):
-            yield node
+            yield without_prepared(node)  # the files themselves are looked at
         elif isinstance(kind, type) and issubclass(kind, DomainPair):
             yield from dataset_configs([node.get("source"), node.get("labelled_target")])
             target = without_labels(node.get("target"))

@@ -83,6 +83,11 @@ def note_opened(path: str | os.PathLike[str]) -> None:
     _opened[_noted.path] += 1
 
 
+def note_copy_read(path: str | os.PathLike[str]) -> None:
+    """Note that this process reads a copy of a label file: it counts as the file's opening."""
+    _opened[os.path.abspath(path)] += 1
+
+
 def watch(files: frozenset[str]) -> None:
     """From now on, note each opening of these files in this process, by whomever.
 

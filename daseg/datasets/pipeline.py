@@ -38,18 +38,22 @@ class Pipeline:
         self._known: dict[Any, str | None] = {}
         self._has_run = False
 
-    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Run all transforms on a sample's description.
+    def __call__(self, results: dict[str, Any], first: int = 0) -> dict[str, Any]:
+        """Run all transforms on a sample's description, from number ``first`` on.
 
         Raises:
             DataError: The image cannot be read, or its numbers are not 0..255 in the end.
             TransformError: A transform failed; the cause is chained.
         """
         watch = None if self._has_run else Watch()
-        return self._run(results, watch)
+        return self._run(results, watch, self.transforms[first:])
 
-    def whole(self, results: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    def whole(
+        self, results: dict[str, Any], first: int = 0, end: int | None = None
+    ) -> tuple[dict[str, Any], str | None]:
         """Run all transforms, and look whether they have kept the whole image and label.
+
+        Those before ``first`` have run already; ``end`` and what follows do not run.
 
         What they do to places is measured once for each size of image, where they draw no random
         numbers, else each time. No label file is opened for it, and no random number lost.
@@ -60,9 +64,9 @@ class Pipeline:
 
         Raises: as a call.
         """
-        watch = Watch()
-        results = self._run(results, watch)
-        return results, watch.problem(self.transforms, self._known)
+        watch, steps = Watch(), self.transforms[first:end]
+        results = self._run(results, watch, steps)
+        return results, watch.problem(steps, self._known)
 
     def resized(self, image: np.ndarray) -> np.ndarray:
         """What a pipeline without ends makes of an image (H,W,3) uint8 BGR: (h,w,3) uint8 BGR.
@@ -85,7 +89,9 @@ class Pipeline:
             raise self._blame(begin, self.transforms, None) or PixelError(str(complaint(seen)))
         return seen if seen.dtype == np.uint8 else rounded(seen)
 
-    def _run(self, results: dict[str, Any], watch: Watch | None) -> dict[str, Any]:
+    def _run(
+        self, results: dict[str, Any], watch: Watch | None, steps: Sequence[Any]
+    ) -> dict[str, Any]:
         if not self._has_run:
             for transform in self.transforms:
                 refuse_other_labels(transform)
@@ -93,25 +99,25 @@ class Pipeline:
         begin, draws = dict(results), Draws.now()
         if watch is not None:
             watch.look(-1, results)
-        for number, transform in enumerate(self.transforms):
+        for number, transform in enumerate(steps):
             try:
                 results = apply_transform(transform, results)
             except PixelError as error:
                 draws.again()
-                raise self._blame(begin, self.transforms[:number], path) or error from error
+                raise self._blame(begin, steps[:number], path) or error from error
             if watch is not None:
                 watch.look(number, results)
         if watch is not None and not self._has_run:
-            self._check_values(watch, path)
+            self._check_values(watch, path, steps)
             self._has_run = True
         return results
 
-    def _check_values(self, watch: Watch, path: str | None) -> None:
+    def _check_values(self, watch: Watch, path: str | None, steps: Sequence[Any]) -> None:
         """Refuse what would make wrong numbers of an image that has all from 0 to 255."""
         if watch.image is None or watch.image.dtype == np.uint8:
             return
         after = Draws.now()
-        results, steps = watch.replay(self.transforms)
+        results, steps = watch.replay(steps)
         try:
             error = self._blame(results, steps, path)
         except TransformError:

@@ -164,6 +164,11 @@ class LoadPseudoLabel(BaseTransform):
 
 def with_pseudo_labels(target: Any, labels: PseudoLabels) -> Any:
     """The data set with these pseudo-labels in its samples; the one given stays as it is."""
+    if target.prepared is not None:
+        raise ConfigError(
+            "DomainPair: the target's images are read as they were prepared, resized, and "
+            "pseudo-labels belong to whole images: leave out prepared of the target"
+        )
     transforms = [t for t in target.pipeline.transforms if not isinstance(t, LoadPseudoLabel)]
     places = [i for i, t in enumerate(transforms) if isinstance(t, LoadImageFromFile)]
     if not places:

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from daseg.datasets import collate
 from daseg.datasets.domain_pair import without_labels
 from daseg.datasets.pipeline import require_whole
+from daseg.datasets.prepared.use import without_prepared
 from daseg.datasets.probe.preview import check_whole
 from daseg.engine.distributed import follow_first_process
 from daseg.ops.norm import is_norm
@@ -152,7 +153,7 @@ def _through(dataset: dict[str, Any], pipeline: Any) -> dict[str, Any]:
     """The data set's config with this pipeline; of a `MixedDataset`, each of its parts."""
     if "datasets" in dataset:
         return {**dataset, "datasets": [_through(part, pipeline) for part in dataset["datasets"]]}
-    return {**dataset, "pipeline": pipeline}
+    return {**without_prepared(dataset), "pipeline": pipeline}
 
 
 def adapt_to_images(

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from daseg.config.building import building, first_step
-from daseg.config.settings import check_loops, usable_loader
+from daseg.config.settings import LOADERS, check_loops, usable_loader
 from daseg.config.text import write_config
 from daseg.datasets.domain_pair import refuse_labels_as_images
 from daseg.datasets.firewall import take_opened
+from daseg.datasets.prepared.use import use_prepared
 from daseg.datasets.probe.follow import check_labels_follow
 from daseg.datasets.probe.preview import check_whole
 from daseg.engine.checkpoint import (
@@ -85,6 +86,9 @@ class Runner(MMRunner):
         take_opened()  # label files that were opened before are not this run's
         cfg = copy.deepcopy(cfg)
         cfg.setdefault("default_scope", "daseg")
+        if cfg.get("prepared"):
+            for loader in LOADERS:
+                use_prepared((cfg._cfg_dict.get(loader) or {}).get("dataset"), cfg.prepared)
         cfg.experiment_name = f"{Path(cfg.filename or 'run').stem}_{next(_run_number)}"
         with building(f"{cfg.filename}: the run"):
             return super().from_cfg(cfg)

@@ -15,6 +15,7 @@ from daseg.datasets import SegDataset
 from daseg.datasets.domain_pair import without_labels
 from daseg.datasets.files.io import read_image
 from daseg.datasets.pipeline import Pipeline
+from daseg.datasets.prepared.use import without_prepared
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.seed import derive_seed
@@ -53,7 +54,7 @@ def training_images(
     dataset = (cfg.get("train_dataloader") or {}).get("dataset")
     if not dataset:
         raise ConfigError(f"{cfg.filename} has no train_dataloader.dataset to make one of")
-    part = dict(dataset.get(role, dataset))
+    part = without_prepared(dataset.get(role, dataset))
     if root is not None:
         part["root"] = str(root)
     if role == "target":
