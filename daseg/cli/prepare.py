@@ -1,4 +1,4 @@
-"""Write the data sets of a config once as training reads them, so that reading is quick.
+"""Write the data sets of a config once, to be read fast.
 
     daseg prepare CONFIG --out data/prepared
     daseg train CONFIG --cfg-options prepared=data/prepared

@@ -37,6 +37,8 @@ class EndlessSampler(Sampler[SampleIndex]):
         seed: Seed of the order. None: one is drawn, the same for all processes.
         rank: This process; None: from the distributed environment.
         world_size: Number of processes; None: from the distributed environment.
+        window: Shuffle within windows of so many samples that follow each other in the data set,
+            and the windows: what is prepared in shards is read shard by shard. None: shuffle all.
     """
 
     def __init__(
@@ -46,7 +48,14 @@ class EndlessSampler(Sampler[SampleIndex]):
         seed: int | None = None,
         rank: int | None = None,
         world_size: int | None = None,
+        window: int | None = None,
     ) -> None:
+        if window is not None and (window < 1 or not shuffle):
+            raise ConfigError(
+                f"a window is of at least 1 sample, and needs shuffle=True; got window={window} "
+                f"and shuffle={shuffle}"
+            )
+        self.window = window
         here, world = get_dist_info()
         self.rank = here if rank is None else rank
         self.world_size = world if world_size is None else world_size
@@ -87,17 +96,37 @@ class EndlessSampler(Sampler[SampleIndex]):
             for part, (start, quota) in enumerate(zip(starts, self.quotas, strict=True))
         ]
         order = np.concatenate(chosen)
-        return order[self._permutation(len(order), 0, epoch)] if self.shuffle else order
+        if not self.shuffle or (self.window is not None and len(chosen) == 1):
+            return order
+        mix = self._permutation(len(order), 0, epoch)
+        if self.window is None:
+            return order[mix]
+        # Which data set comes when is shuffled; each one's samples stay in its own order.
+        parts = np.repeat(np.arange(len(chosen)), self.quotas)[mix]
+        for part, own in enumerate(chosen):
+            order[parts == part] = own
+        return order
 
     def _draw(self, part: int, begin: int, count: int) -> np.ndarray:
         """Places begin .. begin + count of a data set's own stream of permutations."""
         size = self.sizes[part]
         first, last = begin // size, (begin + count - 1) // size
         rounds = [
-            self._permutation(size, 1 + part, r) if self.shuffle else np.arange(size)
+            self._round(size, 1 + part, r) if self.shuffle else np.arange(size)
             for r in range(first, last + 1)
         ]
         return np.concatenate(rounds)[begin - first * size :][:count]
+
+    def _round(self, size: int, *key: int) -> np.ndarray:
+        """All samples of a data set once, in a shuffled order."""
+        if self.window is None:
+            return self._permutation(size, *key)
+        starts = np.arange(0, size, self.window)[self._permutation(-(-size // self.window), *key)]
+        windows = [
+            start + self._permutation(min(self.window, size - start), *key, 1 + start)
+            for start in starts.tolist()
+        ]
+        return np.concatenate(windows)
 
     def _permutation(self, size: int, *key: int) -> np.ndarray:
         # RandomState: numpy promises that its stream never changes.
@@ -178,6 +207,7 @@ class PairSampler(Sampler[PairIndex]):
         world_size: Number of processes; None: from the distributed environment.
         source_sampler: Config of what draws from the source, such as
             ``dict(type='RareClassSampler')``. None: an `EndlessSampler`.
+        window: Shuffle each domain within windows, as `EndlessSampler` does.
 
     Raises:
         ConfigError: The data set has no two domains, or no source for ``source_sampler``.
@@ -191,6 +221,7 @@ class PairSampler(Sampler[PairIndex]):
         rank: int | None = None,
         world_size: int | None = None,
         source_sampler: dict[str, Any] | None = None,
+        window: int | None = None,
     ) -> None:
         if not (hasattr(dataset, "source") and hasattr(dataset, "target")):
             raise ConfigError(
@@ -207,8 +238,10 @@ class PairSampler(Sampler[PairIndex]):
             settings = {**places, **source_sampler, "dataset": dataset.source}
             self.source = DATA_SAMPLERS.build(settings)
         elif dataset.source is not None:
-            self.source = EndlessSampler(dataset.source, shuffle, of_source, rank, world_size)
-        self.target = EndlessSampler(dataset.target, shuffle, of_target, rank, world_size)
+            self.source = EndlessSampler(
+                dataset.source, shuffle, of_source, rank, world_size, window
+            )
+        self.target = EndlessSampler(dataset.target, shuffle, of_target, rank, world_size, window)
 
     def start_at(self, position: int) -> None:
         """Let the next iteration begin at a position of both streams."""

@@ -50,7 +50,7 @@ def settings_of(runner: Any) -> dict[str, str]:
 
 
 def _sorted(value: Any) -> Any:
-    """The same value whatever order its keys were written in."""
+    """The same value whatever order its keys were written in; prepared samples are the same."""
     if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value, key=str)}
+        return {k: _sorted(value[k]) for k in sorted(value, key=str) if k != "prepared"}
     return [_sorted(item) for item in value] if isinstance(value, (list, tuple)) else value
