@@ -1,4 +1,4 @@
-"""What is checked before a job runs: its config, its files, what has changed since it was made."""
+"""Checks before a job runs: its config, its files, and what has changed since it was made."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -53,7 +53,7 @@ def check_plan(plan: Plan) -> None:
 
 
 def changes(job: Job) -> list[str]:
-    """Where its record differs: settings, and places of jobs whose results it was made from.
+    """What differs from its record: settings, and jobs whose results it was made from.
 
     A setting that an older record does not have is not compared.
 
@@ -87,7 +87,7 @@ def refuse_changes(job: Job) -> None:
 
 
 def refuse_edits(job: Job) -> None:
-    """Read its config again: what runs now must be what was checked, and is recorded.
+    """Read its config again, which has to be the one that was checked and recorded.
 
     Raises:
         ConfigError: It is another one, or cannot be read any more.
@@ -100,7 +100,7 @@ def refuse_edits(job: Job) -> None:
 
 
 def _check_commands(job: Job) -> None:
-    """Its commands can be written, and its config has what they need."""
+    """Check that its commands can be written, and that its config has what they need."""
     if job.given is None:
         job.making()
     trained = TRAINED if job.step.tool == "train" and job.given is None else ()
@@ -110,7 +110,7 @@ def _check_commands(job: Job) -> None:
 
 
 def _places(job: Job) -> Iterator[tuple[str, str]]:
-    """Files and folders that it names, each behind the place that names it."""
+    """The files and folders that it needs, each with the place that names it."""
     step, settings = job.step, job.cfg._cfg_dict.to_dict()
     if job.given is not None:  # it is only tested
         settings = {"test_dataloader": settings["test_dataloader"]}
@@ -127,7 +127,7 @@ def _places(job: Job) -> Iterator[tuple[str, str]]:
 
 
 def _gone(job: Job) -> dict[str, str]:
-    """The results of finished jobs that it needs, and somebody has removed."""
+    """Results of finished jobs that it needs, but that have been removed."""
     needs = [job.plan.jobs[key] for key in job.needs]
     return {
         str(need.product()): f"{job} needs {need.product()}, which was made and is gone: delete "

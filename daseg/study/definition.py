@@ -1,4 +1,4 @@
-"""What a study is: the rows that it compares, the steps that are made for them, its claims."""
+"""The definition of a study: the rows that it compares, the steps before them, its claims."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -154,7 +154,7 @@ class Study:
         return None if found is None else found.mean
 
     def content(self) -> dict[str, Any]:
-        """What ``study.json`` says: all that the report needs to know."""
+        """The content of ``study.json``: all that the report needs."""
         facts = ("name", "config", "group", "data", "baseline", "oracle", "remark")
         keys = (*facts, "logged", "classes_logged")
         return dict(

@@ -1,4 +1,4 @@
-"""What the report says of a row: its numbers, what it took, what it saw."""
+"""Facts about a row for the report: its numbers, its cost, the labels that it has read."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -57,7 +57,7 @@ class Job:
         return str(self.folder.relative_to(self.plan.root))
 
     def placed(self, text: str) -> str:
-        """A text in which it does not matter where the study lies."""
+        """The text with the study's folder replaced, so that it does not depend on it."""
         return text.replace(str(self.plan.root), "ROOT")
 
     @property
@@ -87,7 +87,7 @@ class Job:
         return REFERENCE.sub(lambda found: str(self.plan.product(found[1], self.seed)), value)
 
     def product(self) -> Path:
-        """What others need of it: the last checkpoint of a training, or the images or labels.
+        """Its result: the last checkpoint of a training, or the folder of images or labels.
 
         Raises:
             ConfigError: It is a training whose config has none.
@@ -131,7 +131,7 @@ class Job:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """What its result depends on; not where it lies."""
+        """What its result depends on, without the study's folder."""
         step, given = self.step, sorted(set(self.plan.given) & set(self.step.references()))
         needs = [self.plan.jobs[key] for key in self.needs]
         return dict(
@@ -147,7 +147,7 @@ class Job:
         )
 
     def made_of(self) -> dict[str, str | None]:
-        """By place of each job that it needs, when that was made; None where no record says it."""
+        """When each job that it needs was made, by place; None where that is not recorded."""
         needs = [self.plan.jobs[key] for key in self.needs]
         return {need.place: need.record().get("made") for need in needs}
 

@@ -1,4 +1,4 @@
-"""Where the jobs of a study run: on this machine, or where a launcher of your own takes them."""
+"""Launchers run the jobs of a study: on this machine, or elsewhere."""
 
 import os
 from abc import ABC, abstractmethod

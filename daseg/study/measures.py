@@ -1,4 +1,4 @@
-"""Numbers about numbers: mean and spread, the gap that is closed, rank correlation."""
+"""Statistics: mean and spread, the share of a gap that is closed, rank correlation."""
 
 import math
 import statistics
@@ -30,7 +30,7 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-    """Mean and standard deviation; None of no values."""
+    """Mean and standard deviation; None without values."""
     if not values:
         return None
     std = statistics.stdev(values) if len(values) > 1 else None
@@ -38,7 +38,7 @@ def spread(values: Sequence[float]) -> Spread | None:
 
 
 def gap_closed(value: float | None, baseline: float | None, oracle: float | None) -> float | None:
-    """Percent of the way from ``baseline`` to ``oracle``; None where there is no way to go."""
+    """Percent of the way from ``baseline`` to ``oracle``; None where the two are equal."""
     if value is None or baseline is None or oracle is None or oracle <= baseline:
         return None
     return 100 * (value - baseline) / (oracle - baseline)

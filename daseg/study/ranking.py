@@ -1,4 +1,4 @@
-"""Ranks of rows whose protocol cards agree; where they do not, the words that say so."""
+"""Rank rows whose protocol cards agree, and explain why others have no rank."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +49,7 @@ class Ranking:
     starts: dict[str, str] = field(default_factory=dict)
 
     def separations(self) -> list[list[str]]:
-        """For each field that separates groups: its name, and what each group has."""
+        """Each field that differs between groups: its name, and the value of each group."""
         return [
             [name, *(_shown(getattr(group.card, name)) for group in self.groups)]
             for name in compare([group.card for group in self.groups])

@@ -1,4 +1,4 @@
-"""Read a study, from its file or from its folder, and check it: both hold the same."""
+"""Read and check a study, from its file or from its folder."""
 
 import re
 from collections.abc import Mapping
@@ -140,7 +140,7 @@ def _built(cls: type[AnyStep], settings: Any, where: str) -> AnyStep:
 
 
 def _check_step(step: Step, where: str) -> None:
-    """Check what can be known of a step or row without the others."""
+    """Check a step or row by itself."""
     if not NAME.fullmatch(step.name):
         raise ConfigError(
             f"{where}: the name {step.name!r} has more than letters, digits, - _ and dots, or "

@@ -1,4 +1,4 @@
-"""Run what is missing of a study, and write its report: what ``daseg study`` does."""
+"""Run the missing parts of a study, and write its report: the command ``daseg study``."""
 
 import json
 import sys
@@ -116,7 +116,7 @@ def _report(plan: Plan, failures: str) -> list[Path]:
 
 @contextmanager
 def _writing(what: str) -> Iterator[None]:
-    """Say with an error of the disk what is left of the study."""
+    """Add to an error of the disk what is left of the study."""
     left = "All that was made is complete: the same command continues"
     try:
         yield

@@ -1,4 +1,4 @@
-"""What one training of a study has left in its folder: its job's record, its log, its tests."""
+"""One training of a study, as found in its folder: record of the job, log, tests."""
 
 import os
 import re
@@ -172,7 +172,7 @@ def read_test(folder: Path) -> Evaluation | None:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a list of images; bytes of names that are no UTF-8 do not matter.
+    """The lines of a list of images; invalid UTF-8 in names is replaced.
 
     Raises:
         DataError: The file cannot be read.
