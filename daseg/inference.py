@@ -55,13 +55,13 @@ class WholeInference:
 
     def classes(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
         """Return the classes (N,*size) of the largest logits, uint8."""
-        return largest_class(self._unresized(segmentor, image), size, segmentor.align_corners)
+        return largest_class(self.unresized(segmentor, image), size, segmentor.align_corners)
 
     def logits(self, segmentor: "Segmentor", image: Tensor, size: Size) -> Tensor:
         """Return logits (N,K,*size), float32."""
-        return resize(self._unresized(segmentor, image), size, segmentor.align_corners)
+        return resize(self.unresized(segmentor, image), size, segmentor.align_corners)
 
-    def _unresized(self, segmentor: "Segmentor", image: Tensor) -> Tensor:
+    def unresized(self, segmentor: "Segmentor", image: Tensor) -> Tensor:
         """The logits of the image without what was padded, at some resolution."""
         if self.pad_stride is None:
             return self._raw(segmentor, image)
@@ -107,6 +107,16 @@ def pad(image: Tensor, size: Size, colour: Tensor) -> Tensor:
     padded = colour.expand(shape).clone()
     padded[..., :height, :width] = image
     return padded
+
+
+def add_resized(total: Tensor, maps: Tensor, align_corners: bool) -> None:
+    """Add maps (N,K,h,w), resized, to others (N,K,H,W) in place.
+
+    On the CPU two classes at a time: to get the memory for all takes as long as to fill it.
+    """
+    classes = 2 if maps.device.type == "cpu" else maps.shape[1]
+    for part, into in zip(maps.split(classes, 1), total.split(classes, 1), strict=True):
+        into += resize(part, size_of(total), align_corners)
 
 
 @INFERENCES.register_module()
@@ -163,11 +173,11 @@ class SlideInference:
             places = windows[begin : begin + self.batch_size]
             crops = [image[..., rows, cols] for rows, cols in places]
             batch = torch.cat(crops) if len(crops) > 1 else crops[0]
-            logits = self.window.logits(segmentor, batch, size_of(batch))
+            logits = self.window.unresized(segmentor, batch)
             if total is None:
                 total = logits.new_zeros((len(image), logits.shape[1], *size_of(image)))
             for (rows, cols), own in zip(places, logits.split(len(image)), strict=True):
-                total[..., rows, cols] += own
+                add_resized(total[..., rows, cols], own, segmentor.align_corners)
                 count[..., rows, cols] += 1
         assert total is not None
         return total.div_(count)

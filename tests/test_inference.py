@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from daseg.inference import MultiScaleFlip, SlideInference, WholeInference
+from daseg.inference import MultiScaleFlip, SlideInference, WholeInference, add_resized
 from daseg.utils.errors import ConfigError
 from outputs import seg_output
 
@@ -176,3 +176,17 @@ def test_windows_in_batches(batch_size, image):
     assert sum(len(seen) for seen in toy.seen) == 2 * count
     with pytest.raises(ConfigError, match="batch_size is at least 1, not 0"):
         SlideInference(**windows, batch_size=0)
+
+
+def test_classes_are_added_two_at_a_time():
+    generator = torch.Generator().manual_seed(5)
+    maps, total = torch.randn(2, 5, 6, 9, generator=generator), torch.zeros(2, 5, 30, 40)
+    total += torch.randn(total.shape, generator=generator)
+    expected = total[..., 3:23, 1:31] + F.interpolate(
+        maps, (20, 30), mode="bilinear", align_corners=True
+    )
+    before = total.clone()
+    add_resized(total[..., 3:23, 1:31], maps, align_corners=True)
+    assert torch.equal(total[..., 3:23, 1:31], expected)
+    total[..., 3:23, 1:31] = before[..., 3:23, 1:31]
+    assert torch.equal(total, before)
