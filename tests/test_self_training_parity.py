@@ -32,15 +32,6 @@ def test_steps_are_those_of_the_public_codes(name, monkeypatch):
     own = run(name, monkeypatch)
     rounding = 3 * own.fixture["worst_rel_diff_of_losses_fp32_vs_fp64"]
     own.check(max(3e-4, rounding), 0.01, "_fp32")
-    # Of three networks in theirs, two of which are not trained.
-    theirs = own.fixture["parameter_tensors_by_lr_and_decay_all_three_networks"]
-    groups = {
-        f"lr {group['lr']:.1g} wd {group['weight_decay']:g}": 3 * len(group["params"])
-        for group in own.groups
-    }
-    assert groups == {
-        f"lr {float(key.split()[1]):.1g} wd {key.split()[3]}": n for key, n in theirs.items()
-    }
 
 
 @pytest.mark.slow
@@ -73,6 +64,10 @@ MISTAKES = {  # by their names in the fixtures
 }
 
 
+# Theirs are other: a loss that is not there, and running statistics that never move.
+NOT_ALIKE = ("no feature distance", "teacher in eval mode (running statistics)")
+
+
 def test_every_mistake_of_the_fixtures_is_tried():
     assert MISTAKES.keys() == FIXTURES["train_step_sensitivity"]["mistakes"].keys()
 
@@ -83,7 +78,7 @@ def test_a_mistake_would_show(mistake, monkeypatch):
     own = run("daformer", monkeypatch, change=MISTAKES[mistake])
     with pytest.raises(AssertionError):
         own.check(3e-4, 0.01, "_fp32")
-    if mistake == "no feature distance":
+    if mistake in NOT_ALIKE:
         return
     # As much as in the public code, where the two differ: theirs has two digits.
     expected = FIXTURES["train_step_sensitivity"]["mistakes"][mistake]

@@ -61,6 +61,10 @@ parts = dict(
     RareClassSampler=dict(min_pixels=dict(remove=True), min_share=0.0015),
     RandomCrop=dict(class_pixels=dict(unit='area')),
     # From the hardest fifth of the pixels alone, hundreds of iterations do not learn to segment.
+    MaskedConsistency=dict(
+        block=dict(unit='pixels', default=64), ignore_top=dict(unit='pixels'),
+        ignore_bottom=dict(unit='pixels')),
+    ClassMix=dict(ignore_top=dict(unit='pixels'), ignore_bottom=dict(unit='pixels')),
     BalancedCrossEntropyLoss=dict(hard_percent=0, rare_pixels=dict(unit='area')),
     # They name folders and lists of the real data.
     ValLoop=dict(sets=dict(remove=True)),

@@ -29,4 +29,7 @@ _translated = dict(_day, root='{translated}', label_root='{root}')
 datasets = dict(
     GTA5=dict(images=24966, train=_day, translated=_translated, **_held_out),
     SYNTHIA=dict(images=9400, train=_day, translated=_translated, **_held_out),
-    Cityscapes=dict(images=2975, train=_dusk, **_held_out))
+    Cityscapes=dict(images=2975, train=_dusk, **_held_out),
+    # From Cityscapes, the dusk, the way leads back to the day.
+    ACDC=dict(images=1600, train=_day, **_held_out),
+    DarkZurich=dict(images=2416, train=_day, **_held_out))

@@ -25,4 +25,7 @@ _translated = dict(_game, root='{translated}', label_root='{root}/gta5')
 datasets = dict(
     GTA5=dict(images=24966, train=_game, translated=_translated, **_held_out),
     SYNTHIA=dict(images=9400, train=_game, translated=_translated, **_held_out),
-    Cityscapes=dict(images=2975, train=dict(_city, split='train', images=300), **_held_out))
+    Cityscapes=dict(images=2975, train=dict(_city, split='train', images=300), **_held_out),
+    # From Cityscapes the way leads back to the game, though it is the city that is measured.
+    ACDC=dict(images=1600, train=_game, **_held_out),
+    DarkZurich=dict(images=2416, train=_game, **_held_out))

@@ -9,6 +9,7 @@ from daseg.datasets import DomainPair, MixedDataset, SegDataset
 from daseg.datasets.target_labels import leaves
 from daseg.engine.class_check import check_training
 from daseg.engine.provenance import described
+from daseg.objectives import EntropyMinimization, InformationMaximization, MaxSquare
 from daseg.objectives.base import check_domains
 from daseg.ops.labels import IGNORE
 from daseg.utils.errors import DataError
@@ -96,6 +97,8 @@ def check_data(runner: Any) -> None:
         if isinstance(dataset, DomainPair):
             present = {d for d in ("source", "target") if getattr(dataset, d) is not None}
             check_domains(runner.bare_model.objectives, present)
+            if present == {"target"}:
+                _warn_of_entropy(runner)
         elif isinstance(dataset, (SegDataset, MixedDataset)):
             check_domains(runner.bare_model.objectives, {"source"})
     if hasattr(runner.bare_model, "segmentor"):
@@ -106,3 +109,17 @@ def check_data(runner: Any) -> None:
         problem = check_labelled(runner.val_dataloader.dataset, "val_dataloader")
         if problem:
             runner.logger.warning(problem)
+
+
+def _warn_of_entropy(runner: Any) -> None:
+    """Say what happens to rare classes without a source, where only certainty is asked for."""
+    objectives = list(runner.bare_model.objectives)
+    certain = [
+        type(o).__name__ for o in objectives if isinstance(o, (EntropyMinimization, MaxSquare))
+    ]
+    if certain and not any(isinstance(o, InformationMaximization) for o in objectives):
+        runner.logger.warning(
+            f"there is no source, and {', '.join(certain)} is least where all pixels are of one "
+            "class: rare classes disappear in such a training, and the mIoU falls. Take "
+            "InformationMaximization, and compare with the checkpoint that it starts from"
+        )

@@ -34,10 +34,28 @@ def start(config, tmp_path, out, *options):
     launch(*command, env=env)
 
 
+# All of self-training, with a teacher whose batch norm sees each process's own images.
+ALL = """
+frozen = dict(type='SmallBackbone', norm='gn', weights='3')
+taught = dict(confidence=0.4, colors='hsv', joint=True, aux_weight=0.5)
+model['objectives'] = [
+    dict(type='Supervised'), dict(type='FeatureDistance', backbone=frozen, classes=['left']),
+    dict(type='ClassMix', classes_of='batch', paste_ignored=True, **taught),
+    dict(type='MaskedConsistency', block=8, **taught), dict(type='InformationMaximization')]
+model.update(teacher_momentum=0.05, teacher_start='initial', teacher_statistics='batch',
+             teacher_buffers='own', evaluate='student')
+del optim_wrapper['discriminators']
+train_dataloader['dataset']['target']['pipeline'][2].update(crop_size=(32, 32))
+custom_hooks = [*custom_hooks, dict(type='KeepMixtures')]
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("norm", ["bn", "gn"])
-def test_processes_mix_differently_and_hold_the_same_and_resume_exactly(gan_config, tmp_path, norm):
-    text = MIX + "custom_imports = dict(imports=['gan_parts', 'keep_mixtures'])\n"
+@pytest.mark.parametrize(("mix", "norm"), [(MIX, "bn"), (MIX, "gn"), (ALL, "bn")])
+def test_processes_mix_differently_and_hold_the_same_and_resume_exactly(
+    gan_config, tmp_path, mix, norm
+):
+    text = mix + "custom_imports = dict(imports=['gan_parts', 'keep_mixtures'])\n"
     config = gan_config(text, norm=norm)
     start(config, tmp_path, "whole")
     ranks = [read_checkpoint(tmp_path / f"whole/rank{r}.pth")["state_dict"] for r in range(2)]

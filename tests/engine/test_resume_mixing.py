@@ -14,6 +14,38 @@ train_dataloader['dataset']['target']['pipeline'][2].update(crop_size=(32, 32))
 """
 
 
+# All that self-training has, and the teacher of DAFormer, beside an adversarial objective.
+ALL = """
+frozen = dict(type='SmallBackbone', norm='gn', weights='3')
+taught = dict(loss='supervised', confidence=0.4, colors='hsv', joint=True, flip=True)
+model['objectives'] = [
+    dict(type='Supervised', loss=dict(type='CrossEntropyLoss', mean='all')),
+    dict(type='FeatureDistance', backbone=frozen, classes=['left', 'square'], weight=0.1),
+    dict(type='ClassMix', classes_of='batch', paste_ignored=True, ignore_top=2, **taught),
+    dict(type='MaskedConsistency', block=8, images='both', weighting='pixel', **taught),
+    dict(type='InformationMaximization'), model['objectives'][2]]
+model.update(teacher_start='initial', teacher_statistics='batch', teacher_buffers='own',
+             evaluate='student')
+train_dataloader['dataset']['target']['pipeline'][2].update(crop_size=(32, 32))
+"""
+
+
+def test_a_run_with_all_of_self_training_goes_on_where_it_stopped(gan_config, tmp_path):
+    config, options = gan_config(ALL), {"default_hooks.checkpoint.interval": 2}
+    train(config, work_dir=tmp_path / "whole", cfg_options=options)
+    half = options | {"train_cfg.max_iters": 2, "param_scheduler.0.end": 6}
+    train(config, work_dir=tmp_path / "halves", cfg_options=half)
+    train(config, work_dir=tmp_path / "halves", resume=True, cfg_options=options)
+    last = same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
+    assert not any("frozen" in key for key in last["state_dict"])
+    assert last["meta"]["evaluated"] == "student"
+    rows = curve(tmp_path / "whole")
+    keys = {"loss_feature", "loss_mix", "loss_masked", "loss_masked_aux", "loss_information"}
+    assert keys <= rows[-1].keys()
+    assert all(row["loss_feature"] > 0 for row in rows)
+    assert curve(tmp_path / "halves") == rows
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_resumed_equals_uninterrupted(gan_config, tmp_path, workers):
     config = gan_config(MIX)

@@ -1,0 +1,24 @@
+"""DAFormer on ResNet-101: GTA5 to Cityscapes.
+
+    daseg train daformer/gta5_r101
+
+Hoyer et al., "DAFormer: Improving Network Architectures and Training Strategies for
+Domain-Adaptive Semantic Segmentation", CVPR 2022.
+Source labels; mixtures of both domains, which a teacher labels; features of things near those of
+ImageNet; source images drawn for rare classes. Crops of 512 of images of 1024x512.
+
+DeepLab v2, for comparison with older methods. The authors report results with it, too; daseg
+has not compared with them.
+"""
+
+_base_ = ['../_base_/models/daformer_r101.py', '../_base_/datasets/daformer_gta5.py',
+          '../_base_/methods/daformer.py', '../_base_/schedules/adamw_warmup.py',
+          '../_base_/runtime.py']
+
+model = dict(
+    objectives=[
+        dict(_base_.supervised),
+        dict(_base_.feature_distance, backbone=_base_.model.segmentor.backbone),
+        dict(_base_.class_mix, **_base_.margins)],
+    **_base_.teacher)
+optim_wrapper = dict(segmentor=dict(decay_mult=dict(_delete_=True)))
