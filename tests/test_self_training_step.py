@@ -47,7 +47,7 @@ def objectives(*, weighting="pixel", look=PLAIN, images="both"):
     """All new objectives, beside adversarial ones, pseudo-labels and entropy."""
     torch.manual_seed(1)
     frozen = Backbone()
-    taught = dict(loss="supervised", confidence=0.4, weighting=weighting, flip=True, **look)
+    taught = dict(loss="supervised", confidence=0.29, weighting=weighting, flip=True, **look)
     return [
         dict(type="Supervised", loss=dict(type="CrossEntropyLoss", mean="all")),
         dict(type="FeatureDistance", backbone=frozen, classes=(0, 2), weight=0.5),
