@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from daseg.utils.errors import ConfigError
+from daseg.utils.walk import walk
 from daseg.worlds.world import Size, World
 
 # Arguments that say where a data set lies, beside `type`; a world has its own.
@@ -36,7 +37,24 @@ def world_dataset(dataset: dict[str, Any], split: str, world: World) -> dict[str
         changed[key] = made if several else made[0]
     if dataset.get("pseudo_labels") is not None:
         changed["pseudo_labels"] = world.pseudo_labels
+    _equal_windows(dataset, changed)
     return changed
+
+
+def _equal_windows(real: dict[str, Any], changed: dict[str, Any]) -> None:
+    """Make windows equal that really are, in place: images are mixed that differ in size before."""
+    windows: dict[Size, list[dict[str, Any]]] = {}
+    for (_, step), (_, new) in zip(_crops(real), _crops(changed), strict=True):
+        windows.setdefault(tuple(step["crop_size"]), []).append(new)
+    for steps in windows.values():
+        smallest = tuple(map(min, *(step["crop_size"] for step in steps), (1 << 30,) * 2))
+        for step in steps:
+            step["crop_size"] = smallest
+
+
+def _crops(node: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The transforms of a data set that cut out a window, and their places."""
+    return [(p, v) for p, v in walk(node, "") if isinstance(v, dict) and "crop_size" in v]
 
 
 def _leaf(dataset: dict[str, Any], split: str, world: World) -> dict[str, Any]:
