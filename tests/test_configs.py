@@ -36,6 +36,16 @@ TWINS += ("style_transfer/aagc", "style_transfer/source_only")
 TWINS += ("fda/fda_b005", "fda/fda_b009", "target_subset/", "augmentation/")
 TWINS += tuple(f"student/aagc_b2_student{name}.py" for name in ("", "_autoaug", "_full"))
 TWINS += ("student/aagc_b2_online", "segformer/segformer_supervised")
+# Thirty alike, of which two are read and trained at once.
+FAMILIES = ("daformer/acdc", "daformer/dark_zurich", "daformer/synthia", "daformer/gta5_mitb5")
+FAMILIES += ("hrda/", "mic/", "vfm/")
+TWINS += FAMILIES
+
+
+def slow_if(name: str, prefixes: tuple[str, ...]):
+    return pytest.param(name, marks=[pytest.mark.slow] if name.startswith(prefixes) else [])
+
+
 ADAPTING = ["adaptseg/multi_vanilla.py", "advent/minent.py", "style_transfer/gc_b1.py"]
 
 
@@ -45,7 +55,7 @@ def test_the_configs_are_found():
     assert len(REAL) >= 18
 
 
-@pytest.mark.parametrize("name", SEGMENTING)
+@pytest.mark.parametrize("name", [slow_if(name, FAMILIES) for name in SEGMENTING])
 def test_a_config_loads_and_builds(name):
     cfg = load_config(ROOT / "configs" / name, NO_WEIGHTS)
     with torch.device("meta"):  # the largest have hundreds of millions of weights
@@ -85,7 +95,7 @@ def test_a_config_has_at_most_three_levels_above_the_bases(path):
 
 
 @pytest.mark.parametrize("world", ["demo", "camvid"])
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", [slow_if(name, FAMILIES) for name in REAL])
 def test_a_config_runs_in_a_world(name, world):
     cfg = load_config(ROOT / "configs" / name, NO_WEIGHTS, world=world)
     real = load_config(ROOT / "configs" / name)
@@ -135,11 +145,7 @@ def tiny_world(tmp_path_factory) -> Path:
     return root
 
 
-def slow_if_twin(name: str):
-    return pytest.param(name, marks=[pytest.mark.slow] if name.startswith(TWINS) else [])
-
-
-@pytest.mark.parametrize("name", [slow_if_twin(name) for name in REAL])
+@pytest.mark.parametrize("name", [slow_if(name, TWINS) for name in REAL])
 def test_a_config_trains_in_the_embedded_world(name, tiny_world, tmp_path, monkeypatch):
     monkeypatch.setenv("DASEG_DEMO", str(tiny_world))
     options = NO_WEIGHTS | {
@@ -155,6 +161,10 @@ def test_a_config_trains_in_the_embedded_world(name, tiny_world, tmp_path, monke
         options[f"train_dataloader.dataset.{'target.' * ('target_' in name)}num_samples"] = 2
     if name.endswith("_labels.py"):
         options["train_dataloader.dataset.labelled_target.num_samples"] = 2
+    if name.startswith("vfm/"):  # the decay begins after the warm-up
+        options |= {"param_scheduler.1.begin": 0}
+    if name.startswith("source_free/"):
+        options |= {"load_from": None}
     if name.startswith("student/"):
         options |= {"train_dataloader.dataset.pseudo_labels_without_manifest": True}
         options |= {"load_from": None}
@@ -162,7 +172,7 @@ def test_a_config_trains_in_the_embedded_world(name, tiny_world, tmp_path, monke
     assert runner.iter == 1
     (log,) = tmp_path.glob("*/vis_data/scalars.json")
     losses = {name for line in log.read_text().splitlines() for name in json.loads(line)}
-    expected = {"loss_seg"}
+    expected = set() if name.startswith("source_free/") else {"loss_seg"}
     if "aux_head" in runner.cfg.model.segmentor and runner.cfg.model.segmentor.aux_head:
         expected |= {"loss_seg_aux"}
     for objective in runner.cfg.model.objectives:
@@ -171,6 +181,8 @@ def test_a_config_trains_in_the_embedded_world(name, tiny_world, tmp_path, monke
             expected |= {f"loss_adv{suffix}", f"loss_disc{suffix}"}
         if objective.type == "PseudoLabel":
             expected |= {"loss_pseudo", "loss_pseudo_aux"}
+        own = dict(ClassMix="mix", MaskedConsistency="masked", FeatureDistance="feature")
+        expected |= {f"loss_{own[objective.type]}"} if objective.type in own else set()
     assert expected <= losses
     assert "target train labels opened: 0" in report_of(tmp_path, name)
 
