@@ -7,7 +7,13 @@ from typing import Any
 
 from daseg.visualization.figures import new_figure, save_figure
 
-UNITS = {"size": "pixels of an image", "batch": "images of a batch", "classes": "classes"}
+STEP = "a step against "
+UNITS = {
+    "size": "pixels of an image",
+    "batch": "images of a batch",
+    "batch, recomputed": "images of a batch,\nactivations recomputed",
+    "classes": "classes",
+}
 Point = tuple[float, float, float]  # x, seconds, MiB
 
 
@@ -15,11 +21,11 @@ def curves(record: dict[str, Any]) -> dict[str, list[Point]]:
     """The points of each curve, by what the step is measured against; empty for other records."""
     found: dict[str, list[Point]] = defaultdict(list)
     for comparison in record["comparisons"]:
-        what = comparison["name"].removeprefix("a step against ").partition(",")[0]
+        what, _, x = comparison["name"].removeprefix(STEP).rpartition(", ")
         if what in UNITS:
             side = comparison["sides"][0]
             memory = side["memory_mib"].get("cuda", side["memory_mib"]["peak"])
-            found[what].append((side["values"]["x"], median(side["seconds"]), memory))
+            found[what].append((float(x), median(side["seconds"]), memory))
     return dict(found)
 
 

@@ -89,8 +89,8 @@ def work(rank: int, count: int, folder: str, options: dict[str, Any]) -> None:
     dist.init_process_group("gloo", init_method=meet, rank=rank, world_size=count)
     model, optimizers = training_of(options["config"], world=options["world"])
     trained = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
-    wrapped = NetworkDDP(model)
     data = pair(noise(options["batch"], options["size"], classes_of_model(model)))
+    wrapped = NetworkDDP(model)
     seconds = []
     for _ in range(1 + STEPS):
         begin = time.perf_counter()

@@ -11,6 +11,7 @@ import torch
 from mmengine.hooks import Hook
 
 from daseg.benchmarks.compare import Comparison, Settings, Side
+from daseg.benchmarks.growth import STEP
 from daseg.benchmarks.synthetic import noise, pair, training_of
 from daseg.benchmarks.tiny import write_config, write_images
 from daseg.benchmarks.worker import Run, resident
@@ -37,9 +38,7 @@ def compare(settings: Settings) -> list[Comparison]:
     points += [("batch", dict(batch=batch), batch) for batch in BATCHES]
     points += [("classes", dict(classes=classes), classes) for classes in CLASSES]
     grows = [
-        Comparison(
-            f"a step against {what}, {x}", Side("daseg", step, dict(options, **own, x=x)), repeats=3
-        )
+        Comparison(f"{STEP}{what}, {x}", Side("daseg", step, dict(options, **own)), repeats=3)
         for what, own, x in points
     ]
     flat = Comparison(
@@ -60,19 +59,17 @@ def compare(settings: Settings) -> list[Comparison]:
 def step(
     config: str,
     device: str,
-    x: float,
     size: tuple[int, int] = (256, 128),
     batch: int = 2,
     classes: int = 19,
 ) -> Run:
-    """A train step of noise; it returns ``x``, what it is measured against."""
+    """A train step of noise."""
     options = {"model.segmentor.num_classes": classes}
     model, optimizers = training_of(config, device=device, cfg_options=options)
     data = pair(noise(batch, size, classes))
 
-    def run() -> dict[str, float]:
+    def run() -> None:
         model.train_step(data, optimizers)
-        return dict(x=x)
 
     return run
 
