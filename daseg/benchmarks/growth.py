@@ -11,7 +11,6 @@ STEP = "a step against "
 UNITS = {
     "size": "pixels of an image",
     "batch": "images of a batch",
-    "batch, recomputed": "images of a batch,\nactivations recomputed",
     "classes": "classes",
 }
 Point = tuple[float, float, float]  # x, seconds, MiB
@@ -42,6 +41,7 @@ def plot_growth(record: dict[str, Any], path: Path) -> None:
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)
         below.set_xlabel(UNITS[what])
+        below.locator_params(axis="x", nbins=4)
     grid[0, 0].set_ylabel("seconds of a step")
     grid[1, 0].set_ylabel("memory (MiB)")
     save_figure(figure, path)
