@@ -1,4 +1,4 @@
-"""Score checkpoints without labels: entropy, information, flip agreement.
+"""Score checkpoints without labels: entropy, information, agreement.
 
     daseg score CONFIG CHECKPOINT CHECKPOINT
     daseg score CONFIG CHECKPOINT --adabn           # does AdaBN help?
