@@ -1,4 +1,4 @@
-"""Score checkpoints without labels: entropy, information, agreement.
+"""Score checkpoints without labels, and say which to choose.
 
     daseg score CONFIG CHECKPOINT CHECKPOINT
     daseg score CONFIG CHECKPOINT --adabn           # does AdaBN help?
