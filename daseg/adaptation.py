@@ -16,6 +16,7 @@ from daseg.ops.ema import Buffers, HostCounter, MovingAverage, Start, Statistics
 from daseg.ops.freeze import frozen, same_statistics
 from daseg.registry import MODELS, OBJECTIVES, TRANSLATORS
 from daseg.segmentor import Segmentor, SegOutput
+from daseg.utils.compiling import compile_networks
 from daseg.utils.errors import ConfigError
 from daseg.utils.wrapping import no_sync, touching_all, unwrap
 
@@ -45,6 +46,10 @@ class DomainAdapter(HostCounter, BaseModel):
         teacher_buffers: Where its running statistics come from: "network", "average" or "own".
         evaluate: What is validated, and by default tested: the "teacher" where there is one, or
             the "student", as in the public codes of DACS, DAFormer, HRDA, MIC and VFM-UDA.
+        compiled: Translate segmentor and discriminators with ``torch.compile`` when they first run;
+            the step itself is plain Python. Checkpoints are those of a run without. A
+            discriminator with a gradient penalty stays as it is: what is compiled has no gradient
+            of its gradient.
         translator: Gives each source image the look of the target image at its place in the batch,
             on the device; a translator or its config. The result is neither clipped nor rounded.
 
@@ -71,6 +76,7 @@ class DomainAdapter(HostCounter, BaseModel):
         teacher_statistics: Statistics = "running",
         teacher_buffers: Buffers = "network",
         evaluate: Literal["teacher", "student"] = "teacher",
+        compiled: bool = False,
         translator: nn.Module | dict[str, Any] | None = None,
     ) -> None:
         super().__init__(PairPreprocessor(non_blocking=True))  # from pinned memory
@@ -107,6 +113,9 @@ class DomainAdapter(HostCounter, BaseModel):
         self.translator: nn.Module | None = None
         if translator is not None:
             self.translator = TRANSLATORS.build(translator).eval().requires_grad_(False)
+        if compiled:
+            games = [o for o in self.adversaries if not getattr(o, "gradient_penalty", 0)]
+            compile_networks([network, *(o.discriminator for o in games)])
         self.register_buffer("iteration", torch.zeros((), dtype=torch.long))
         self.views: dict[Domain, View] = {}
 

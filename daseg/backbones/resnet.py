@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from daseg.backbones.base import Backbone
 from daseg.backbones.weights import InitialWeights, load_torchvision_weights, load_weights
 from daseg.ops.norm import make_norm
+from daseg.ops.recompute import recomputed
 from daseg.registry import BACKBONES
 from daseg.utils.errors import ConfigError
 
@@ -82,7 +83,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, channels * expansion, H / stride, W / stride)."""
         shortcut = x if self.downsample is None else self.downsample(x)
-        return F.relu(self.residual(x) + shortcut)
+        # In place: the norm layer needs its output no more, and the sum is a new map in any case.
+        return F.relu_(self.residual(x).add_(shortcut))
 
 
 class BasicBlock(Block):
@@ -95,7 +97,7 @@ class BasicBlock(Block):
         self.conv2 = conv3x3(channels, channels, 1, dilations[1])
 
     def residual(self, x: Tensor) -> Tensor:
-        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu_(self.bn1(self.conv1(x)))
         return self.bn2(self.conv2(x))
 
 
@@ -115,8 +117,8 @@ class Bottleneck(Block):
         self.conv3 = conv1x1(channels, channels * self.expansion, 1)
 
     def residual(self, x: Tensor) -> Tensor:
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = F.relu(self.bn2(self.conv2(x)))
+        x = F.relu_(self.bn1(self.conv1(x)))
+        x = F.relu_(self.bn2(self.conv2(x)))
         return self.bn3(self.conv3(x))
 
 
@@ -154,6 +156,8 @@ class ResNet(Backbone):
         update_stats: In training, batch norm normalises by the batch and updates its running
             statistics. If False it stays in eval mode and leaves them alone.
         frozen: Nothing of it is trained, and it is always in eval mode.
+        checkpointing: Keep the input of each block alone for the backward pass, which runs the
+            block again: less memory, a third more time, the same gradients. See `recomputed`.
         weights: None for random ones; a name of torchvision's (``"IMAGENET1K_V1"``,
             ``"IMAGENET1K_V2"``; ``"imagenet"`` means the first); or the path of a file.
 
@@ -178,11 +182,13 @@ class ResNet(Backbone):
         frozen_affine: bool = False,
         update_stats: bool = True,
         frozen: bool = False,
+        checkpointing: bool = False,
         weights: str | None = None,
     ) -> None:
         super().__init__()
         check_arguments(depth, style, output_stride, norm, update_stats)
         self.style, self.output_stride, self.deep_stem = style, output_stride, deep_stem
+        self.checkpointing = checkpointing
         if deep_stem:
             self.stem = nn.Sequential()
             for inside, outside, stride in ((3, 32, 2), (32, 32, 1), (32, 64, 1)):
@@ -236,11 +242,12 @@ class ResNet(Backbone):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Map normalised images (N, 3, H, W) to the outputs of the four stages, fine to coarse."""
-        x = self.stem(image) if self.deep_stem else F.relu(self.bn1(self.conv1(image)))
+        x = self.stem(image) if self.deep_stem else F.relu_(self.bn1(self.conv1(image)))
         x = self.maxpool(x)
         features = []
         for name in ("layer1", "layer2", "layer3", "layer4"):
-            x = getattr(self, name)(x)
+            for block in getattr(self, name):
+                x = recomputed(block, x) if self.checkpointing else block(x)
             features.append(x)
         return tuple(features)
 

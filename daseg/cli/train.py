@@ -28,6 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="go on from the newest checkpoint that is whole; damaged ones behind it are renamed",
     )
     add("--amp", action="store_true", help="train in mixed precision (bfloat16)")
+    add("--compile", action="store_true", help="train networks that torch.compile has translated")
     add("--print-config", action="store_true", help="print the config and stop")
     add_processes(parser)
 

@@ -24,6 +24,7 @@ def load_config(
     cfg_options: dict[str, Any] | None = None,
     *,
     amp: bool = False,
+    compiled: bool = False,
     world: str | None = None,
     show_changes: bool = False,
 ) -> Config:
@@ -33,6 +34,7 @@ def load_config(
         path: The config file.
         cfg_options: Overrides by dotted key: ``{"train_cfg.max_iters": 100}``; list items by index.
         amp: Train every network in mixed precision.
+        compiled: Train compiled networks: ``model.compiled``.
         world: Run in a small world: its name, as "demo" or "camvid", or the path of its file; see
             `daseg.worlds.apply.use_world`. The overrides come after it.
         show_changes: Print to stderr what the world has changed.
@@ -50,6 +52,8 @@ def load_config(
     if cfg_options:
         override(cfg, cfg_options)
         import_modules(cfg, Path(path))
+    if compiled and isinstance(cfg.get("model"), dict):
+        cfg.model.compiled = True
     if amp:
         for settings in (cfg.get("optim_wrapper") or {}).values():
             if isinstance(settings, dict):

@@ -1,10 +1,12 @@
 """One optimizer for each trainable network, with learning-rate groups and mixed precision."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
@@ -12,6 +14,11 @@ from daseg.config.settings import GROUP_KEYS
 from daseg.engine.param_groups import parameter_groups
 from daseg.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from daseg.utils.errors import ConfigError
+
+SLOW = (
+    "mixed precision on a CPU without units for bfloat16 (avx512_bf16, amx_bf16) is many times "
+    "slower than float32: leave --amp out on this machine"
+)
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -87,6 +94,13 @@ def build_optimizer(network: nn.Module, cfg: dict[str, Any]) -> OptimWrapper:
     )
 
 
+def has_bfloat16_units() -> bool:
+    """Whether this machine's CPU multiplies bfloat16 itself; of others than x86 it is believed."""
+    found = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    is_x86 = found.get("architecture") == "x86_64"
+    return not is_x86 or bool(found["avx512_bf16"] or found["amx_bf16"])
+
+
 @OPTIM_WRAPPERS.register_module()
 class AmpOptimWrapper(OptimWrapper):
     """Mixed precision on the device that the parameters are on, the CPU included.
@@ -117,6 +131,8 @@ class AmpOptimWrapper(OptimWrapper):
                 "AmpOptimWrapper: float16 needs a CUDA device; use dtype='bfloat16' on the "
                 f"{self.device_type}"
             )
+        if self.device_type == "cpu" and not has_bfloat16_units():
+            print_log(SLOW, logger="current", level=logging.WARNING)
         self.scaler = torch.amp.GradScaler(self.device_type, enabled=dtype == "float16")
 
     @contextmanager

@@ -29,6 +29,7 @@ def train(
     resume: bool = False,
     resume_from_whole: bool = False,
     amp: bool = False,
+    compile: bool = False,
     launcher: str = "none",
     cfg_options: dict[str, Any] | None = None,
     print_config: bool = False,
@@ -43,6 +44,7 @@ def train(
         resume: Go on from the newest checkpoint of the work dir.
         resume_from_whole: Go on from the newest one that is whole; those behind it are renamed.
         amp: Train in mixed precision (bfloat16).
+        compile: Compile the networks with ``torch.compile``: ``model.compiled``.
         launcher: "none", or what started the processes: "pytorch" (torchrun) or "slurm".
         cfg_options: Overrides by dotted key.
         print_config: Only print the config as it will be used.
@@ -56,7 +58,9 @@ def train(
     """
     is_first = starts_first()
     show = is_first and (print_config or is_verbose())
-    cfg = load_config(config, cfg_options, amp=amp, world=world, show_changes=show)
+    cfg = load_config(
+        config, cfg_options, amp=amp, compiled=compile, world=world, show_changes=show
+    )
     for key in ("train_dataloader", "train_cfg", "optim_wrapper"):
         if not cfg.get(key):
             raise ConfigError(f"{config} cannot be trained: it has no {key}")

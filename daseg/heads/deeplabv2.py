@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from daseg.ops.layers import channels_at, features_at
+from daseg.ops.logits import at_least_float32
+from daseg.ops.resize import size_of
 from daseg.registry import HEADS
 from daseg.utils.errors import ConfigError
 
@@ -57,5 +60,34 @@ class DeepLabV2Head(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Map the backbone's features to logits (N, K, h, w), at the size of the map used."""
         x = features_at(features, self.in_index)
-        used = self.conv2d_list[: self.branches]
-        return torch.stack([conv(x) for conv in used]).sum(dim=0)
+        used: list[nn.Conv2d] = list(self.conv2d_list[: self.branches])
+        if x.device.type == "cpu":
+            return _sum_of_taps(x, used)
+        logits: Tensor = used[0](x)
+        for conv in used[1:]:
+            logits = logits + conv(x)
+        return logits
+
+
+def _sum_of_taps(x: Tensor, convs: Sequence[nn.Conv2d]) -> Tensor:
+    """The sum of dilated 3x3 convolutions to few channels, as one matrix product.
+
+    Each tap of each kernel is a product of the map with a matrix (K, C); all of them at once fill
+    the product that a convolution to K channels leaves half empty on a CPU. What a tap gives is
+    then shifted to the place that it counts for. Only the order of the sums differs.
+
+    Args:
+        x: (N,C,h,w), in any memory layout.
+        convs: 3x3 convolutions from C to K channels that keep the size.
+    """
+    # A tap is shifted against the direction in which the convolution reads.
+    kernels = torch.stack([conv.weight.flip(2, 3) for conv in convs])  # (B,K,C,3,3)
+    taps = kernels.permute(0, 1, 3, 4, 2).flatten(0, 3)  # (B*K*9, C)
+    found = at_least_float32(torch.matmul(taps, x.flatten(2)))  # (N, B*K*9, h*w)
+    logits: Tensor | float = 0.0
+    for conv, part in zip(convs, found.chunk(len(convs), dim=1), strict=True):
+        assert conv.bias is not None
+        shifted = F.fold(part, size_of(x), 3, conv.dilation, conv.dilation)
+        logits = logits + shifted + conv.bias.to(shifted)[:, None, None]
+    assert isinstance(logits, Tensor)
+    return logits
