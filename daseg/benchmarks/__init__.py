@@ -17,6 +17,7 @@ BENCHMARKS = {
     "startup": "startup",
     "scale": "scale",
     "processes": "processes",
+    "train": "training",
 }
 
 

@@ -180,3 +180,20 @@ def test_the_loss_scale_is_part_of_the_state():
     copy.load_state_dict(source.state_dict())
     assert copy.scaler.get_scale() == 8.0
     OptimWrapper(copy.optimizer).load_state_dict({k: state[k] for k in ("state", "param_groups")})
+
+
+@pytest.mark.parametrize(("units", "warned"), [(False, 1), (True, 0)])
+def test_mixed_precision_without_units_for_it_is_said_to_be_slow(monkeypatch, units, warned):
+    said = []
+    monkeypatch.setattr(optim, "has_bfloat16_units", lambda: units)
+    monkeypatch.setattr(optim, "print_log", lambda text, **_: said.append(text))
+    sgd = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    optim.AmpOptimWrapper(optimizer=sgd)
+    assert len(said) == warned
+
+
+@pytest.mark.parametrize("found", [dict(avx512_bf16=True), dict(amx_bf16=True), dict()])
+def test_units_are_those_that_the_cpu_has(monkeypatch, found):
+    all_of_them = dict(architecture="x86_64", avx512_bf16=False, amx_bf16=False) | found
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: all_of_them)
+    assert optim.has_bfloat16_units() is bool(found)
