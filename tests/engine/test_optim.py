@@ -5,6 +5,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from daseg.engine import optim
 from daseg.engine.optim import AmpOptimWrapper, OptimizersByNetwork, build_optimizer
 from daseg.engine.param_groups import parameter_groups
 from daseg.utils.errors import ConfigError
