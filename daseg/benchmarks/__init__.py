@@ -11,6 +11,7 @@ from typing import Any
 # The benchmark by its name on the command line: its module.
 BENCHMARKS = {
     "metric": "metric",
+    "data": "data",
     "eval": "evaluation",
     "infer": "inference",
     "translate": "translation",

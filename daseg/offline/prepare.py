@@ -95,7 +95,7 @@ def prepare(
     for dataset in datasets:
         folder = root / folder_name(settings_of(dataset))
         with going_on(), locked(folder):
-            yield _Preparation(dataset, folder, shard_size, compress).run(workers, overwrite)
+            yield Preparation(dataset, folder, shard_size, compress).run(workers, overwrite)
 
 
 def _datasets(cfg: Config, loaders: tuple[str, ...]) -> Iterator[SegDataset]:
@@ -143,7 +143,7 @@ def records_path(shard: Path) -> Path:
     return shard.with_suffix(".npy")
 
 
-class _Preparation:
+class Preparation:
     """The work on one data set.
 
     Args:

@@ -13,7 +13,7 @@ from daseg.datasets import FolderDataset, MixedDataset, SampleIndex
 from daseg.datasets.firewall import take_opened
 from daseg.datasets.pipeline import Pipeline
 from daseg.datasets.prepared.settings import folder_name, num_fixed, settings_of
-from daseg.offline.prepare import _Preparation
+from daseg.offline.prepare import Preparation
 from daseg.utils.errors import ConfigError, DataError
 
 LOAD = [dict(type="LoadImageFromFile"), dict(type="LoadLabel")]
@@ -54,7 +54,7 @@ def prepared(root, pipeline=TRAIN, compress=False, **options):
     direct = build(root, pipeline, **options)
     out = root.parent / "prepared"
     folder = out / folder_name(settings_of(direct))
-    _Preparation(direct, folder, 3, compress).run(0, False)
+    Preparation(direct, folder, 3, compress).run(0, False)
     return direct, build(root, pipeline, prepared=out, **options)
 
 
