@@ -232,3 +232,15 @@ def test_a_mixture_needs_no_graph_beside_its_own():
     inputs = pixels * (3 * 4 + 8 + 4)  # float32 image and weights, int64 labels
     logits = 4 * CLASSES * pixels
     assert alone < mixing < alone + inputs + 0.7 * logits
+
+
+def test_mixed_and_masked_images_need_one_graph_at_a_time():
+    """MIC's step, a mixture and masked images after the source, needs what the mixture needs."""
+    made = [dict(type="Supervised", aux_weight=0.1), dict(type="ClassMix")]
+    mixing, masking = (
+        adapters_peak(objectives=[*made, *more], teacher_momentum=0.1)
+        for more in ([], [dict(type="MaskedConsistency", block=16)])
+    )
+    pixels = 2 * SIZE[0] * SIZE[1]
+    outputs = 2 * 2 * 4 * CLASSES * (SIZE[0] // 4) * (SIZE[1] // 4)  # of a pass, kept for pictures
+    assert masking < mixing + pixels * (3 * 4 + 8 + 4) + 1.1 * outputs
