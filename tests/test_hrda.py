@@ -14,7 +14,7 @@ from daseg.inference import SlideInference
 from daseg.objectives import ClassMix, Supervised, View
 from daseg.ops.resize import resize
 from daseg.utils.errors import ConfigError
-from tests.fixtures.published import (
+from published import (
     assert_as_published,
     modern_fixtures,
     normal,

@@ -22,7 +22,7 @@ from daseg.generators import ResNetGenerator
 from daseg.ops.resize import resize
 from daseg.registry import LOSSES
 from daseg.segmentor import Segmentor
-from tests.fixtures.published import FIXTURES, fill, published_state
+from published import FIXTURES, fill, published_state
 
 OUTPUTS = json.loads((FIXTURES / "parity_fixtures.json").read_text())
 CAFFE = dict(type="ResNet", depth=101, style="caffe", output_stride=8)

@@ -9,7 +9,7 @@ from daseg.compat.convert import convert_state_dict
 from daseg.ops.resize import resize
 from daseg.registry import HEADS
 from daseg.segmentor import Segmentor
-from tests.fixtures.published import (
+from published import (
     assert_as_published,
     modern_fixtures,
     normal,

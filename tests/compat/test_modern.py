@@ -12,7 +12,7 @@ from daseg.compat.convert import convert_file, convert_state_dict, differences
 from daseg.hrda import HRDASegmentor
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import CheckpointError
-from tests.fixtures.published import published_shapes, published_state
+from published import published_shapes, published_state
 
 MIT, HEAD = dict(type="MiT", arch="b0"), dict(type="DAFormerHead")
 TOOL = Path(__file__).parents[2] / "tools/convert_checkpoint.py"
