@@ -97,7 +97,7 @@ def _same_draws(monkeypatch):
 
 
 @pytest.mark.usefixtures("_same_draws")
-@pytest.mark.parametrize("micro_batch", [1, 3])
+@pytest.mark.parametrize("micro_batch", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_batch_in_parts_makes_the_step_of_the_whole_batch(micro_batch):
     """With the weight of each pixel its own: a share of confident pixels is that of a part."""
     whole, start, expected = train(objectives())

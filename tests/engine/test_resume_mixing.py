@@ -30,6 +30,7 @@ train_dataloader['dataset']['target']['pipeline'][2].update(crop_size=(32, 32))
 """
 
 
+@pytest.mark.slow
 def test_a_run_with_all_of_self_training_goes_on_where_it_stopped(gan_config, tmp_path):
     config, options = gan_config(ALL), {"default_hooks.checkpoint.interval": 2}
     train(config, work_dir=tmp_path / "whole", cfg_options=options)
