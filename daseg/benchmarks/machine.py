@@ -17,10 +17,12 @@ PACKAGES = "torch", "torchvision", "mmengine", "numpy", "opencv-python-headless"
 def machine_facts(threads: int, device: str) -> dict[str, Any]:
     """Processor, instruction set, cores, threads, load, device and versions, as plain values."""
     is_gpu = torch.device(device).type == "cuda"
-    flags = set(_cpuinfo().get("flags", "").split())
+    cpu = _cpuinfo()
+    name = cpu.get("model name") or platform.processor() or platform.machine()
+    flags = set(cpu.get("flags", "").split())
     return dict(
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        cpu=_cpu(),
+        cpu=f"{name}, model {cpu['model']}" if "model" in cpu else name,
         isa=torch.backends.cpu.get_cpu_capability(),
         bf16_units=not flags.isdisjoint(("avx512_bf16", "amx_bf16", "bf16")),  # for matrices
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -49,9 +51,3 @@ def _cpuinfo() -> dict[str, str]:
         return {}
     rows = (line.partition(":") for line in text.partition("\n\n")[0].splitlines())
     return {key.strip(): value.strip() for key, _, value in rows}
-
-
-def _cpu() -> str:
-    found = _cpuinfo()
-    name = found.get("model name") or platform.processor() or platform.machine()
-    return f"{name}, model {found['model']}" if "model" in found else name

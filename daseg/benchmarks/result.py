@@ -74,7 +74,11 @@ def rows(record: dict[str, Any]) -> list[list[str]]:
     found = [["work", "daseg", "peer", "its time", "ratio", "memory (MiB)", "target"]]
     for comparison in record["comparisons"]:
         sides, ratios = comparison["sides"], ratio(comparison)
-        times = [_seconds(Spread.of(side["seconds"])) for side in sides]
+        times = []
+        for seconds in (Spread.of(side["seconds"]) for side in sides):
+            unit, scale = ("s", 1.0) if seconds.middle >= 1 else ("ms", 1000.0)
+            low, middle, high = (scale * each for each in seconds)
+            times.append(f"{middle:.3g} {unit} ({low:.3g}-{high:.3g})")
         if ratios is None:
             missing = comparison["not_measured"]
             other = [f"{missing}: not measured" if missing else "-", "-", "-"]
@@ -85,12 +89,6 @@ def rows(record: dict[str, Any]) -> list[list[str]]:
         targets = "; ".join(verdicts(comparison)) or "-"
         found.append([comparison["name"], times[0], *other, held, targets])
     return found
-
-
-def _seconds(spread: Spread) -> str:
-    unit, scale = ("s", 1.0) if spread.middle >= 1 else ("ms", 1000.0)
-    low, middle, high = (scale * each for each in spread)
-    return f"{middle:.3g} {unit} ({low:.3g}-{high:.3g})"
 
 
 def conditions(record: dict[str, Any]) -> str:

@@ -75,17 +75,15 @@ def _known_or_counted(dataset: SegDataset, workers: int) -> np.ndarray:
             unknown.append(row)
     if unknown:
         with ThreadPoolExecutor(max(workers, 1)) as pool:
-            read = pool.map(lambda row: _count(dataset, dataset.samples[row]), unknown)
+            read = pool.map(
+                lambda path: np.bincount(dataset.reader.read(path).ravel(), minlength=IGNORE + 1),
+                (label for row in unknown if (label := dataset.samples[row].label) is not None),
+            )
             title = f"counting the classes of {dataset}"
             for row, found in zip(unknown, track(read, len(unknown), title), strict=True):
                 counts[row] = found
         keep_counts(dataset, {row: counts[row] for row in unknown})
     return counts
-
-
-def _count(dataset: SegDataset, sample: Sample) -> np.ndarray:
-    assert sample.label is not None
-    return np.bincount(dataset.reader.read(sample.label).ravel(), minlength=IGNORE + 1)
 
 
 def keep_counts(dataset: SegDataset, counts: Mapping[int, np.ndarray]) -> None:

@@ -41,7 +41,9 @@ def fit(
     cfg = load_config(config, dict(cfg_options or {}), amp=amp, world=world)
     if not cfg.get("train_dataloader") or "segmentor" not in (cfg.get("model") or {}):
         raise ConfigError(f"{config}: daseg fit is for configs that train a segmentor")
-    sizes = sizes_of(cfg) if size is None else dict.fromkeys(_domains(cfg), size)
+    data = cfg.train_dataloader.dataset
+    domains = [d for d in ("source", "target") if data.get(d) is not None] or ["source"]
+    sizes = sizes_of(cfg) if size is None else dict.fromkeys(domains, size)
     without_initial_weights(cfg.model)
     torch.manual_seed(0)
     model = MODELS.build(cfg.model).to(device).train()
@@ -51,18 +53,15 @@ def fit(
     return fit_model(model, OptimizersByNetwork(wrappers)(model), sizes, count)
 
 
-def _domains(cfg: Any) -> Sequence[str]:
-    dataset = cfg.train_dataloader.dataset
-    return [d for d in ("source", "target") if dataset.get(d) is not None] or ["source"]
-
-
 def table(model: MemoryModel, memories: Sequence[float]) -> str:
     """For each memory in GiB the largest batch, and the largest crop of batches of 1 and 2."""
     head = ["memory", "largest batch", "largest images, batch 1", "largest images, batch 2"]
     rows = PrettyTable(head, align="l")
     for memory in memories:
         images = model.images(max(0.0, memory * GIB - RESERVE))
-        crops = [_crops(model.crop(images, batch)) for batch in (1, 2)]
+        crops = []
+        for sizes in (model.crop(images, batch).values() for batch in (1, 2)):
+            crops.append(" + ".join(f"{w}x{h}" if min(w, h) > 0 else "none" for w, h in sizes))
         rows.add_row([f"{memory:g} GiB", int(images) or "none fits", *crops])
     whole = ", ".join(f"{domain} {w}x{h}" for domain, (w, h) in model.sizes.items())
     return "\n".join(
@@ -73,7 +72,3 @@ def table(model: MemoryModel, memories: Sequence[float]) -> str:
             rows.get_string(),
         ]
     )
-
-
-def _crops(sizes: Mapping[str, tuple[int, ...]]) -> str:
-    return " + ".join(f"{w}x{h}" if min(w, h) > 0 else "none" for w, h in sizes.values())

@@ -7,7 +7,7 @@ sum.
 """
 
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,16 +126,11 @@ def fit_model(
         shares.append(count * _area(small) / _area(sizes))
         lines.append(timeline(model, optimizers, batch))
         model.iteration.fill_(iteration)
-    low, high = _as_long(lines)
+    # As long as the longer one: some losses take a few operations more for some labels.
+    places = np.linspace(0, 1, max(map(len, lines)))
+    low, high = (np.interp(places, np.linspace(0, 1, len(line)), line) for line in lines)
     slope = np.maximum(0.0, (high - low) / (shares[1] - shares[0]))
     return MemoryModel(low - slope * shares[0], slope, dict(sizes))
-
-
-def _as_long(lines: Sequence[Sequence[int]]) -> list[np.ndarray]:
-    """Two timelines of one length: some losses take a few operations more for some labels."""
-    length = max(map(len, lines))
-    places = np.linspace(0, 1, length)
-    return [np.interp(places, np.linspace(0, 1, len(line)), line) for line in lines]
 
 
 def timeline(model: Any, optimizers: Any, batch: Mapping[str, Any]) -> list[int]:

@@ -28,6 +28,10 @@ def settings_of(dataset: "SegDataset") -> dict[str, Any]:
     """What a data set's prepared samples depend on, as JSON holds it."""
     reader, layout = dataset.reader, dataset.layout
     transforms = dataset.pipeline.transforms
+    steps = []
+    for transform in transforms[: num_fixed(transforms)]:
+        arguments = (f"{name}={value!r}" for name, value in sorted(vars(transform).items()))
+        steps.append(f"{type(transform).__name__}({', '.join(arguments)})")
     settings = dict(
         type=type(dataset).__name__,
         root=str(dataset.root),
@@ -39,7 +43,7 @@ def settings_of(dataset: "SegDataset") -> dict[str, Any]:
         classes=list(dataset.metainfo["classes"]),
         reader=type(reader).__name__,
         ids={key: value for key, value in sorted(vars(reader).items()) if key != "table"},
-        steps=[_text(transform) for transform in transforms[: num_fixed(transforms)]],
+        steps=steps,
     )
     plain: dict[str, Any] = json.loads(json.dumps(settings, default=_digest))
     return plain
@@ -49,11 +53,6 @@ def folder_name(settings: dict[str, Any]) -> str:
     """The folder of these settings, below that of all prepared data sets: ``GTA5-1b2a3c4d5e6f``."""
     text = json.dumps(settings, sort_keys=True)
     return f"{settings['type']}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-
-
-def _text(transform: Any) -> str:
-    arguments = (f"{name}={value!r}" for name, value in sorted(vars(transform).items()))
-    return f"{type(transform).__name__}({', '.join(arguments)})"
 
 
 def _digest(value: Any) -> str:

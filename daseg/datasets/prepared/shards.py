@@ -94,7 +94,9 @@ def _members(
     if compress and image.dtype == np.uint8:
         picture = ("image.png", cv2.imencode(".png", image)[1].tobytes())
     else:
-        picture = ("image.npy", _npy(rgb))
+        buffer = io.BytesIO()
+        np.save(buffer, rgb, allow_pickle=False)
+        picture = ("image.npy", buffer.getvalue())
     pixels = b"" if label is None else cv2.imencode(".png", label)[1].tobytes()
     return [picture, ("label.png", pixels), ("json", json.dumps(about).encode())], state
 
@@ -120,12 +122,6 @@ def _sha256(file: Path) -> str:
 def is_same_file(file: Path, sha256: str | None) -> bool:
     """Whether a file whose size or time has changed still holds what it held."""
     return _sha256(file) == sha256
-
-
-def _npy(array: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
 
 
 def read_members(path: Path, record: np.ndarray) -> list[memoryview]:

@@ -154,7 +154,7 @@ class Store:
             )
         if self.has_source:
             self._check_files(described, record, known["sha256"])
-        facts = {key: _tuples(value) for key, value in known["facts"].items()}
+        facts = {k: tuple(v) if isinstance(v, list) else v for k, v in known["facts"].items()}
         results = {**described, **facts, "img": image_of(image, path)}
         if label:
             note_copy_read(described["seg_map_path"])
@@ -252,7 +252,3 @@ def _find(root: Path, settings: dict[str, Any], dataset: "SegDataset") -> Path:
         "pipeline; make them with daseg prepare CONFIG --out "
         f"{root}{', or mend what differs:' if lines else ''}{''.join(lines[:4])}"
     )
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
