@@ -102,8 +102,10 @@ def _size(size: str | None) -> tuple[int, int] | None:
 
 
 def _command(args: Namespace, peers: Mapping[str, Path]) -> str:
-    """The command line for the record: peers by name, for a reader has them elsewhere."""
+    """The command line for the record: peers and the file by name, a reader has them elsewhere."""
     words = sys.argv[sys.argv.index(args.what) :]
-    named = {str(path): name for name, path in peers.items()}
+    named = {str(Path(args.out or "").resolve()): Path(args.out or "").name}
+    for name, path in peers.items():  # several may be installed in one folder
+        named[str(path)] = "site-packages" if str(path) in named else name
     words = [named.get(str(Path(word).resolve()), word) for word in words]
     return shlex.join(["daseg", "benchmark", *words])
