@@ -84,3 +84,13 @@ def test_maps_that_are_clear_nearly_everywhere(align_corners, monkeypatch):
     maps[:, 5] = 50.0
     assert largest_class(maps, (260, 512), align_corners).eq(5).all()
     assert len(unclear[1]) == 0
+
+
+def test_two_classes_that_cross_between_two_rows():
+    """They are equal half-way, where another order of adding up tells them apart."""
+    ends = torch.randn((2, 1, 1, 200), generator=torch.Generator().manual_seed(5))
+    maps = torch.cat([torch.cat([*ends, ends[0]], 1), torch.cat([*ends.flip(0), ends[1]], 1)])
+    maps = maps[None].clone()  # (1,2,3,200)
+    found = largest_class(maps, (17, 200), True)
+    assert torch.equal(found, plain(maps, (17, 200), True))
+    assert found[0, 4].eq(0).all()
