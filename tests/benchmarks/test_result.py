@@ -1,6 +1,7 @@
 """Ratios, verdicts and pages, from a record with numbers worked out by hand."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -103,3 +104,13 @@ def test_what_is_no_record_or_page(tmp_path, capsys):
         write_page([str(file)], str(page))
     write_page([str(file)], None)
     assert capsys.readouterr().out.startswith("### A step\n")
+
+
+def test_the_documentation_shows_the_records_beside_it(tmp_path):
+    docs = Path(__file__).parents[2] / "docs"
+    files = sorted(map(str, docs.glob("benchmarks/*.json")))
+    assert len(files) > 8
+    page = tmp_path / "performance.md"
+    page.write_text((docs / "performance.md").read_text())
+    write_page(files, str(page))
+    assert page.read_text() == (docs / "performance.md").read_text()
