@@ -1,6 +1,7 @@
 """The classifier of DeepLab v2: a sum of dilated convolutions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +61,7 @@ class DeepLabV2Head(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Map the backbone's features to logits (N, K, h, w), at the size of the map used."""
         x = features_at(features, self.in_index)
-        used: list[nn.Conv2d] = list(self.conv2d_list[: self.branches])
+        used: Any = self.conv2d_list[: self.branches]
         if x.device.type == "cpu":
             return _sum_of_taps(x, used)
         logits: Tensor = used[0](x)
