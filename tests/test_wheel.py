@@ -56,14 +56,18 @@ def test_the_demo_runs_and_goes_on(installed, tmp_path):
     first = run(installed, "demo", *SIZES, "--iters", 2, cwd=tmp_path)
     assert "config      " + str(installed.parents[1]) in first  # the wheel's own config
     assert "training source-only" in first
-    assert first.count("iter 1/2") == 2
-    runs = tmp_path / "work_dirs/demo"
-    made = [f"{name}/iter_2.pth" for name in ("source_only", "supervised")]
-    made += [f"{name}/test_iter_2/protocol_card.json" for name in ("source_only", "supervised")]
-    for file in (*made, "curves.png", "panel.png"):
-        assert (runs / file).is_file()
+    assert first.count("iter 1/2") == 3
+    folder = tmp_path / "work_dirs/demo"
+    runs = folder / "runs"
+    names = ("source_only", "adapted", "supervised")
+    made = [f"{name}/seed_0/iter_2.pth" for name in names]
+    made += [f"{name}/seed_0/test/protocol_card.json" for name in names]
+    assert all((runs / file).is_file() for file in made)
+    assert "target train labels opened: 0" in (runs / "adapted/seed_0/report.txt").read_text()
+    for file in ("panel.png", "report.html", "report.md"):
+        assert (folder / file).is_file()
     assert (tmp_path / "data/demo/contact_sheet.png").is_file()
-    (runs / "supervised/iter_2.pth").unlink()
+    (runs / "supervised/seed_0/iter_2.pth").unlink()
     times = {file: (runs / file).stat().st_mtime_ns for file in made[:1]}
     again = run(installed, "demo", *SIZES, "--iters", 2, cwd=tmp_path)
     assert "training source-only" not in again
@@ -71,6 +75,7 @@ def test_the_demo_runs_and_goes_on(installed, tmp_path):
     assert {file: (runs / file).stat().st_mtime_ns for file in made[:1]} == times
     shown = run(installed, "configs", "list", "demo", cwd=tmp_path)
     assert [line.split()[0] for line in shown.splitlines()] == [
+        "demo/adapted",
         "demo/source_only",
         "demo/supervised",
     ]

@@ -1,24 +1,40 @@
-"""Draw the embedded world, train two networks in it, test them.
+"""Adapt a network from a drawn game to a drawn city, and show what it gains.
 
-    daseg demo                                  # about a quarter of an hour on two CPU cores
+    daseg demo                                  # about ten minutes on two CPU cores
     daseg demo --iters 20 --num-source 12 --num-target 10 --num-val 4 --num-test 4
 
-One network is trained on the game alone (demo/source_only), the other on the labelled city
-(demo/supervised): domain adaptation is to close the gap between them. The same command goes on
-where it was stopped.
+It draws the embedded world and trains three networks: on the game alone (source-only), adapted to
+the city without its labels, and with the city's labels, the ceiling of adaptation. A table and a
+page, report.html, say what came out. The same command goes on where it was stopped.
 """
 
+import json
 import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from daseg.cli import make_demo
 
-# Of each model: its name in the panel, and its config.
-MODELS = {
-    "source-only": "configs/demo/source_only.py",
-    "supervised": "configs/demo/supervised.py",
-}
+
+class Model(NamedTuple):
+    """A network of the demo: its row in the report, its config, its name in pictures."""
+
+    row: str
+    name: str
+    data: str
+
+    @property
+    def config(self) -> str:
+        """The file."""
+        return f"configs/demo/{self.row}.py"
+
+
+MODELS = (
+    Model("source_only", "source-only", "game with labels"),
+    Model("adapted", "adapted", "game with labels, city without"),
+    Model("supervised", "supervised", "city with labels"),
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -30,44 +46,69 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> None:
-    """Make what is missing, from the world to the pictures."""
+    """Make what is missing, from the world to the page."""
     from daseg.engine.evaluate import evaluate
     from daseg.engine.train import train
-    from daseg.visualization import plot_curves
+    from daseg.study import summary, write_report
+    from daseg.study.report import Picture
+    from daseg.utils.files import atomic_write_text
     from daseg.visualization.compare import show_models
 
     folder, iters = Path(vars(args).pop("work_dir")), vars(args).pop("iters")
     os.environ["DASEG_DEMO"] = args.root
-    options = {"train_cfg.max_iters": iters}
-    runs = {name: folder / Path(config).stem for name, config in MODELS.items()}
-    checkpoints = {name: out / f"iter_{iters}.pth" for name, out in runs.items()}
+    runs = {model.row: folder / "runs" / model.row / "seed_0" for model in MODELS}
+    checkpoints = {row: run / f"iter_{iters}.pth" for row, run in runs.items()}
     _title(f"the embedded world, in {args.root}")
     make_demo.run(args)
-    for name, config in MODELS.items():
-        if not checkpoints[name].is_file():
-            _title(f"training {name}: {config}")
-            train(config, work_dir=runs[name], resume=runs[name].is_dir(), cfg_options=options)
-    for name, config in MODELS.items():
-        _title(f"testing {name}")
-        evaluate(config, checkpoints[name])
-    _title("pictures")
-    plot_curves(list(runs.values()), folder / "curves.png")
-    show_models([(n, c, checkpoints[n]) for n, c in MODELS.items()], folder / "panel.png")
-    print(_next_steps(args.root, folder, checkpoints["supervised"]))
+    for model in MODELS:
+        checkpoint = checkpoints[model.row]
+        if not checkpoint.is_file():
+            _title(f"training {model.name}: {model.config}")
+            options: dict[str, Any] = {"train_cfg.max_iters": iters}
+            if model.row == "adapted":
+                options["load_from"] = str(checkpoints["source_only"])
+            run_dir = runs[model.row]
+            train(model.config, work_dir=run_dir, resume=run_dir.is_dir(), cfg_options=options)
+    for model in MODELS:
+        _title(f"testing {model.name}")
+        evaluate(model.config, checkpoints[model.row], out=runs[model.row] / "test")
+    _title("what came out")
+    panel = folder / "panel.png"
+    show_models([(m.name, m.config, checkpoints[m.row]) for m in MODELS], panel)
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_write_text(folder / "study.json", json.dumps(_study(), indent=1) + "\n")
+    shown = Picture(panel, "Test images of the city, their labels, and what each network predicts")
+    steps = _next_steps(folder, checkpoints["adapted"])
+    page, _ = write_report(folder, opening=shown, next_steps=steps)
+    print(summary(folder))
+    print(f"\nThe page: {page.resolve()}\nThe two domains: {args.root}/contact_sheet.png\nNext:")
+    print("\n".join(f"  {line}" for line in steps))
 
 
 def _title(text: str) -> None:
     print(f"\n== {text} ==", flush=True)
 
 
-def _next_steps(root: str, folder: Path, checkpoint: Path) -> str:
-    config = MODELS["supervised"]
-    return f"""\
-The class IoU tables are above and in {folder}/*/test_{checkpoint.stem}/. The pictures:
-  {root}/contact_sheet.png   the two domains
-  {folder}/panel.png   image, label, and what each model predicts
-  {folder}/curves.png   loss and validation mIoU
-Next:
-  daseg predict {config} {checkpoint} YOUR_IMAGES --out predictions
-  daseg train {config} --work-dir work_dirs/mine --cfg-options train_cfg.max_iters=1000
-  daseg configs list"""
+def _study() -> dict[str, Any]:
+    """The three trainings as a study, which the report is written of."""
+    rows = [dict(name=model.row, config=model.config, data=model.data) for model in MODELS]
+    rows[1] |= dict(baseline="source_only", oracle="supervised")
+    checks = ["adapted > source_only", "supervised > adapted"]
+    return dict(
+        name="demo",
+        title="daseg demo: from the game to the city",
+        world="demo",
+        seeds=[0],
+        rows=rows,
+        claims=[dict(title="Adaptation closes a part of the gap", checks=checks)],
+    )
+
+
+def _next_steps(folder: Path, checkpoint: Path) -> list[str]:
+    return [
+        f"daseg predict demo/adapted {checkpoint} YOUR_IMAGES --out predictions",
+        f"daseg test demo/adapted {checkpoint} --out {folder}/test_again",
+        "daseg train adaptseg/multi_vanilla --world demo",
+        "daseg study studies/methods --world demo",
+        "daseg configs list",
+    ]

@@ -1,7 +1,7 @@
 """Write a study's report, as one HTML file and as a Markdown page; or sum it up for a terminal."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +28,9 @@ class Picture(NamedTuple):
     row: str | None = None  # of a picture that shows one row
 
 
-def write_report(root: str | Path) -> list[Path]:
+def write_report(
+    root: str | Path, *, opening: Picture | None = None, next_steps: Sequence[str] = ()
+) -> list[Path]:
     """Write the report of what a study's folder holds by now.
 
     Rows and seeds may be missing or unfinished: the report names them and shows the rest. The same
@@ -36,6 +38,8 @@ def write_report(root: str | Path) -> list[Path]:
 
     Args:
         root: The folder, with ``study.json`` and ``runs/ROW/seed_S/``.
+        opening: A picture below the results; it lies in the folder.
+        next_steps: Commands that a reader may go on with.
 
     Returns:
         ``report.html``, which needs nothing beside it, and ``report.md``, whose pictures are in
@@ -47,6 +51,7 @@ def write_report(root: str | Path) -> list[Path]:
     """
     root, study = Path(root), read_results(root)
     content = contents(study) | _pictures(study, root / PICTURES)
+    content |= dict(opening=opening, next_steps=next_steps)
     page, text = root / "report.html", root / "report.md"
     atomic_write_text(page, to_html(content, _data(study)))
     atomic_write_text(text, to_markdown(content, root))
@@ -61,16 +66,20 @@ def summary(root: str | Path) -> str:
     """
     study = read_results(root)
     ranking = rank(study)
-    table = PrettyTable(["row", "mIoU (n)", "study's log", "gap closed (%)", "rank", "runs"])
+    logs = any(row.logged for row in study.rows.values())  # else nothing is said of a log
+    log_column = ["study's log"] if logs else []
+    table = PrettyTable(["row", "mIoU (n)", *log_column, "gap closed (%)", "rank", "runs"])
     table.align = "r"
     table.align["row"] = "l"
     for row in study.rows.values():
         done = f"{sum(run.finished for run in row.runs)} of {len(row.runs)}"
-        line = [str(row.miou or ""), facts.number(row.logged_miou), facts.gap(study, row)]
-        cells = [text or "-" for text in (*line, ranking.ranks.get(row.name))]
-        table.add_row([row.name, *cells, done])
-    verdicts = {title: _verdicts(found) for title, found in _findings(study).items()}
-    claims = [f"{title}: {here} (study's log: {log})" for title, (here, log) in verdicts.items()]
+        log = [facts.number(row.logged_miou)] if logs else []
+        line = [str(row.miou or ""), *log, facts.gap(study, row), ranking.ranks.get(row.name)]
+        table.add_row([row.name, *(text or "-" for text in line), done])
+    claims = []
+    for title, found in _findings(study).items():
+        here, log_says = _verdicts(found)
+        claims.append(f"{title}: {here}" + (f" (study's log: {log_says})" if logs else ""))
     refused = [f"{name} is not ranked: {reason}" for name, reason in ranking.refused.items()]
     return "\n".join([study.title, table.get_string(), *claims, *refused, *_unfinished(study)])
 
@@ -81,6 +90,8 @@ def contents(study: Study) -> dict[str, Any]:
     gaps = [row for row in study.rows.values() if facts.gap(study, row)]
     unlike = {row.name: ranking.unlike([row.name, row.baseline, row.oracle]) for row in gaps}
     return dict(
+        opening=None,
+        next_steps=(),
         study=study,
         rows=study.rows.values(),
         facts=facts,

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from daseg.study import figures, read_results, summary, write_report
+from daseg.study.report import Picture
 
 VOID = {"meta", "img", "br"}
 
@@ -59,6 +60,24 @@ def study(folder):
     for step, shade in ((9, 40), (10, 200)):
         Image.new("RGB", (1600, 400), (shade, shade, shade)).save(run / f"pictures/iter_{step}.png")
     return folder
+
+
+def test_an_opening_picture_and_next_steps_are_in_both(study):
+    Image.new("RGB", (8, 8), "red").save(study.root / "opening.png")
+    opening = Picture(study.root / "opening.png", "what was seen")
+    page, text = write_report(study.root, opening=opening, next_steps=["daseg predict <x>"])
+    parsed = Page(page.read_text())
+    assert "what was seen" in [attrs.get("alt") for tag, attrs in parsed.tags if tag == "img"]
+    assert "daseg predict <x>" in parsed.text
+    assert "![what was seen](opening.png)" in text.read_text()
+    assert "## What to do next" in text.read_text()
+
+
+def test_without_a_log_the_summary_says_nothing_of_one(folder):
+    folder.row("low", {1: 20.0})
+    assert "log" not in summary(folder.root)
+    folder.row("high", {1: 60.0}, logged={"9": 25.0})
+    assert "study's log" in summary(folder.root)
 
 
 def test_html_needs_nothing_beside_it(study):
