@@ -24,6 +24,7 @@ MOVED = {
     "daseg.engine.config": "daseg.config.load",
     "daseg.engine.config_files": "daseg.config.files",
     "daseg.engine.config_text": "daseg.config.text",
+    "daseg.engine.benchmark": "daseg.benchmarks.translation",
     "daseg.engine.compare": "daseg.visualization.compare",
     "daseg.engine.convert": "daseg.compat.convert",
     "daseg.engine.convert_cyclegan": "daseg.compat.cyclegan",
