@@ -46,7 +46,7 @@ parts = dict(
     SlideInference=dict(crop_size=_window, stride=_window),
     DeepLabV3Head=_dilations,
     DeepLabV3PlusHead=_dilations,
-    DAFormerHead=dict(_dilations, channels=_quarter),
+    DAFormerHead=dict(_dilations, channels=dict(factor=0.25, default=256)),
     SegFormerHead=dict(channels=dict(factor=0.25, at_most=64, default=256)),
     # At this size a discriminator of the full width would cost more than the segmentor.
     FCDiscriminator=dict(channels=_quarter),

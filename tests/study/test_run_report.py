@@ -28,7 +28,9 @@ def test_a_row_that_was_given_has_one_run(study_file, tmp_path, fake_tools):
 def test_a_file_that_cannot_be_written_is_named(study_file, tmp_path, fake_tools, name):
     root = tmp_path / "out"
     (root / name).mkdir(parents=True)
-    with pytest.raises(DataError, match=rf"{root}/{name} cannot be written: .*\. What was made"):
+    with pytest.raises(
+        DataError, match=rf"{root}/{name} cannot be written: .*\. All that was made"
+    ):
         run_study(study_file(ALONE), launcher=Local(["cpu"]), root=root)
 
 
