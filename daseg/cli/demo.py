@@ -1,11 +1,12 @@
-"""Adapt a network from a drawn game to a drawn city, and show what it gains.
+"""Adapt a network to a drawn city; show what it gains.
 
     daseg demo                                  # about ten minutes on two CPU cores
     daseg demo --iters 20 --num-source 12 --num-target 10 --num-val 4 --num-test 4
 
-It draws the embedded world and trains three networks: on the game alone (source-only), adapted to
-the city without its labels, and with the city's labels, the ceiling of adaptation. A table and a
-page, report.html, say what came out. The same command goes on where it was stopped.
+It draws the embedded world and trains a network on the game alone (source-only). From there it goes
+on twice, as long: adapted to the city without its labels, and with the city's labels, the ceiling
+of adaptation. A table and a page, report.html, say what came out. The same command goes on where
+it was stopped.
 """
 
 import json
@@ -33,7 +34,7 @@ class Model(NamedTuple):
 MODELS = (
     Model("source_only", "source-only", "game with labels"),
     Model("adapted", "adapted", "game with labels, city without"),
-    Model("supervised", "supervised", "city with labels"),
+    Model("supervised", "supervised", "game, then city with labels"),
 )
 
 
@@ -65,7 +66,7 @@ def run(args: Namespace) -> None:
         if not checkpoint.is_file():
             _title(f"training {model.name}: {model.config}")
             options: dict[str, Any] = {"train_cfg.max_iters": iters}
-            if model.row == "adapted":
+            if model.row != "source_only":  # all of one budget: what follows is compared
                 options["load_from"] = str(checkpoints["source_only"])
             run_dir = runs[model.row]
             train(model.config, work_dir=run_dir, resume=run_dir.is_dir(), cfg_options=options)
