@@ -208,7 +208,7 @@ class Segmentor(nn.Module):
 
     @torch.no_grad()
     def predict_classes(self, image: Tensor, size: Size | None = None) -> Tensor:
-        """Return the predicted classes (N,*size), uint8, of an image; arguments as of `predict`.
+        """Return the class of each pixel (N,*size), uint8. The arguments are those of `predict`.
 
         They are those of the largest logits, where the inference adds up logits; else those of the
         largest probabilities. Probabilities themselves are rounded, so of two that are equal, the

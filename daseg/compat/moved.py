@@ -1,4 +1,4 @@
-"""Modules under the names that they had before 0.1's rooms: old imports of other packages go on.
+"""Modules that have moved can still be imported by their old names, as other packages do.
 
 ``from daseg.engine.config import load_config`` gives what ``daseg.config.load`` has, and a
 ``DeprecationWarning`` that names the new module.

@@ -100,5 +100,6 @@ def measure(one: FurtherSet, step: Any, *, fp16: bool = False) -> dict[str, floa
             note_reported(batch.get(OPENED, {}))
             one.evaluator.process(data_samples=samples, data_batch=batch)
             signals.check()
-    found = one.evaluator.evaluate(len(one.dataloader.dataset))  # type: ignore[arg-type]
+    dataset: Any = one.dataloader.dataset
+    found = one.evaluator.evaluate(len(dataset))
     return {f"{one.name}_{key}": value for key, value in found.items()}

@@ -127,9 +127,7 @@ class MaskedConsistency(LearnsFromTeacher):
         image = self.augmentation(image, first=not target.rows.start)
         keep = block_mask(len(image), size_of(image), self.block, self.hidden, image.device)
         image = torch.where(keep, image, unwrap(target.segmentor).mean)
-        is_last = target.image.is_contiguous(memory_format=torch.channels_last)
-        layout = torch.channels_last if is_last else torch.contiguous_format
-        return target.derived(image.contiguous(memory_format=layout), label, weight)
+        return target.derived(image, label, weight)
 
 
 def _of_source(source: View, target: View) -> tuple[Tensor, Tensor]:

@@ -136,9 +136,6 @@ class ClassMix(LearnsFromTeacher):
             pasted = box_mask(len(label), size_of(label), label.device)
         image = torch.where(pasted[:, None], source.image, target.image)
         image = self.augmentation(image, first=not target.rows.start)
-        is_last = target.image.is_contiguous(memory_format=torch.channels_last)
-        layout = torch.channels_last if is_last else torch.contiguous_format
-        image = image.contiguous(memory_format=layout)
         label, weight = torch.where(pasted, label, pseudo), torch.where(pasted, 1.0, weight)
         return target.derived(image, label, weight)
 

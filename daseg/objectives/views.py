@@ -165,7 +165,13 @@ class View:
     def derived(
         self, image: Tensor, label: Tensor | None = None, weight: Tensor | None = None
     ) -> "View":
-        """A view of domain "derived" in the same step: what `Objective.derive` returns."""
+        """A view of domain "derived" in the same step: what `Objective.derive` returns.
+
+        The image is laid out in memory as this view's is.
+        """
+        is_last = self.image.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if is_last else torch.contiguous_format
+        image = image.contiguous(memory_format=layout)
         return replace(
             self, image=image, labels=label, weight=weight, domain="derived", rows=slice(None)
         )
