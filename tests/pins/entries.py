@@ -257,6 +257,9 @@ PORTABLE = (
     "gc_micro_batches", "student", "student_online", "rectified", "vgg", "timm", "cyclegan",
     "cyclegan_semantic", "test", "test_tta", "test_adabn",
 )  # fmt: skip
+# Sensitive from the first iteration: bfloat16, and what starts from weights or pseudo-labels that
+# five iterations have made.
+SENSITIVE = ("multi_vanilla_amp", "student", "student_online", "rectified")
 # The last iteration that is compared, where it is not the second: a mixture of domains jumps where
 # the label of a pixel does; the first step of Adam, the sign of a gradient, jumps for gradients
 # near 0; and memory regularisation begins in the third.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from entries import LAST, PORTABLE
+from entries import LAST, PORTABLE, SENSITIVE
 from PIL import Image
 
 Group = dict[str, Any]
@@ -118,7 +118,7 @@ def portable(entries: dict[str, dict[str, Group]]) -> dict[str, dict[str, Group]
     """Of some entries what hardly depends on the machine: first losses, and mIoU; seven digits.
 
     Training amplifies the last bits of the first iteration, tenfold to a thousandfold in each
-    further one, so that only the first few are kept. Sensitive are those of bfloat16, too.
+    further one, so that only the first few are kept. Sensitive are all of `SENSITIVE`.
     """
     chosen: dict[str, dict[str, Group]] = {}
     for name in PORTABLE:
@@ -126,7 +126,7 @@ def portable(entries: dict[str, dict[str, Group]]) -> dict[str, dict[str, Group]
         for place, value in entries.get(name, {}).get("losses", {}).items():
             iteration, key = place.split(" ", 1)
             if "loss" in key and int(iteration) <= LAST.get(name, 2):
-                is_exact = iteration == "1" and name != "multi_vanilla_amp"
+                is_exact = iteration == "1" and name not in SENSITIVE
                 group = "losses" if is_exact else "sensitive losses"
                 groups[group][place] = float(f"{value:.7g}")
         for key, value in entries.get(name, {}).get("results", {}).items():
