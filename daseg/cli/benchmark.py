@@ -9,7 +9,6 @@ Without --peer the peers are "not measured". Runs of daseg and of the peer take 
 process of its own with the same number of threads.
 """
 
-import re
 import shlex
 import sys
 from argparse import ArgumentParser, Namespace
@@ -17,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from daseg.cli.arguments import add_device, add_world, default_device
-from daseg.utils.errors import ConfigError
+from daseg.utils.options import parse_size
 
 REPORT = "report"
 
@@ -75,7 +74,7 @@ def _measure(args: Namespace) -> None:
         threads=args.threads,
         repeats=args.repeats,
         device=default_device(args.device),
-        size=_size(args.size),
+        size=parse_size(args.size, "--size") if args.size else None,
         batch=args.batch,
         amp=args.amp,
         tile=args.tile,
@@ -92,13 +91,6 @@ def _measure(args: Namespace) -> None:
     print(text(record))
     if args.out is not None:
         atomic_write_text(args.out, json.dumps(record, indent=1) + "\n")
-
-
-def _size(size: str | None) -> tuple[int, int] | None:
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", size or "1x1")
-    if match is None:
-        raise ConfigError(f"--size {size}: expected WIDTHxHEIGHT, as 1024x512")
-    return (int(match[1]), int(match[2])) if size else None
 
 
 def _command(args: Namespace, peers: Mapping[str, Path]) -> str:

@@ -8,11 +8,11 @@ optimizers' state, and what the graph keeps of each pixel. One GiB is left for C
 is read but the config.
 """
 
-import re
 from argparse import ArgumentParser, Namespace
 
 from daseg.cli.arguments import add_config, add_device, default_device
 from daseg.utils.errors import ConfigError
+from daseg.utils.options import parse_size
 
 USUAL = (8.0, 11.0, 24.0, 80.0)
 
@@ -29,9 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Make two small steps, print a table."""
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", args.size or "1x1")
-    if match is None:
-        raise ConfigError(f"--size {args.size}: expected WIDTHxHEIGHT, as 1024x512")
+    size = parse_size(args.size, "--size") if args.size else None
     if min(args.memory) <= 0:
         raise ConfigError("--memory: numbers above 0, in GiB")
 
@@ -39,7 +37,7 @@ def run(args: Namespace) -> None:
 
     found = fit(
         args.config,
-        size=(int(match[1]), int(match[2])) if args.size else None,
+        size=size,
         amp=args.amp,
         device=default_device(args.device),
         world=args.world,

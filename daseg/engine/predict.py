@@ -5,7 +5,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -52,7 +51,7 @@ def find_inputs(source: str, out: str | Path | None = None) -> list[tuple[Path, 
         matches = map(Path, glob.glob(source, recursive=True))
         pictures = sorted(match for match in matches if _suffix(match) in IMAGES | VIDEOS)
         single = [path] if os.path.lexists(path) else pictures
-        files, notes = [File(p, _real(p)) for p in single if not p.is_dir()], []
+        files, notes = [File(p, os.path.realpath(p)) for p in single if not p.is_dir()], []
     inside = tuple(folder + os.sep for folder in results)
     inputs = [file for file in files if not file.real.startswith(inside)] if inside else files
     if len(inputs) < len(files):
@@ -91,17 +90,6 @@ def _below(folder: Path, results: list[str]) -> tuple[list[File], list[str]]:
         more = f", and {len(lines) - 1} more" if lines[1:] else ""
         raise DataError(f"{lines[0]}{more}: take it away, or name the others by a quoted glob")
     return found.files, found.notes
-
-
-def _real(path: Path) -> str:
-    if path.is_symlink():
-        return os.path.realpath(path)
-    return os.path.join(_real_folder(path.parent), path.name)
-
-
-@lru_cache(maxsize=1)  # a glob's files come folder by folder
-def _real_folder(folder: Path) -> str:
-    return os.path.realpath(folder)
 
 
 def _suffix(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Values that are given on the command line as ``KEY=VALUE``."""
 
 import ast
+import re
 from typing import Any
 
 from daseg.utils.errors import ConfigError
@@ -35,6 +36,22 @@ def parse_pairs(pairs: list[str], flag: str) -> dict[str, str]:
             raise ConfigError(f"{flag} {pair}: expected KEY=VALUE")
         found[key] = value
     return found
+
+
+def parse_size(text: str, name: str) -> tuple[int, int]:
+    """Turn "1024x512" into (width, height).
+
+    Args:
+        text: What was given.
+        name: The option that it was given for, for messages.
+
+    Raises:
+        ConfigError: It is not of two whole numbers above 0.
+    """
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if match is None:
+        raise ConfigError(f"{name} {text}: expected WIDTHxHEIGHT, as 1024x512")
+    return int(match[1]), int(match[2])
 
 
 def _literal(text: str, given: str) -> Any:

@@ -19,8 +19,9 @@ from daseg.registry import did_you_mean
 from daseg.utils.errors import ConfigError
 from daseg.utils.hints import give_hints
 from daseg.utils.json_files import check_shape
+from daseg.utils.options import parse_size
 from daseg.worlds.parts import check_table
-from daseg.worlds.world import Size, World
+from daseg.worlds.world import World
 
 SMALL = {"type": str, "root": str, "images": int}
 DATASET = {"images": int, "train?": SMALL, "val?": SMALL, "test?": SMALL, "translated?": SMALL}
@@ -76,13 +77,12 @@ def split_options(world: str | Path) -> tuple[str, dict[str, str]]:
     return place, options
 
 
-def _size(text: str) -> Size:
-    width, height = map(int, text.split("x"))
-    return width, height
-
-
 OPTIONS: dict[str, Callable[[str], Any]] = dict(
-    size=_size, max_iters=int, least_interval=int, least_batch=int, highest_lr=float
+    size=lambda text: parse_size(text, "size"),
+    max_iters=int,
+    least_interval=int,
+    least_batch=int,
+    highest_lr=float,
 )
 
 
@@ -142,7 +142,7 @@ def _set(content: dict[str, Any], options: Mapping[str, str]) -> None:
     for key, text in options.items():
         try:
             value = OPTIONS[key](text)
-        except ValueError:
+        except (ConfigError, ValueError):
             raise ValueError(f"the option {key}={text} is {WORDS[key]}") from None
         if min(value if isinstance(value, tuple) else (value,)) <= 0:
             raise ValueError(f"the option {key}={text} is {WORDS[key]}, above 0")
