@@ -12,6 +12,7 @@ from typing import Any
 BENCHMARKS = {
     "metric": "metric",
     "data": "data",
+    "augment": "augment",
     "eval": "evaluation",
     "infer": "inference",
     "translate": "translation",

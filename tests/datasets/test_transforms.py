@@ -1,5 +1,6 @@
 """Cropping, resizing, colours, packing."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -173,6 +174,36 @@ def test_hue_turns_by_degrees(monkeypatch) -> None:
         tuple(distort(red, **(STILL | dict(hue_delta=120))).ravel().tolist()) for _ in range(40)
     }
     assert seen == {(0, 0, 255), (0, 255, 0)}  # red, or green: 120 degrees on
+
+
+def distorted_plainly(image: np.ndarray) -> np.ndarray:
+    """Every step on all pixels in float32, by numpy; random numbers in the order of the class."""
+    coin, uniform = (lambda: np.random.randint(2)), np.random.uniform
+    image = image.astype(np.float32)
+    if coin():
+        image += uniform(-32, 32)
+    contrast = uniform(0.5, 1.5) if coin() else 1.0
+    is_first = coin()
+    saturation = uniform(0.5, 1.5) if coin() else 1.0
+    hue = uniform(-18, 18) if coin() else 0.0
+    image = np.clip(image * contrast if is_first else image, 0, 255)
+    if saturation != 1 or hue != 0:
+        hsv = cv2.cvtColor(image / 255, cv2.COLOR_BGR2HSV)
+        hsv[..., 0] = (hsv[..., 0] + hue) % 360
+        hsv[..., 1] = np.clip(hsv[..., 1] * saturation, 0, 1)
+        image = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR) * 255
+    image = image if is_first else image * contrast
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_table_of_256_values_and_blocks_of_rows_give_what_all_pixels_would(dtype) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (5, 6001, 3), np.uint8).astype(dtype)
+    for seed in range(64):  # all 32 answers of five coins, and several strengths
+        np.random.seed(seed)
+        expected = distorted_plainly(image[:, ::-1])
+        np.random.seed(seed)
+        assert np.array_equal(distort(image[:, ::-1]), expected)
 
 
 def test_pack_rounds_float_images() -> None:
