@@ -124,6 +124,11 @@ class DomainAdapter(HostCounter, BaseModel):
         """The objectives that play against a discriminator."""
         return [o for o in self.objectives if o.discriminator is not None]
 
+    @property
+    def projectors(self) -> nn.ModuleList:
+        """The objectives' own networks that the segmentor's optimizer trains, too."""
+        return nn.ModuleList(o.projector for o in self.objectives if o.projector is not None)
+
     def trainable_networks(self) -> dict[str, nn.Module]:
         """The networks that have an optimizer of their own, by the name it has in the config."""
         networks: dict[str, nn.Module] = {"segmentor": self.segmentor}

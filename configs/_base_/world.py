@@ -27,6 +27,7 @@ _window, _quarter = dict(unit='window'), dict(factor=0.25, default=64)
 # Most taps of a large dilation would read padding, fewer in a whole image than in a window, and
 # batch norm would test with the statistics of windows.
 _dilations = dict(rates=dict(unit='pixels', default=(6, 12, 18)))
+_margins = {f'ignore_{side}': dict(unit='pixels') for side in ('top', 'bottom', 'left', 'right')}
 
 parts = dict(
     backbone=dict(
@@ -61,10 +62,8 @@ parts = dict(
     RareClassSampler=dict(min_pixels=dict(remove=True), min_share=0.0015),
     RandomCrop=dict(class_pixels=dict(unit='area')),
     # From the hardest fifth of the pixels alone, hundreds of iterations do not learn to segment.
-    MaskedConsistency=dict(
-        block=dict(unit='pixels', default=64), ignore_top=dict(unit='pixels'),
-        ignore_bottom=dict(unit='pixels')),
-    ClassMix=dict(ignore_top=dict(unit='pixels'), ignore_bottom=dict(unit='pixels')),
+    MaskedConsistency=dict(_margins, block=dict(unit='pixels', default=64)),
+    ClassMix=_margins,
     BalancedCrossEntropyLoss=dict(hard_percent=0, rare_pixels=dict(unit='area')),
     # They name folders and lists of the real data.
     ValLoop=dict(sets=dict(remove=True)),

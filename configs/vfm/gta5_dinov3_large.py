@@ -6,8 +6,8 @@ Englert et al., "Exploring the Benefits of Vision Foundation Models for Unsuperv
 Adaptation", CVPR Workshops 2024: a foundation model with a light head, trained with mixtures and
 masked images that a teacher labels. There is no published number with this backbone.
 
-Differences: hidden are blocks of 64 pixels, as in their variant, not single tokens; the 3 % at the
-left and right of the target's images teach, too; its colours are not changed before pasting.
+Differences: hidden are blocks of 64 pixels, as in their variant, not single tokens; the target's
+colours are not changed before pasting.
 """
 
 _base_ = ['../_base_/models/vfm_dinov3_large.py', '../_base_/datasets/vfm_gta5.py',

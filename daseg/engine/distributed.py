@@ -131,7 +131,7 @@ class NetworkDDP(nn.Module):
 
     Args:
         module: A model with ``trainable_networks()``: by the name of its optimizer a network, or a
-            ModuleList or ModuleDict of networks.
+            ModuleList or ModuleDict of networks. Those of ``projectors``, where it has such, too.
     """
 
     def __init__(self, module: Any) -> None:
@@ -140,6 +140,8 @@ class NetworkDDP(nn.Module):
         for group in module.trainable_networks().values():
             several = isinstance(group, nn.ModuleList | nn.ModuleDict)
             networks.update(group.children() if several else [group])
+        # Small, and in no pass but that of their objective: they average in each of its passes.
+        networks.update(getattr(module, "projectors", ()))
         for parent in list(module.modules()):
             for name, child in list(parent.named_children()):
                 if child in networks:

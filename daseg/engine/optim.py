@@ -62,13 +62,22 @@ class OptimizersByNetwork:
                 f"optim_wrapper has settings for {sorted(self.networks)}, "
                 f"but the model's trainable networks are {sorted(networks)}"
             )
+        beside = {"segmentor": getattr(adapter, "projectors", None)}
         return OptimWrapperDict(
-            **{name: build_optimizer(networks[name], cfg) for name, cfg in self.networks.items()}
+            **{
+                name: build_optimizer(networks[name], cfg, projectors=beside.get(name))
+                for name, cfg in self.networks.items()
+            }
         )
 
 
-def build_optimizer(network: nn.Module, cfg: dict[str, Any]) -> OptimWrapper:
-    """Build the optimizer wrapper of one network from its settings in `OptimizersByNetwork`."""
+def build_optimizer(
+    network: nn.Module, cfg: dict[str, Any], *, projectors: nn.Module | None = None
+) -> OptimWrapper:
+    """Build the optimizer wrapper of one network from its settings in `OptimizersByNetwork`.
+
+    It also trains ``projectors``, which ``lr_mult`` and ``decay_mult`` know by this name.
+    """
     settings = dict(type="OptimWrapper") | dict(cfg)
     if "accumulative_counts" in settings:
         raise ConfigError(
@@ -87,6 +96,7 @@ def build_optimizer(network: nn.Module, cfg: dict[str, Any]) -> OptimWrapper:
         lr=optimizer["lr"],
         weight_decay=optimizer.get("weight_decay"),
         duplicates=duplicates,
+        projectors=projectors,
         **{key: settings.pop(key) for key in GROUP_KEYS if key in settings},
     )
     return OPTIM_WRAPPERS.build(

@@ -24,6 +24,7 @@ def parameter_groups(
     layer_decay: float = 1.0,
     no_norm_decay: bool = False,
     duplicates: bool = False,
+    projectors: nn.Module | None = None,
 ) -> list[dict[str, Any]]:
     """Group the trainable parameters by learning rate and weight decay.
 
@@ -42,6 +43,7 @@ def parameter_groups(
             last layer has factor 1. Bao et al., "BEiT", ICLR 2022, appendix H.
         no_norm_decay: Biases, norm layers, position embeddings and tokens have no weight decay.
         duplicates: Give each group the number of times that AdaptSegNet lists its parameters.
+        projectors: Further parameters, whose names begin with "projectors".
 
     Raises:
         ConfigError: A key fits no trainable parameter, or the backbone does not tell its layers.
@@ -51,7 +53,8 @@ def parameter_groups(
         raise ConfigError("optim_wrapper: decay_mult needs the optimizer's weight_decay stated")
     by_layer = layer_factors(network, layer_decay)
     groups: dict[tuple[float, float, int], list[nn.Parameter]] = {(1.0, 1.0, 1): []}
-    for name, parameter in network.named_parameters():
+    own = () if projectors is None else projectors.named_parameters("projectors")
+    for name, parameter in (*network.named_parameters(), *own):
         if not parameter.requires_grad:
             continue
         rate, decay = rates.of(name) * by_layer.get(name, 1.0), decays.of(name)

@@ -20,7 +20,7 @@ class DAFormerHead(nn.Module):
 
     Hoyer et al., "DAFormer: Improving Network Architectures and Training Strategies for
     Domain-Adaptive Semantic Segmentation", CVPR 2022, section 3.2 and its study of heads in table
-    7.
+    7, of which the fusion by interlaced sparse self-attention and UPerHead are not here.
 
     Args:
         in_channels: Channels of the backbone's maps, fine to coarse.

@@ -35,6 +35,8 @@ class Objective(nn.Module):
         derives_from: The domains of the views that `derive` looks at.
         heads: Names of the heads that the segmentor has to have, beside the main one.
         discriminator: The network that the objective plays against, or None.
+        projector: A network of the objective's own that is trained with the segmentor, by the same
+            optimizer, or None; set in `prepare`.
         discriminates_features: Whether that network looks at feature maps of the backbone.
     """
 
@@ -42,11 +44,13 @@ class Objective(nn.Module):
     derives_from: tuple[Domain, ...] = ()
     heads: tuple[str, ...] = ()
     discriminator: Any  # nn.Module | None
+    projector: Any  # nn.Module | None
     discriminates_features = False
 
     def __init__(self) -> None:
         super().__init__()
         self.register_module("discriminator", None)
+        self.register_module("projector", None)
 
     @property
     def domains(self) -> Set[Domain]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from mmengine.logging import print_log
@@ -13,7 +13,8 @@ from daseg.objectives.base import Objective, suffix_of
 from daseg.objectives.views import View
 from daseg.ops.labels import IGNORE
 from daseg.ops.logits import at_least_float32
-from daseg.ops.resize import Size, size_of
+from daseg.ops.norm import LayerNorm2d
+from daseg.ops.resize import Size, resize, size_of
 from daseg.registry import BACKBONES, OBJECTIVES
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
@@ -36,7 +37,7 @@ THINGS = (
 
 @OBJECTIVES.register_module()
 class FeatureDistance(Objective):
-    """Small distance of the source's features from those of the network that training began with.
+    """Small distance of features from those of a frozen network, mostly of ImageNet's.
 
     Hoyer et al., "DAFormer: Improving Network Architectures and Training Strategies for
     Domain-Adaptive Semantic Segmentation", CVPR 2022, eqs. (9) to (11), with the values of its
@@ -45,7 +46,14 @@ class FeatureDistance(Objective):
     public code logs NaN and has a gradient of 0, which is the same training).
 
     The frozen network is this objective's own, with its own weights, whatever the segmentor was
-    loaded from; it is always in eval mode, and in no checkpoint.
+    loaded from; it is always in eval mode, and in no checkpoint. It sees the images normalised as
+    the segmentor's are.
+
+    VFM-UDA++ (Englert et al., 2025) compares with a foundation model of another kind and size, on
+    both domains and at all places: ``projector=True, distance='cosine', classes=None, weight=0.1,
+    domains=('source', 'target')``, where the frozen DINOv2 sees images of 1024 pixels at 406
+    (``resize=0.4`` of `ViTBackbone`). Its public code runs the student once more for it, on images
+    of slightly changed colours; here the features are those of the domain's own pass.
 
     Args:
         backbone: The frozen network or its config, with ``weights``: mostly that of the segmentor.
@@ -55,14 +63,22 @@ class FeatureDistance(Objective):
         min_share: Share of a place's pixels that have to be of one class, above 0.5 and at most 1;
             "no label" counts as a class.
         index: Which of the feature maps is compared.
-        name: Distinguishes two of these in the log: ``loss_feature_<name>``.
+        domains: On which domains: "source", "target" or both. The target has no labels, so there
+            all places count: ``classes=None``.
+        distance: "euclidean", over the channels of a place; or "cosine": ``0.9 * (1 - cosine) + 0.1
+            * smooth L1``, the latter averaged over the channels.
+        projector: Whether the segmentor's map goes through a projector, which is trained with it: a
+            1x1 convolution to four times as many channels, layer norm, GELU, a 1x1 convolution to
+            the frozen map's channels; then it is resized to that map, bilinearly. Without it both
+            maps need the same channels and size.
+        name: Distinguishes two of these in the log: ``loss_feature_<name>``. The target's distance
+            is ``loss_feature_target``.
 
     Raises:
         ConfigError: An argument is none of the above, the backbone has no weights, the maps differ
             in channels; in training, the maps differ in size, or none of the classes is known.
     """
 
-    reads = ("source",)
     frozen: Any  # a backbone
 
     def __init__(
@@ -73,9 +89,25 @@ class FeatureDistance(Objective):
         classes: Sequence[str | int] | None = THINGS,
         min_share: float = 0.75,
         index: int = -1,
+        domains: Sequence[Literal["source", "target"]] = ("source",),
+        distance: Literal["euclidean", "cosine"] = "euclidean",
+        projector: bool = False,
         name: str = "",
     ) -> None:
         super().__init__()
+        if not domains or not set(domains) <= {"source", "target"}:
+            raise ConfigError(
+                f"FeatureDistance: domains are 'source', 'target' or both, not {domains!r}"
+            )
+        if "target" in domains and classes is not None:
+            raise ConfigError(
+                "FeatureDistance: the target has no labels to find classes by: with 'target' in "
+                "domains give classes=None"
+            )
+        if distance not in ("euclidean", "cosine"):
+            raise ConfigError(
+                f"FeatureDistance: distance is 'euclidean' or 'cosine', not {distance!r}"
+            )
         if not 0.5 < min_share <= 1:
             raise ConfigError(f"FeatureDistance: min_share is above 0.5 and at most 1: {min_share}")
         frozen = BACKBONES.build(backbone).eval().requires_grad_(False)
@@ -86,9 +118,11 @@ class FeatureDistance(Objective):
             )
         # Not a submodule: it is not trained, not set to training mode, and not in the checkpoint.
         self.__dict__["frozen"] = frozen
+        self.reads = tuple(domains)
         self.weight, self.min_share, self.index = weight, min_share, index
+        self.distance, self.projects = distance, projector
         self.classes = None if classes is None else tuple(classes)
-        self.key = "loss_feature" + suffix_of(name)
+        self.name = name
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         """Move the frozen network, too."""
@@ -97,13 +131,20 @@ class FeatureDistance(Objective):
         return self
 
     def prepare(self, segmentor: Segmentor) -> None:
-        """Compare the channels of the two maps."""
+        """Build the projector, or compare the channels of the two maps."""
         super().prepare(segmentor)
-        channels = [b.out_channels[self.index] for b in (segmentor.backbone, self.frozen)]
-        if channels[0] != channels[1]:
+        own, theirs = (b.out_channels[self.index] for b in (segmentor.backbone, self.frozen))
+        if self.projects:
+            self.projector = nn.Sequential(
+                nn.Conv2d(own, 4 * own, 1),
+                LayerNorm2d(4 * own),
+                nn.GELU(),
+                nn.Conv2d(4 * own, theirs, 1),
+            )
+        elif own != theirs:
             raise ConfigError(
-                f"FeatureDistance: the segmentor's map {self.index} has {channels[0]} channels, "
-                f"that of the frozen backbone {channels[1]}: give it the same backbone"
+                f"FeatureDistance: the segmentor's map {self.index} has {own} channels, that of "
+                f"the frozen backbone {theirs}: give it the same backbone, or projector=True"
             )
 
     def use_classes(self, names: Sequence[str]) -> None:
@@ -129,35 +170,49 @@ class FeatureDistance(Objective):
 
     def source_losses(self, source: View) -> dict[str, Tensor]:
         """``loss_feature``, weighted."""
-        own = source.output.features[self.index]
+        return {"loss_feature" + suffix_of(self.name): self.weight * self._mean_distance(source)}
+
+    def target_losses(self, target: View) -> dict[str, Tensor]:
+        """``loss_feature_target``, weighted."""
+        key = "loss_feature" + suffix_of("target", self.name)
+        return {key: self.weight * self._mean_distance(target)}
+
+    def _mean_distance(self, view: View) -> Tensor:
+        own = view.output.features[self.index]
         with torch.no_grad():
-            frozen = self.frozen(unwrap(source.segmentor).backbone_input(source.image))[self.index]
+            frozen = self.frozen(unwrap(view.segmentor).backbone_input(view.image))[self.index]
+        if self.projector is not None:
+            own = resize(self.projector(own), size_of(frozen), align_corners=False)
         if own.shape != frozen.shape:
             raise ConfigError(
                 f"FeatureDistance: the segmentor's features are {tuple(own.shape)}, those of the "
-                f"frozen network {tuple(frozen.shape)}: give it a backbone of the same strides"
+                f"frozen network {tuple(frozen.shape)}: give it a backbone of the same strides, or "
+                "projector=True"
             )
-        distance = at_least_float32(own) - at_least_float32(frozen)
-        distance = torch.linalg.vector_norm(distance, dim=1)
-        counted, labels = self._counted(source, size_of(own))
-        total = source.normalizer(labels, torch.sum)
-        mean = (distance * counted).sum() / torch.where(total > 0, total, 1)
-        return {self.key: self.weight * mean}
+        distance = self._distance(at_least_float32(own), at_least_float32(frozen))
+        if self.classes is None:
+            return distance.mean()
+        counted = self._counted(view, size_of(own))
+        total = view.normalizer(counted, torch.sum)
+        return (distance * counted[view.rows]).sum() / torch.where(total > 0, total, 1)
+
+    def _distance(self, own: Tensor, frozen: Tensor) -> Tensor:
+        """Maps (N,C,h,w) to their distance at each place (N,h,w)."""
+        if self.distance == "euclidean":
+            norm: Tensor = torch.linalg.vector_norm(own - frozen, dim=1)
+            return norm
+        cosine = F.cosine_similarity(own, frozen, dim=1)
+        return 0.9 * (1 - cosine) + 0.1 * F.smooth_l1_loss(own, frozen, reduction="none").mean(1)
 
     @torch.no_grad()
-    def _counted(self, source: View, size: Size) -> tuple[Tensor, Tensor]:
-        """Which places count (N,h,w), and those of the whole batch."""
-        if self.classes is None:
-            batch = source.image if source.labels is None else source.labels
-            everywhere = batch.new_ones(len(batch), *size)
-            return everywhere[source.rows], everywhere
+    def _counted(self, source: View, size: Size) -> Tensor:
+        """Which places of the whole batch count (M,h,w), float32."""
         if source.labels is None:
             raise ConfigError(
                 "the objective FeatureDistance looks for classes in the source's labels, which "
                 "the training dataset does not have: give classes=None"
             )
-        counted = pure_places(source.labels, size, self._indices(), self.min_share)
-        return counted[source.rows], counted
+        return pure_places(source.labels, size, self._indices(), self.min_share)
 
     def _indices(self) -> Sequence[int]:
         assert self.classes is not None

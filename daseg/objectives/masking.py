@@ -45,6 +45,8 @@ class MaskedConsistency(LearnsFromTeacher):
         flip: Average the teacher's answer with that for the mirrored image.
         ignore_top: So many rows of the target image's top teach nothing.
         ignore_bottom: The same at the bottom.
+        ignore_left: So many columns at its left teach nothing.
+        ignore_right: The same at its right.
         jitter: Strength of the change of colours, 0..0.5; see `ColorAugmentation`.
         jitter_prob: Probability of it.
         blur_prob: Probability of a Gaussian blur.
@@ -72,6 +74,8 @@ class MaskedConsistency(LearnsFromTeacher):
         flip: bool = False,
         ignore_top: int = 0,
         ignore_bottom: int = 0,
+        ignore_left: int = 0,
+        ignore_right: int = 0,
         jitter: float = 0.2,
         jitter_prob: float = 0.8,
         blur_prob: float = 0.5,
@@ -98,6 +102,8 @@ class MaskedConsistency(LearnsFromTeacher):
                 flip=flip,
                 ignore_top=ignore_top,
                 ignore_bottom=ignore_bottom,
+                ignore_left=ignore_left,
+                ignore_right=ignore_right,
             ),
             ColorAugmentation(
                 "MaskedConsistency",

@@ -46,6 +46,8 @@ class ClassMix(LearnsFromTeacher):
         flip: Average the teacher's answer with that for the mirrored image.
         ignore_top: So many rows of the target image's top teach nothing.
         ignore_bottom: The same at the bottom.
+        ignore_left: So many columns at its left teach nothing.
+        ignore_right: The same at its right.
         jitter: Strength of the change of the mixture's colours, 0..0.5; see `ColorAugmentation`.
         jitter_prob: Probability of it.
         blur_prob: Probability of a Gaussian blur of the mixture.
@@ -74,6 +76,8 @@ class ClassMix(LearnsFromTeacher):
         flip: bool = False,
         ignore_top: int = 0,
         ignore_bottom: int = 0,
+        ignore_left: int = 0,
+        ignore_right: int = 0,
         jitter: float = 0.25,
         jitter_prob: float = 0.8,
         blur_prob: float = 0.5,
@@ -97,6 +101,8 @@ class ClassMix(LearnsFromTeacher):
                 flip=flip,
                 ignore_top=ignore_top,
                 ignore_bottom=ignore_bottom,
+                ignore_left=ignore_left,
+                ignore_right=ignore_right,
             ),
             ColorAugmentation(
                 "ClassMix",

@@ -43,6 +43,8 @@ class TeacherLabels:
         ignore_top: So many rows at the top of the image have weight 0, for example where rectified
             images have no picture. The share counts them all the same.
         ignore_bottom: The same at the bottom, for example the own car's bonnet.
+        ignore_left: So many columns at its left have weight 0.
+        ignore_right: The same at its right.
         flip: Average the probabilities with those of the mirrored image (VFM-UDA).
 
     Raises:
@@ -57,23 +59,31 @@ class TeacherLabels:
         weighting: Weighting,
         ignore_top: int,
         ignore_bottom: int,
+        ignore_left: int,
+        ignore_right: int,
         flip: bool,
     ) -> None:
         if not 0 <= confidence <= 1:
             raise ConfigError(f"{who}: confidence is in 0..1, not {confidence}")
         if weighting not in ("share", "pixel", "none"):
             raise ConfigError(f"{who}: weighting is 'share', 'pixel' or 'none', not {weighting!r}")
-        if min(ignore_top, ignore_bottom) < 0:
-            raise ConfigError(f"{who}: ignore_top and ignore_bottom are at least 0")
+        self.margins = dict(
+            ignore_top=ignore_top,
+            ignore_bottom=ignore_bottom,
+            ignore_left=ignore_left,
+            ignore_right=ignore_right,
+        )
+        for name, pixels in self.margins.items():
+            if pixels < 0:
+                raise ConfigError(f"{who}: {name} is at least 0, not {pixels}")
         self.who, self.confidence, self.weighting, self.flip = who, confidence, weighting, flip
-        self.top, self.bottom = ignore_top, ignore_bottom
 
     @torch.no_grad()
     def __call__(self, target: View) -> Taught:
         """The teacher's labels of a view's images.
 
         Raises:
-            ConfigError: There is no teacher, or no row of the images has a weight.
+            ConfigError: There is no teacher, or no pixel of the images has a weight.
         """
         probability, label = target.teacher_probabilities(flip=self.flip).max(1)
         sure = (probability >= self.confidence).float()
@@ -81,14 +91,16 @@ class TeacherLabels:
         weight = sure if self.weighting == "pixel" else torch.ones_like(sure)
         if self.weighting == "share":
             weight = weight * share
-        height = size_of(label)[0]
-        if self.top + self.bottom >= height:
+        height, width = size_of(label)
+        top, bottom, left, right = self.margins.values()
+        if top + bottom >= height or left + right >= width:
+            stated = ", ".join(f"{name}={pixels}" for name, pixels in self.margins.items())
             raise ConfigError(
-                f"{self.who}: ignore_top={self.top} and ignore_bottom={self.bottom} leave nothing "
-                f"of images of {height} rows"
+                f"{self.who}: {stated} leave nothing of images of {height}x{width} (height x width)"
             )
-        weight[:, : self.top] = 0
-        weight[:, height - self.bottom :] = 0
+        inside = torch.zeros_like(weight[0])
+        inside[top : height - bottom, left : width - right] = 1
+        weight = weight * inside
         return Taught(label, weight, share)
 
 

@@ -21,6 +21,8 @@ taught = dict(loss='supervised', confidence=0.4, colors='hsv', joint=True, flip=
 model['objectives'] = [
     dict(type='Supervised', loss=dict(type='CrossEntropyLoss', mean='all')),
     dict(type='FeatureDistance', backbone=frozen, classes=['left', 'square'], weight=0.1),
+    dict(type='FeatureDistance', backbone=frozen, projector=True, distance='cosine', classes=None,
+         domains=['source', 'target'], index=0, name='wide'),
     dict(type='ClassMix', classes_of='batch', paste_ignored=True, ignore_top=2, **taught),
     dict(type='MaskedConsistency', block=8, images='both', weighting='pixel', **taught),
     dict(type='InformationMaximization'), model['objectives'][2]]
@@ -41,7 +43,16 @@ def test_a_run_with_all_of_self_training_goes_on_where_it_stopped(gan_config, tm
     assert not any("frozen" in key for key in last["state_dict"])
     assert last["meta"]["evaluated"] == "student"
     rows = curve(tmp_path / "whole")
-    keys = {"loss_feature", "loss_mix", "loss_masked", "loss_masked_aux", "loss_information"}
+    assert any("projector" in key for key in last["state_dict"])
+    keys = {
+        "loss_feature",
+        "loss_feature_wide",
+        "loss_feature_target_wide",
+        "loss_mix",
+        "loss_masked",
+        "loss_masked_aux",
+        "loss_information",
+    }
     assert keys <= rows[-1].keys()
     assert all(row["loss_feature"] > 0 for row in rows)
     assert curve(tmp_path / "halves") == rows

@@ -16,6 +16,7 @@ from daseg.adaptation import DomainAdapter
 from daseg.datasets.firewall import TargetBatch
 from daseg.engine.distributed import NetworkDDP
 from daseg.engine.optim import OptimizersByNetwork
+from daseg.objectives import masking, mixing
 
 STEPS, EACH = 5, 3  # steps; images of a domain in each of two processes
 SCRIPT = """
@@ -30,6 +31,12 @@ SUPERVISED = dict(type="Supervised")
 MAIN = dict(type="OutputAdversarial", discriminator=PIXEL, weight=0.5)
 AUX = MAIN | dict(level="aux", loss=dict(type="LSGANLoss"))
 FEATURES = dict(type="FeatureAdversarial", discriminator=PIXEL, weight=0.5, gradient_penalty=0.01)
+FROZEN = dict(type="SmallBackbone", norm="gn", weights="3")
+DISTANCE = dict(type="FeatureDistance", backbone=FROZEN, classes=(0, 2), index=0, weight=0.5)
+PROJECTED = dict(type="FeatureDistance", backbone=FROZEN, classes=None, distance="cosine")
+PROJECTED |= dict(projector=True, domains=("source", "target"), weight=1.0, name="wide")
+TAUGHT = dict(confidence=0.35, weighting="pixel", jitter_prob=0.0, blur_prob=0.0)
+MIXED = [dict(type="ClassMix", **TAUGHT), dict(type="MaskedConsistency", **TAUGHT)]
 SCALES = dict(type="MultiScaleDiscriminator", channels=4, num_scales=2, num_blocks=1)
 # What is trained for, and the adapter's other arguments.
 CASES: dict[str, tuple[list[dict], dict]] = {
@@ -46,6 +53,11 @@ CASES: dict[str, tuple[list[dict], dict]] = {
     "penalty on several scales": (
         [SUPERVISED, MAIN | dict(discriminator=SCALES, gradient_penalty=0.1, source_map="mean")],
         {},
+    ),
+    "distance of features, in parts": ([SUPERVISED, DISTANCE, PROJECTED], dict(micro_batch=2)),
+    "mixed and masked images, in parts": (
+        [SUPERVISED, *MIXED],
+        dict(micro_batch=2, teacher_momentum=0.1),
     ),
     "all, in parts": (
         [SUPERVISED, AUX | dict(gradient_penalty=0.01), MAIN, FEATURES],
@@ -79,24 +91,25 @@ def optimizers(model):
     return OptimizersByNetwork(dict.fromkeys(networks, sgd))(model)
 
 
-def batch(step: int, rows: slice) -> dict:
+def batch(step: int, rows: slice, *, same_size: bool) -> dict:
     g = torch.Generator().manual_seed(step)
     source = torch.randint(0, 256, (2 * EACH, 3, 16, 24), generator=g).byte()
     label = torch.randint(0, 3, (2 * EACH, 16, 24), generator=g)
     for index in range(2 * EACH):  # some have few labelled pixels
         label[index, : 2 * index] = 255
     target = torch.randint(0, 256, (2 * EACH, 3, 24, 16), generator=g).byte()
+    target = target.transpose(2, 3) if same_size else target
     return dict(
         source=dict(image=source[rows], label=label[rows], meta=[]),
         target=TargetBatch(image=target[rows], meta=[]),
     )
 
 
-def run(model, rows: slice) -> None:
-    wrappers = optimizers(model)
+def run(model, rows: slice, case: str) -> None:
+    wrappers, same_size = optimizers(model), case.startswith("mixed")
     for step in range(STEPS):
         model.train()
-        model.train_step(batch(step, rows), wrappers)
+        model.train_step(batch(step, rows, same_size=same_size), wrappers)
 
 
 def count_syncs(adapter: DomainAdapter) -> dict[str, int]:
@@ -108,6 +121,7 @@ def count_syncs(adapter: DomainAdapter) -> dict[str, int]:
         return allreduce_hook(None, bucket)
 
     networks = dict(segmentor=adapter.segmentor)
+    networks |= {f"projector {i}": p for i, p in enumerate(adapter.projectors)}
     networks |= {f"{i}": o.discriminator for i, o in enumerate(adapter.adversaries)}
     for name, network in networks.items():
         counts[name] = 0
@@ -131,18 +145,22 @@ def worker(rank: int, out: str) -> None:
         "gloo", init_method=f"file://{out}/meeting_point", rank=rank, world_size=2
     )
     MessageHub.get_instance("sync")
+    # Each process draws classes and blocks for its own images: here they follow from these.
+    mixing.class_mask = lambda label, *_, **__: label < 1
+    masking.block_mask = lambda n, size, *_: (torch.arange(size[1]) % 3 > 0).expand(n, 1, *size)
     found = {}
     for case in CASES:
         adapter, alone = make(case), make(case)
         before = state(adapter)
         wrapped = NetworkDDP(adapter)
         syncs = count_syncs(adapter)
-        run(wrapped, slice(EACH * rank, EACH * (rank + 1)))
+        run(wrapped, slice(EACH * rank, EACH * (rank + 1)), case)
         alone.micro_batch = None
-        run(alone, slice(None))  # in both processes, since the loss asks all of them
+        run(alone, slice(None), case)  # in both processes, since the loss asks all of them
         torch.save(state(adapter), f"{out}/{case}_{rank}.pth")
         moved = {k: largest_difference({k: before[k]}, {k: v}) for k, v in state(alone).items()}
-        parts = {p: [m for k, m in moved.items() if p in k] for p in ("segmentor", "discriminator")}
+        kinds = ("segmentor", "discriminator", "projector")
+        parts = {p: [m for k, m in moved.items() if p in k] for p in kinds}
         found[case] = dict(
             syncs=syncs,
             off=largest_difference(state(adapter), state(alone)),
@@ -179,10 +197,11 @@ def test_two_processes_are_one_and_average_once_a_step(found, case):
     weights = [torch.load(out / f"{case}_{rank}.pth", weights_only=True) for rank in range(2)]
     assert largest_difference(*weights) == 0
     for rank in ranks:
-        assert set(rank[case]["syncs"].values()) == {STEPS}
+        for network, syncs in rank[case]["syncs"].items():  # a projector in each of its four passes
+            assert syncs == STEPS * (4 if "projector" in network else 1)
         assert rank[case]["off"] < 1e-5
         assert all(1e-4 < moved < 1 for moved in rank[case]["moved"].values()), (
             "nothing was trained"
         )
-    games = [o for o in CASES[case][0] if "discriminator" in o]
-    assert len(ranks[0][case]["syncs"]) == 1 + len(games)
+    own = [o for o in CASES[case][0] if "discriminator" in o or o.get("projector")]
+    assert len(ranks[0][case]["syncs"]) == 1 + len(own)

@@ -62,7 +62,8 @@ def test_the_masked_images_their_labels_and_weights_by_hand():
     teacher[0, 3], teacher[1, 2] = 5.0, 5.0  # 98.0 % sure
     teacher[0, :, :, :3] = 0  # a quarter of the first image: an eighth of all pixels are not
     source, target = make(teacher)
-    objective = MaskedConsistency(block=4, hidden=0.5, ignore_top=1, ignore_bottom=2, **PLAIN)
+    margins = dict(ignore_top=1, ignore_bottom=2, ignore_left=4, ignore_right=3)
+    objective = MaskedConsistency(block=4, hidden=0.5, **margins, **PLAIN)
     assert objective.derives_from == ("target",)
     torch.manual_seed(3)
     masked = objective.derive(None, target)
@@ -78,6 +79,7 @@ def test_the_masked_images_their_labels_and_weights_by_hand():
     assert torch.equal(masked.label, pseudo)
     weight = torch.full((2, *SIZE), 1 - 1 / 8)  # the margins count among the pixels that are sure
     weight[:, :1], weight[:, -2:] = 0, 0
+    weight[..., :4], weight[..., -3:] = 0, 0
     assert torch.equal(masked.weight, weight)
     assert (masked.domain, target.has_run, source.has_run) == ("derived", False, False)
 
@@ -190,7 +192,8 @@ def test_a_loss_follows_that_on_source_labels():
         (dict(block=0), r"block is at least 1 and hidden is in 0\.\.1, not 0 and 0\.7"),
         (dict(hidden=1.5), r"block is at least 1 and hidden is in 0\.\.1, not 64 and 1\.5"),
         (dict(weighting="max"), "weighting is 'share', 'pixel' or 'none', not 'max'"),
-        (dict(ignore_top=-1), "ignore_top and ignore_bottom are at least 0"),
+        (dict(ignore_top=-1), "ignore_top is at least 0, not -1"),
+        (dict(ignore_right=-2), "ignore_right is at least 0, not -2"),
         (dict(confidence=2), r"confidence is in 0\.\.1, not 2"),
         (dict(colors="lab"), "colors is 'rgb' or 'hsv', not 'lab'"),
     ],
@@ -205,8 +208,10 @@ def test_what_cannot_be_masked():
     both = MaskedConsistency(images="both")
     with pytest.raises(ConfigError, match=r"a batch of one .*give train_dataloader\.batch_size=2"):
         both.derive(source, target)
-    with pytest.raises(ConfigError, match=r"leave nothing of images of 8 rows$"):
-        MaskedConsistency(ignore_bottom=8).derive(None, target)
+    height, width = SIZE
+    for margins in (dict(ignore_bottom=height), dict(ignore_left=1, ignore_right=width - 1)):
+        with pytest.raises(ConfigError, match=rf"leave nothing of images of {height}x{width} "):
+            MaskedConsistency(**margins).derive(None, target)
     source, target = make(torch.zeros(2, K, *SIZE))
     source.image = source.image[..., :-1]
     with pytest.raises(ConfigError, match=r"end both pipelines with the same crop$"):
