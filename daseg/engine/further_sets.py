@@ -2,12 +2,13 @@
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dist import is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 from mmengine.runner.amp import autocast
@@ -16,10 +17,17 @@ from torch.utils.data import DataLoader
 from daseg.datasets.domain_pair import refuse_labels_as_images
 from daseg.datasets.firewall import OPENED, note_reported
 from daseg.datasets.probe.preview import check_whole
+from daseg.engine.average import training_of
+from daseg.engine.provenance import checkpoint_meta
 from daseg.engine.stopping import all_or_none
+from daseg.evaluation import IoUMetric
+from daseg.evaluation.protocol import write_card
+from daseg.segmentor import segmentor_config
 from daseg.utils import signals
 from daseg.utils.errors import ConfigError
 from daseg.utils.progress import track
+from daseg.utils.pseudo_labels import CHOSEN
+from daseg.weights.files import weights_digest
 
 Sets = Mapping[str, Mapping[str, Any]]
 NAME = re.compile(r"[A-Za-z][\w-]*")
@@ -69,6 +77,8 @@ def _build(runner: Runner, split: str, name: str, changes: Mapping[str, Any]) ->
     refuse_labels_as_images(runner._train_loop, dataloader.dataset)
     metrics = copy.deepcopy(runner.cfg[f"{split}_evaluator"])
     for metric in metrics if isinstance(metrics, list) else [metrics]:
+        if split == "val" and metric["type"] == "IoUMetric":
+            metric.setdefault("out_dir", str(Path(runner.work_dir) / "validation"))
         if metric.get("out_dir"):
             metric["out_dir"] = str(Path(metric["out_dir"]) / name)
         if "seed_log" in metric:
@@ -103,3 +113,38 @@ def measure(one: FurtherSet, step: Any, *, fp16: bool = False) -> dict[str, floa
     dataset: Any = one.dataloader.dataset
     found = one.evaluator.evaluate(len(dataset))
     return {f"{one.name}_{key}": value for key, value in found.items()}
+
+
+def write_cards(runner: Any, sets: Iterable[FurtherSet]) -> None:
+    """Write the card of the network in training beside the tables of further sets.
+
+    The first process does; the others have no result. The hash is that of the network's weights,
+    which are in no file yet.
+
+    Args:
+        runner: The runner of a training.
+        sets: Measured before.
+    """
+    metrics = [metric for one in sets for metric in one.evaluator.metrics]
+    metrics = [m for m in metrics if isinstance(m, IoUMetric) and m.out_dir and m.last_result]
+    if not metrics or not is_main_process():
+        return
+    model, meta, world = runner.bare_model, checkpoint_meta(runner), runner.cfg.get("world")
+    network = model.evaluated_network
+    taught = getattr(model, "teacher", None) is not None
+    digest = weights_digest(network)
+    for metric in metrics:
+        write_card(
+            metric.out_dir,
+            config=runner.cfg.filename + (f" --world {world}" if world else ""),
+            config_text=meta["cfg"],
+            weights=f"{runner.work_dir}, in memory",
+            weights_sha256=digest,
+            result=metric.last_result,
+            **training_of([meta]),
+            network=meta.get("evaluated", "teacher") if taught else None,
+            pseudo_labels=[meta["pseudo_labels"]] if meta["pseudo_labels"] else [],
+            target_labels=meta.get(CHOSEN, 0),
+            inference=segmentor_config(runner.cfg).get("inference") or dict(type="WholeInference"),
+            device=network.device,
+        )

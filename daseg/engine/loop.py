@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from daseg.engine.checkpoint import save_now
 from daseg.engine.distributed import follow_first_process
-from daseg.engine.further_sets import Sets, build_sets, measure
+from daseg.engine.further_sets import Sets, build_sets, measure, write_cards
 from daseg.engine.prefetch import Prefetcher
 from daseg.engine.stopping import Stopping, all_or_none
 from daseg.registry import LOOPS
@@ -186,7 +186,8 @@ class ValLoop(MMValLoop):
         fp16: Whether the networks run in mixed precision.
         sets: Further sets of images by name, each measured by itself, such as
             ``dict(rain=dict(conditions=["rain"]))``: see `build_sets`. Their metrics have the
-            name in front (``rain_mIoU``).
+            name in front (``rain_mIoU``); table and card of each are in a folder of its name, below
+            the metric's ``out_dir``, or ``validation`` in the work dir.
     """
 
     def __init__(
@@ -222,6 +223,7 @@ class ValLoop(MMValLoop):
         for one in self.sets:
             metrics |= measure(one, runner.model.val_step, fp16=self.fp16)
             draw_matrices(one.evaluator.metrics)
+        write_cards(runner, self.sets)
         runner.call_hook("after_val_epoch", metrics=metrics)
         runner.call_hook("after_val")
         return metrics

@@ -149,6 +149,7 @@ def write_card(
     config_text: str,
     weights: str | Path,
     result: IoUResult,
+    weights_sha256: str | None = None,
     averaged_with: Sequence[str | Path] = (),
     iteration: int | None = None,
     max_iters: int | None = None,
@@ -168,8 +169,9 @@ def write_card(
         out_dir: The folder of the results.
         config: Path of the config file.
         config_text: Its full text, bases merged and options applied: ``Config.pretty_text``.
-        weights: Path of the checkpoint that was evaluated.
+        weights: Path of the checkpoint that was evaluated; a name, where they are in no file.
         result: What the evaluation found; it knows the sizes, the classes and the number of images.
+        weights_sha256: Hash of weights that are in no file; None: that of the file.
         averaged_with: Further checkpoints, where the mean of several networks was evaluated.
         iteration: Training iterations the checkpoint has seen.
         max_iters: Iterations of its whole training.
@@ -194,7 +196,7 @@ def write_card(
         config=str(config),
         config_sha256=hashlib.sha256(config_text.encode()).hexdigest(),
         weights=str(weights),
-        weights_sha256=sha256_file(weights),
+        weights_sha256=weights_sha256 or sha256_file(weights),
         averaged_with=[[str(path), sha256_file(path)] for path in averaged_with],
         iteration=iteration,
         initial_weights=initial_weights,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from daseg.utils.errors import CheckpointError
 from daseg.utils.files import atomic_write
@@ -139,6 +139,15 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
                 digest.update(block)
     except OSError as error:
         raise CheckpointError(f"{os.fspath(path)} cannot be read: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def weights_digest(network: nn.Module) -> str:
+    """SHA-256 of a network's weights and buffers, their names, types and shapes."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -1,12 +1,15 @@
 """Several sets of images in one validation or test, each with its own numbers, table and card."""
 
+import hashlib
 import json
 
 import numpy as np
 import pytest
 
+from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.evaluate import evaluate
 from daseg.engine.train import train
+from daseg.evaluation.card_file import load_card
 from daseg.utils.errors import ConfigError, DataError
 
 FEW = dict(num_samples=3, subset_seed=1)
@@ -52,3 +55,19 @@ def test_a_validation_logs_each_set_by_its_name(gan_config, tmp_path):
     (row,) = [r for r in map(json.loads, log.read_text().splitlines()) if "mIoU" in r]
     assert row["all_mIoU"] == row["mIoU"]
     assert row["few_mIoU"] != row["mIoU"]
+    for name, number in (("few", 3), ("all", 12)):
+        folder = tmp_path / "validation" / name
+        card = load_card(folder)
+        assert (card.num_images, card.iteration, card.network) == (number, 1, "teacher")
+        assert card.checkpoint_choice == "last"
+        results = json.loads((folder / "results.json").read_text())
+        assert results["mIoU"] == pytest.approx(row[f"{name}_mIoU"])
+        assert (folder / "confusion_matrix.png").is_file()
+    state = read_checkpoint(tmp_path / "iter_1.pth")["state_dict"]
+    digest = hashlib.sha256()
+    for key in sorted(key for key in state if key.startswith("teacher.module.")):
+        value = state[key]
+        own = key.removeprefix("teacher.module.")
+        digest.update(f"{own} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.numpy().tobytes())
+    assert card.weights_sha256 == digest.hexdigest()

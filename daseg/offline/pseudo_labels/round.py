@@ -1,13 +1,10 @@
 """Pseudo-labels made inside a training, by the network as it is then."""
 
 import copy
-import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from mmengine.dist import barrier
-from torch import nn
 
 from daseg.datasets.rng import isolated_rng
 from daseg.engine.checkpoint import load_segmentor, load_strictly, model_state, read_checkpoint
@@ -20,7 +17,7 @@ from daseg.offline.pseudo_labels.labelling import Labelling, PredictionSettings
 from daseg.offline.pseudo_labels.threshold import Threshold
 from daseg.segmentor import Segmentor, build_segmentor, without_initial_weights
 from daseg.utils.workers import workers_of
-from daseg.weights.files import sha256_file
+from daseg.weights.files import sha256_file, weights_digest
 
 Network = Literal["current", "best", "ema"]
 
@@ -103,12 +100,3 @@ def _network(
     hub = dict(runtime_info=dict(report_labels_opened=opened))
     now = dict(meta=checkpoint_meta(runner), message_hub=hub)  # what a checkpoint would say
     return segmentor, dict(name=name, sha256=weights_digest(segmentor)), now
-
-
-def weights_digest(network: nn.Module) -> str:
-    """SHA-256 of a network's weights and buffers, their names, types and shapes."""
-    digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
