@@ -208,6 +208,20 @@ def tiny_config(tmp_path: Path, tiny_data: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def small_config(tiny_config: Callable[..., Path]) -> Callable[..., Path]:
+    """Write a config as `tiny_config` does, of a network whose checkpoints are a thousandth."""
+
+    def write(extra: str = "", name: str = "tiny", norm: str = "bn") -> Path:
+        network = (
+            "custom_imports = dict(imports=['gan_parts'])\n"
+            f"model['segmentor']['backbone'] = dict(type='SmallBackbone', norm={norm!r})\n"
+        )
+        return tiny_config(network + extra, norm=norm, name=name)
+
+    return write
+
+
 # Two domains, two levels, two discriminators: for tests of adversarial training.
 GAN = """
 pair = dict(

@@ -1,6 +1,7 @@
 """Trainings in which a domain is absent, and objectives that derive images of their own."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 from daseg.adaptation import DomainAdapter
 from daseg.datasets import DomainPair, FolderDataset, PairSampler
 from daseg.engine.checkpoint import read_checkpoint
+from daseg.engine.labelled import check_data
 from daseg.engine.train import train
 from daseg.objectives import ClassMix, EntropyMinimization, Objective, OutputAdversarial, Supervised
 from daseg.segmentor import Segmentor
@@ -197,3 +199,36 @@ def test_an_objective_on_the_absent_source_is_refused_before_the_training(tiny_c
     with pytest.raises(ConfigError, match=r"the objective Supervised looks at the source domain"):
         train(config, work_dir=tmp_path / "run")
     assert not list((tmp_path / "run").rglob("iter_*.pth"))
+
+
+@pytest.mark.parametrize(
+    ("objectives", "warned"),
+    [
+        (["EntropyMinimization"], "EntropyMinimization"),
+        (["MaskedConsistency", "MaxSquare"], "MaxSquare"),
+        (["EntropyMinimization", "InformationMaximization"], None),
+        (["MaskedConsistency"], None),
+    ],
+)
+def test_a_training_without_a_source_warns_of_certainty_alone(tiny_data, objectives, warned):
+    options = dict(image_dir="images", classes=["a", "b", "c"], labels=False)
+    pair = DomainPair(None, FolderDataset(tiny_data, **options))
+    made = [dict(type=name) for name in objectives]
+    adapter = DomainAdapter(make_segmentor(), made, teacher_momentum=0.1)
+    said = []
+    runner = SimpleNamespace(
+        train_dataloader=SimpleNamespace(dataset=pair),
+        val_loop=None,
+        cfg={},
+        bare_model=adapter,
+        bare_segmentor=adapter.segmentor,
+        logger=SimpleNamespace(warning=said.append),
+    )
+    check_data(runner)
+    if warned is None:
+        assert said == []
+    else:
+        (text,) = said
+        assert text.startswith(f"there is no source, and {warned} is least where all pixels are")
+        assert "rare classes disappear" in text
+        assert "Take InformationMaximization, and compare with the checkpoint" in text

@@ -10,6 +10,7 @@ from daseg.adaptation import DomainAdapter
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.objectives import masking, mixing
 from daseg.segmentor import Segmentor
+from daseg.translation import FourierTranslator
 
 K, COUNT, SIZE = 4, 4, (32, 40)
 PLAIN = dict(jitter_prob=0.0, blur_prob=0.0)
@@ -27,6 +28,9 @@ class Backbone(nn.Module):
         self.norm = nn.GroupNorm(2, 8)
         self.second = nn.Conv2d(8, 8, 4, stride=4)
         self.seen = []
+
+    def layer_depths(self):
+        return {n: int(n.startswith("second")) for n, _ in self.named_parameters()}
 
     def forward(self, image):
         self.seen.append((len(image), torch.is_autocast_enabled("cpu"), torch.is_grad_enabled()))
@@ -69,19 +73,29 @@ def make_batch(seed):
     return dict(source=source, target=dict(image=images[1] // 2, pseudo_label=label.flip(0)))
 
 
-def train(made, *, steps=2, dtype=torch.float64, wrapper="OptimWrapper", **settings):
+def train(
+    made,
+    *,
+    steps=2,
+    dtype=torch.float64,
+    wrapper="OptimWrapper",
+    change=dict,
+    groups=(),
+    **settings,
+):
     torch.manual_seed(0)
     segmentor = Segmentor(Backbone(), Head(-1), Head(-2), num_classes=K)
     teacher = dict(teacher_momentum=0.1, teacher_start="initial") | settings
     adapter = DomainAdapter(segmentor, made, **teacher).to(dtype).train()
     sgd = dict(type=wrapper, optimizer=dict(type="SGD", lr=0.05, momentum=0.9))
     networks = adapter.trainable_networks()
-    wrappers = OptimizersByNetwork(dict.fromkeys(networks, sgd))(adapter)
+    by_network = dict.fromkeys(networks, sgd) | {"segmentor": sgd | dict(groups)}
+    wrappers = OptimizersByNetwork(by_network)(adapter)
     start = deepcopy(adapter.state_dict())
     logs = []
     for step in range(steps):
         torch.manual_seed(step)
-        logs.append(adapter.train_step(make_batch(step), wrappers))
+        logs.append(adapter.train_step(change(make_batch(step)), wrappers))
     return adapter, start, logs
 
 
@@ -155,3 +169,26 @@ def test_an_objective_alone_trains_the_segmentor(number):
     assert {"backbone.first.weight", "backbone.second.weight"} | heads <= moved
     assert number > 1 or not any("head" in name for name in moved)
     assert all(value.isfinite() for value in log.values())
+
+
+def test_translated_sources_clipped_gradients_and_rates_by_depth_hold_with_all_of_them():
+    """As a step on images translated by hand, each change scaled by the norm and the depth."""
+    fda = FourierTranslator(beta=0.1)
+
+    def translated(batch):
+        source, target = batch["source"], batch["target"]
+        return batch | dict(source=source | dict(image=fda(source["image"], target["image"])))
+
+    plain, start, (expected,) = train(objectives(), steps=1, change=translated)
+    groups = dict(clip_grad=dict(max_norm=0.02), layer_decay=0.5)
+    clipped, _, (log,) = train(objectives(), steps=1, translator=fda, groups=groups)
+    for name, value in expected.items():
+        assert log[name].item() == pytest.approx(value.item(), rel=1e-9), name
+    moved = {n: p - start[f"segmentor.{n}"] for n, p in plain.segmentor.named_parameters()}
+    norm = torch.stack([m.square().sum() for m in moved.values()]).sum().sqrt() / 0.05
+    assert norm > 0.04
+    for name, parameter in clipped.segmentor.named_parameters():
+        early = name.startswith("backbone") and "second" not in name
+        factor = (0.5 if early else 1) * 0.02 / (norm + 1e-6)
+        change = parameter - start[f"segmentor.{name}"]
+        assert torch.allclose(change, factor * moved[name], rtol=1e-6, atol=1e-12), name

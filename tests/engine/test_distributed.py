@@ -18,8 +18,8 @@ from processes import KEEP_RANKS, environment, free_port, largest_difference, la
 ROOT = Path(__file__).parents[2]
 
 
-def test_two_processes_equal_one_with_the_doubled_batch(tiny_config, tmp_path):
-    config = tiny_config(KEEP_RANKS, norm="gn")
+def test_two_processes_equal_one_with_the_doubled_batch(small_config, tmp_path):
+    config = small_config(KEEP_RANKS, norm="gn")
     env = environment(tmp_path, MASTER_PORT=str(free_port()))
     no_dropout = "model.segmentor.head.dropout=0.0"  # its random numbers are each process's own
     launch(

@@ -9,12 +9,13 @@ from processes import KEEP_RANKS, environment, free_port, largest_difference, la
 from runs import same_run
 
 HRDA = """
+custom_imports = dict(imports=['gan_parts'])
 head = dict(type='FPNHead', channels=8)
 weights = dict(main=0.9, detail=0.1)
 model = dict(
     type='DomainAdapter', teacher_momentum=0.1,
     segmentor=dict(
-        type='HRDASegmentor', num_classes=3, backbone=dict(type='ResNet', depth=18, norm='gn'),
+        type='HRDASegmentor', num_classes=3, backbone=dict(type='SmallBackbone', norm='gn'),
         head=head, attention=head, detail_size=(16, 16), box_multiple=4),
     objectives=[dict(type='Supervised', weights=weights)])
 optim_wrapper['segmentor']['lr_mult'] = dict(head=10, attention=10)

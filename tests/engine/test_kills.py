@@ -64,3 +64,21 @@ def test_fifty_kills(tiny_config, tmp_path):
     assert {run["status"] for run in runs[50:]} <= {143, 0}  # 0: it had just ended
     assert sum(run["status"] == 143 for run in runs[50:]) >= 9
     assert len({tuple(run["left"]) for run in runs}) >= 4, "at different moments"
+
+
+HRDA = """
+head = dict(type='FPNHead', channels=8)
+model.update(teacher_momentum=0.1, segmentor=dict(
+    type='HRDASegmentor', num_classes=3, backbone=dict(type='SmallBackbone', norm='bn'),
+    head=head, attention=head, detail_size=(16, 16), box_multiple=4), objectives=[
+        dict(type='Supervised', weights=dict(main=0.9, detail=0.1)),
+        dict(type='FeatureDistance', classes=None, projector=True,
+             backbone=dict(type='SmallBackbone', norm='gn', weights='3'))])
+optim_wrapper['segmentor']['lr_mult'] = dict(head=10, attention=10)
+"""
+
+
+@pytest.mark.slow
+def test_kills_of_two_resolutions_and_a_projector(tiny_config, tmp_path):
+    kinds = ("anywhere", "anywhere", "writing", "term")
+    killed(tiny_config(CONFIG + HRDA), tmp_path / "runs", 3, *kinds)

@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 import torch
 
+from daseg.config.load import load_config
+from daseg.engine.optim import build_optimizer
 from daseg.engine.train import train
-from daseg.registry import PARAM_SCHEDULERS
+from daseg.registry import MODELS, PARAM_SCHEDULERS
+from daseg.segmentor import segmentor_config
 from daseg.utils.errors import ConfigError
+from published import modern_fixtures
 
 
 def rates(cfgs: Sequence[dict[str, Any]], iterations: int, lr: float = 1.0) -> list[float]:
@@ -88,3 +92,35 @@ def test_without_an_end_they_last_as_long_as_the_training(tiny_config, tmp_path)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0, abs=1e-12)  # after 4 of 4
     decay, ramp = runner.param_schedulers["segmentor"]
     assert (decay.total_iters, ramp.total_iters) == (4, 4)
+
+
+@pytest.mark.parametrize("config", ["daformer/gta5_mitb5", "hrda/gta5_mitb5"])
+@pytest.mark.parametrize("last", [1501, pytest.param(39999, marks=pytest.mark.slow)])
+def test_the_rates_of_each_group_are_those_of_the_public_code(config, last):
+    """Of all tensors, at the iterations of the fixtures: warm-up on the decay, the head tenfold."""
+    cfg = load_config(f"configs/{config}.py")
+    (case,) = modern_fixtures()["small"]["lr_table"]["cases"]
+    settings = segmentor_config(cfg)
+    settings.backbone = dict(type="MiT", arch="b0")
+    with torch.device("meta"):
+        network = MODELS.build(settings)
+    wrapper = build_optimizer(network, cfg.optim_wrapper.segmentor)
+    schedules = [
+        PARAM_SCHEDULERS.build(dict(s, optimizer=wrapper, end=s.get("end", case["max_iters"])))
+        for s in cfg.param_scheduler
+    ]
+    backbone = {id(p) for p in network.backbone.parameters()}
+    groups = [
+        ({id(p) in backbone for p in group["params"]}, group)
+        for group in wrapper.optimizer.param_groups
+    ]
+    assert sum(len(g["params"]) for _, g in groups) == len(list(network.parameters()))
+    rows = {i: expected for i, *expected in case["rows_iteration_backbone_head"] if i <= last}
+    assert {0, 749, 1499, 1500, last} <= rows.keys()
+    for iteration in range(last + 1):
+        for kinds, group in groups if iteration in rows else ():
+            (is_backbone,) = kinds
+            expected = rows[iteration][0 if is_backbone else 1]
+            assert group["lr"] == pytest.approx(expected, rel=1e-9), iteration
+        for schedule in schedules:
+            schedule.step()
