@@ -19,9 +19,11 @@ class FolderDataset(SegDataset):
 
     Args:
         root: Folder that holds both.
-        classes: Name of each train id.
+        classes: Name of each train id; or, as a mapping in this order, of each name to the label
+            id or ids that are the class in the files, which says both in one table.
         palette: RGB colour of each train id. None: colours are made up.
-        id_map: Train id of each label id in the files. None: the files hold train ids.
+        id_map: Train id of each label id in the files. None: as ``classes`` says, or the files hold
+            train ids.
         ignored_ids: Label ids that are legal but not learnt. Every other id is an error.
         image_dir: Folder of the images, below ``root``; folders inside it are part of the names.
         label_dir: Folder of the labels, below ``root``.
@@ -31,14 +33,18 @@ class FolderDataset(SegDataset):
         label_channel: For label files of several channels, the one that holds the ids (0 red).
         options: Those of `SegDataset`.
 
+    Raises:
+        ConfigError: The classes, colours and ids contradict each other.
+
     Example:
         >>> FolderDataset("floods", classes=["dry", "water"], id_map={0: 0, 255: 1}, ignored_ids=[])
+        >>> FolderDataset("streets", classes=dict(road=[7, 8], sky=23), ignored_ids=[0, 255])
     """
 
     def __init__(
         self,
         root: str | Path,
-        classes: Sequence[str],
+        classes: Sequence[str] | Mapping[str, int | Sequence[int]],
         palette: Sequence[Sequence[int]] | None = None,
         *,
         id_map: Mapping[int, int] | None = None,
@@ -50,17 +56,42 @@ class FolderDataset(SegDataset):
         label_channel: int | None = None,
         **options: Any,
     ) -> None:
-        colours = default_palette(len(classes)) if palette is None else palette
-        train_ids = {i: i for i in range(len(classes))} if id_map is None else dict(id_map)
-        _check(classes, colours, train_ids)
+        if isinstance(classes, Mapping):
+            if id_map is not None:
+                raise ConfigError("classes says the label ids of each class: leave out id_map")
+            id_map = _train_ids(classes)
+        names = classes if isinstance(classes, str) else list(classes)
+        colours = default_palette(len(names)) if palette is None else palette
+        train_ids = {i: i for i in range(len(names))} if id_map is None else dict(id_map)
+        _check(names, colours, train_ids)
         super().__init__(
             root,
             layout=Layout(image_dir, label_dir, image_suffix, label_suffix),
             reader=LabelReader(train_ids, ignored_ids, label_channel),
-            classes=classes,
+            classes=names,
             palette=colours,
             **options,
         )
+
+
+def _train_ids(classes: Mapping[str, int | Sequence[int]]) -> dict[int, int]:
+    """The train id of each label id, from the ids of each class.
+
+    Raises:
+        ConfigError: What stands beside a class is no list of ids, or an id stands beside two.
+    """
+    found: dict[int, int] = {}
+    names = list(classes)
+    for train_id, (name, given) in enumerate(classes.items()):
+        ids = [given] if isinstance(given, int) else given
+        if isinstance(ids, str) or not all(type(i) is int for i in ids):
+            raise ConfigError(f"classes: {name!r} needs a list of label ids, not {given!r}")
+        for label_id in ids:
+            if label_id in found:
+                other = names[found[label_id]]
+                raise ConfigError(f"classes: label id {label_id} is both {other!r} and {name!r}")
+            found[label_id] = train_id
+    return found
 
 
 def _check(
