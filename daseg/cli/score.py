@@ -6,7 +6,8 @@
 
 A star marks what each score would choose: the lowest entropy, the highest information, the highest
 agreement. None of them is an accuracy: a network that is sure of the wrong class has a low entropy,
-too. Where they disagree, look at predictions.
+too. Where they disagree, look at predictions. Below the table are the classes that a network never
+predicts.
 """
 
 import json
@@ -41,5 +42,9 @@ def run(args: Namespace) -> None:
     scored = score(options.pop("config"), options.pop("checkpoint"), **options)
     print(table(scored))
     if out is not None:
-        content = dict(scores={each.name: each.scores for each in scored}, choices=choices(scored))
+        content = dict(
+            scores={each.name: each.scores for each in scored},
+            shares={each.name: each.shares for each in scored},
+            choices=choices(scored),
+        )
         atomic_write_text(out, json.dumps(content, indent=2) + "\n")

@@ -84,7 +84,7 @@ def _train_ids(classes: Mapping[str, int | Sequence[int]]) -> dict[int, int]:
     names = list(classes)
     for train_id, (name, given) in enumerate(classes.items()):
         ids = [given] if isinstance(given, int) else given
-        if isinstance(ids, str) or not all(type(i) is int for i in ids):
+        if not isinstance(ids, (list, tuple)) or not all(type(i) is int for i in ids):
             raise ConfigError(f"classes: {name!r} needs a list of label ids, not {given!r}")
         for label_id in ids:
             if label_id in found:

@@ -18,6 +18,7 @@ from daseg.datasets.probe.preview import check_whole
 from daseg.engine.adabn import adapt_to_images, spread_batches, target_images
 from daseg.engine.average import Checkpoints, checkpoint_paths
 from daseg.evaluation.label_free import LabelFreeScores
+from daseg.hooks.label_free import GONE
 from daseg.registry import DATASETS
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
@@ -34,10 +35,17 @@ class Scored:
     Attributes:
         name: The checkpoint's path, and what was done to batch norm.
         scores: Each 0..1, by name; see `LabelFreeScores.result`.
+        shares: The share of the pixels that are predicted as each class, 0..1.
     """
 
     name: str
     scores: dict[str, float]
+    shares: dict[str, float]
+
+    @property
+    def missing(self) -> list[str]:
+        """The classes that less than 0.001 % of the pixels are predicted as."""
+        return [name for name, share in self.shares.items() if share < GONE]
 
 
 def score(
@@ -77,24 +85,24 @@ def score(
     found = []
     for path in paths:
         network = init_segmentor(config, path, device, cfg_options=cfg_options, world=world)
-        found.append(Scored(str(path), _scores(network, dataset, cfg, images, path.name)))
+        found.append(Scored(str(path), *_scores(network, dataset, cfg, images, path.name)))
         if adabn:
             adapt_to_images(network, place, cfg.test_dataloader)
             name = f"{path.name} with AdaBN"
-            found.append(Scored(f"{path} --adabn", _scores(network, dataset, cfg, images, name)))
+            found.append(Scored(f"{path} --adabn", *_scores(network, dataset, cfg, images, name)))
     return found
 
 
 @torch.no_grad()
 def _scores(
     network: Segmentor, dataset: Any, cfg: Config, images: int, name: str
-) -> dict[str, float]:
+) -> tuple[dict[str, float], dict[str, float]]:
     scores = LabelFreeScores(network.num_classes)
     batches = spread_batches(len(dataset), cfg.test_dataloader.get("batch_size", 1), images)
     for image in track(_batches(dataset, batches), len(batches), f"scoring {name}"):
         image = image.to(network.device)
         scores.add(network.predict(image), network.predict(image.flip(3)).flip(3))
-    return scores.result()
+    return scores.result(), dict(zip(network.classes, scores.shares(), strict=True))
 
 
 def _batches(dataset: Any, batches: Sequence[Sequence[int]]) -> Iterator[Tensor]:
@@ -114,11 +122,18 @@ def choices(scored: Sequence[Scored]) -> dict[str, str]:
 
 
 def table(scored: Sequence[Scored]) -> str:
-    """A row for each network; a star at what each score would choose."""
+    """A row for each network, a star at what each score would choose; classes never predicted."""
     chosen = choices(scored)
-    shown = PrettyTable(["network", *LARGEST], align="r")
+    shown = PrettyTable(["network", *LARGEST, "classes"], align="r")
     shown.align["network"] = "l"
     for each in scored:
         stars = {key: " *" if chosen[key] == each.name else "  " for key in LARGEST}
-        shown.add_row([each.name, *(f"{each.scores[key]:.4f}{stars[key]}" for key in LARGEST)])
-    return shown.get_string()
+        scores = [f"{each.scores[key]:.4f}{stars[key]}" for key in LARGEST]
+        count = len(each.shares)
+        shown.add_row([each.name, *scores, f"{count - len(each.missing)} of {count}"])
+    missing = [
+        f"never predicted by {each.name}: {', '.join(each.missing)}"
+        for each in scored
+        if each.missing
+    ]
+    return "\n".join([shown.get_string(), *missing])

@@ -11,6 +11,8 @@ import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
 
+from daseg.ops.logits import class_pixels
+
 
 class LabelFreeScores:
     """Scores of a network's predictions, accumulated over images; each pixel has the same weight.
@@ -24,6 +26,7 @@ class LabelFreeScores:
         # Pixels, entropy, flips that agree; pixels that two networks saw, and agree on.
         self.sums = torch.zeros(5, dtype=torch.float64)
         self.marginal = torch.zeros(num_classes, dtype=torch.float64)
+        self.predicted = torch.zeros(num_classes, dtype=torch.float64)  # pixels of each class
 
     def add(self, prob: Tensor, flipped: Tensor, other: Tensor | None = None) -> None:
         """Take in a batch.
@@ -41,6 +44,7 @@ class LabelFreeScores:
         self.sums[0] += pred.numel()
         self.sums[1 : 1 + len(sums)] += torch.stack(sums).cpu()
         self.marginal += prob.sum((0, 2, 3)).cpu()
+        self.predicted += class_pixels(pred, self.num_classes).cpu()
 
     def result(self) -> dict[str, float]:
         """The scores, each 0..1, of the images of all processes.
@@ -67,3 +71,9 @@ class LabelFreeScores:
             flip_agreement=flips / pixels,
         )
         return scores | ({"teacher_agreement": teachers / compared} if compared else {})
+
+    def shares(self) -> list[float]:
+        """The share of the pixels that are predicted as each class, 0..1, over all processes."""
+        total = self.predicted.clone()
+        all_reduce(total)
+        return (total / total.sum()).tolist()

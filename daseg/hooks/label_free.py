@@ -19,6 +19,9 @@ from daseg.registry import DATASETS, HOOKS
 from daseg.utils.errors import ConfigError
 from daseg.utils.log import FILE_ONLY
 
+# A class has gone where its share of the predicted pixels falls from above one to below the other.
+SEEN, GONE = 1e-3, 1e-5
+
 
 @HOOKS.register_module()
 class LabelFreeScoresHook(Hook):
@@ -28,6 +31,10 @@ class LabelFreeScoresHook(Hook):
     is a teacher, ``labelfree_teacher_agreement``, each 0..1, stand beside the mIoU in the log, in
     ``scalars.json`` and TensorBoard; ``save_best`` of the checkpoint hook takes them, too.
     `LabelFreeScores` says what they are. The network is the one that is validated.
+
+    ``labelfree_share/<class>``, in ``scalars.json`` and TensorBoard, is the share of the pixels
+    that are predicted as the class. Where a class that had more than 0.1 % at an earlier validation
+    has less than 0.001 %, a warning names it.
 
     The images are training images of the target, always the same, spread evenly over the data set,
     through the validation's pipeline. No label is read, no random number drawn, and no weight or
@@ -51,6 +58,8 @@ class LabelFreeScoresHook(Hook):
         self.images = images
         self.dataset = dataset
         self.source: Any = None  # the built data set
+        self.largest: dict[str, float] = {}  # share of each class so far
+        self.gone: set[str] = set()
 
     def before_train(self, runner: Runner) -> None:
         """Find the images; nothing where there is no validation."""
@@ -69,14 +78,33 @@ class LabelFreeScoresHook(Hook):
         """Measure; put the scores beside the metrics."""
         if self.source is None:
             return
-        scores = {f"labelfree_{key}": value for key, value in self._measure(runner).items()}
+        measured = self._measure(runner)
+        scores = {f"labelfree_{key}": value for key, value in measured.result().items()}
         for key, value in scores.items():
             runner.message_hub.update_scalar(f"val/{key}", value)
         if metrics is not None:
             metrics.update(scores)
+        count = measured.num_classes
+        names = getattr(runner.train_dataloader.dataset, "metainfo", {}).get("classes", ())
+        names = names if len(names) == count else [f"class {index}" for index in range(count)]
+        shares = dict(zip(names, measured.shares(), strict=True))
+        own = {f"labelfree_share/{name}": share for name, share in shares.items()}
+        runner.visualizer.add_scalars(own, step=runner.iter)
+        self._warn_of_gone(runner, shares)
+
+    def _warn_of_gone(self, runner: Runner, shares: dict[str, float]) -> None:
+        gone = {n for n, share in shares.items() if share < GONE and self.largest.get(n, 0) > SEEN}
+        new = [f"{name} (it had {self.largest[name]:.1%})" for name in sorted(gone - self.gone)]
+        if new:
+            runner.logger.warning(
+                f"iteration {runner.iter}: gone from the predictions of the target's images: "
+                f"{', '.join(new)}. docs/recipes.md says what to look at"
+            )
+        self.gone = gone
+        self.largest = {n: max(share, self.largest.get(n, 0)) for n, share in shares.items()}
 
     @torch.no_grad()
-    def _measure(self, runner: Runner) -> dict[str, float]:
+    def _measure(self, runner: Runner) -> LabelFreeScores:
         adapter = runner.bare_model
         judged, segmentor = adapter.evaluated_network, runner.bare_segmentor
         scores = LabelFreeScores(segmentor.num_classes)
@@ -87,7 +115,7 @@ class LabelFreeScoresHook(Hook):
                 network = adapter.teacher_network if judged is segmentor else segmentor
                 other = network.predict(image)
             scores.add(judged.predict(image), flipped, other)
-        return scores.result()
+        return scores
 
     def _batches(self, runner: Runner) -> Iterator[Tensor]:
         """This process's batches, on its device."""

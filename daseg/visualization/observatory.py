@@ -14,7 +14,8 @@ from daseg.visualization.figures import check_picture, new_figure, save_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SHARE = "predicted_share/"
+# Of the training's own predictions; where it makes none, of those at each validation.
+SHARES = ("predicted_share/", "labelfree_share/")
 VISIBLE = 1e-3  # a class that never has a larger share is not named in the legend
 
 
@@ -34,9 +35,18 @@ def plot_observatory(run: str | Path, out_png: str | Path, *, smooth: float = 0.
     curves = _curves(run)
     losses = {name: points for name, points in curves.items() if name.startswith("loss")}
     accuracies = {name: points for name, points in curves.items() if name.startswith("disc_acc")}
-    entropies = {name: points for name, points in curves.items() if name.endswith("_entropy")}
-    shares = {n.removeprefix(SHARE): points for n, points in curves.items() if n.startswith(SHARE)}
-    if not (losses or accuracies or entropies or shares):
+    of_all, of_class = "labelfree_", SHARES[1]
+    scores = {
+        name: points
+        for name, points in curves.items()
+        if name.endswith("_entropy") or (name.startswith(of_all) and not name.startswith(of_class))
+    }
+    by_kind = [
+        {n.removeprefix(kind): points for n, points in curves.items() if n.startswith(kind)}
+        for kind in SHARES
+    ]
+    shares = by_kind[0] or by_kind[1]
+    if not (losses or accuracies or scores or shares):
         raise DataError(f"the log of {run} has neither losses nor what ObservatoryHook logs")
     figure = new_figure(15, 9)
     grid = figure.subplots(2, 2)
@@ -47,8 +57,8 @@ def plot_observatory(run: str | Path, out_png: str | Path, *, smooth: float = 0.
     dress(grid[0, 1], "discriminators: accuracy on each domain", "0.5: no better than a coin")
     grid[0, 1].set_ylim(-0.02, 1.02)
     grid[0, 1].axhline(0.5, color="0.6", linestyle=":", zorder=0)
-    _draw(grid[1, 0], entropies, smooth)
-    dress(grid[1, 0], "mean entropy of the predictions", "0: certain, 1: uniform")
+    _draw(grid[1, 0], scores, smooth)
+    dress(grid[1, 0], "predictions without labels", "entropy: 0 certain, 1 uniform")
     _stack(grid[1, 1], shares, _colours(run, list(shares)))
     save_figure(figure, out_png)
 

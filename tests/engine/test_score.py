@@ -48,6 +48,8 @@ def test_scores_are_those_of_predictions(small_run, tiny_data, tmp_path, capsys,
     assert "entropy" in capsys.readouterr().out
     written = json.loads(out.read_text())
     assert written["scores"][str(checkpoint)] == pytest.approx(found.scores)
+    assert written["shares"][str(checkpoint)] == found.shares
+    assert sum(found.shares.values()) == pytest.approx(1)
     assert written["choices"] == dict.fromkeys(found.scores, str(checkpoint))
     with pytest.raises(ConfigError, match="--images is at least 1, not 0"):
         score(config, checkpoint, data=folder, images=0)
@@ -55,14 +57,17 @@ def test_scores_are_those_of_predictions(small_run, tiny_data, tmp_path, capsys,
         score(config, checkpoint)
 
 
-def test_each_score_chooses_its_best():
+def test_each_score_chooses_its_best_and_classes_that_nobody_predicts_are_named():
+    all_seen, gone = dict(road=0.5, sky=0.5), dict(road=1.0, sky=0.000009)
     scored = [
-        Scored("a.pth", dict(entropy=0.2, information=0.5, flip_agreement=0.9)),
-        Scored("a.pth --adabn", dict(entropy=0.1, information=0.4, flip_agreement=0.95)),
-        Scored("b.pth", dict(entropy=0.3, information=0.6, flip_agreement=0.95)),
+        Scored("a.pth", dict(entropy=0.2, information=0.5, flip_agreement=0.9), all_seen),
+        Scored("a.pth --adabn", dict(entropy=0.1, information=0.4, flip_agreement=0.95), all_seen),
+        Scored("b.pth", dict(entropy=0.3, information=0.6, flip_agreement=0.95), gone),
     ]
     assert choices(scored) == dict(
         entropy="a.pth --adabn", information="b.pth", flip_agreement="a.pth --adabn"
     )
     rows = table(scored).splitlines()
     assert [row.count("*") for row in rows[3:6]] == [0, 2, 1]
+    assert [row.split("|")[-2].strip() for row in rows[3:6]] == ["2 of 2", "2 of 2", "1 of 2"]
+    assert rows[7:] == ["never predicted by b.pth: sky"]

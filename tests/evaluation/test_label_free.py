@@ -47,6 +47,8 @@ def test_against_numpy_over_batches_of_different_sizes():
         rel=1e-5,
     )
     assert all(0 < value < 1 for value in scores.result().values())
+    shares = np.bincount(prob.argmax(1), minlength=K) / len(prob)
+    assert scores.shares() == pytest.approx(shares.tolist())
 
 
 def one_hot(classes):

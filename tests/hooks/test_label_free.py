@@ -1,6 +1,7 @@
 """Label-free scores of a run: what they are of, that they change nothing, when they cannot be."""
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -64,6 +65,10 @@ def test_they_stand_beside_the_miou_and_the_run_is_the_one_without(gan_config, t
     assert [row["step"] for row in rows] == [2, 4]
     names = [name for name in rows[0] if name.startswith("labelfree_")]
     assert sorted(names) == sorted(f"labelfree_{key}" for key in KEYS)
+    (file,) = (tmp_path / "watched").glob("*/vis_data/scalars.json")
+    shares = [row for row in map(json.loads, file.open()) if "labelfree_share/left" in row]
+    assert [row.pop("step") for row in shares] == [2, 4]
+    assert [sum(row.values()) for row in shares] == pytest.approx([1, 1])
     before = scalars(tmp_path / "plain")
     assert [row["mIoU"] for row in before] == [row["mIoU"] for row in rows]
 
@@ -125,6 +130,16 @@ def test_images_of_ones_own(gan_config, tiny_data, tmp_path):
     assert not any(name.startswith("labelfree_") for name in row)
     (log,) = (tmp_path / "without").glob("*/*.log")
     assert "no label-free scores: there is no target domain" in log.read_text()
+
+
+def test_a_class_that_goes_is_named_once():
+    hook, said = LabelFreeScoresHook(), []
+    logger = SimpleNamespace(warning=said.append)
+    for iteration, sky in enumerate([0.0, 0.2, 0.0, 0.0, 0.1, 0.0], start=1):
+        runner = SimpleNamespace(iter=iteration, logger=logger)
+        hook._warn_of_gone(runner, dict(road=1 - sky, sky=sky, rare=0.0009 if sky else 0.0))
+    assert [text.split(": ")[0] for text in said] == ["iteration 3", "iteration 6"]
+    assert all("sky (it had 20.0%)" in text and "rare" not in text for text in said)
 
 
 def test_at_least_one_image():

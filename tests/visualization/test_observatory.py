@@ -53,6 +53,14 @@ def test_shares_are_areas_in_the_classes_colours(run, tmp_path):
         assert sky / road == pytest.approx(3, rel=0.1)
 
 
+def test_shares_at_validations_are_drawn_where_the_training_has_none(run, tmp_path):
+    log = run / "1/vis_data/scalars.json"
+    log.write_text(log.read_text().replace("predicted_share", "labelfree_share"))
+    plot_observatory(run, tmp_path / "o.png")
+    road, sky = (count(pixels(tmp_path / "o.png"), colour) for colour in PALETTE["palette"])
+    assert sky / road == pytest.approx(3, rel=0.1)
+
+
 def test_the_curves_are_drawn(run, tmp_path):
     plot_observatory(run, tmp_path / "o.png")
     picture = pixels(tmp_path / "o.png")
