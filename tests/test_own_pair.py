@@ -20,6 +20,7 @@ target_ignored = [3]
 source_files = target_files = test_files = dict()
 size = (80, 60)
 crop = (32, 32)
+num_val = 2
 
 """
 

@@ -1,7 +1,6 @@
 """Your own pair, source-only: what adaptation is compared with, and starts from.
 
-    daseg configs copy own_pair/source_only
-    daseg configs copy own_pair/adapted         # then edit configs/own_pair/_base_/data.py
+    daseg configs copy own_pair/source_only     # then edit configs/own_pair/_base_/data.py
     daseg check-data configs/own_pair/adapted.py
     daseg train configs/own_pair/source_only.py
     daseg test configs/own_pair/source_only.py work_dirs/source_only/iter_1000.pth

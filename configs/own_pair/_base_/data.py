@@ -21,6 +21,7 @@ test_files = dict(
     label_dir='gtFine/test', label_suffix='_gtFine_labelIds.png')
 size = (512, 256)  # width, height to which images are scaled, their shape kept
 crop = (192, 256)  # height, width of the windows for training: multiples of 32
+num_val = 40  # source images, of the training, that a validation looks at: no more than there are
 
 # ---------------------------------------------------------------------------------------------
 
@@ -57,11 +58,11 @@ train_dataloader = dict(
         target=dict(
             type='FolderDataset', root=target, classes=target_classes,
             pipeline=target_pipeline, **target_files)))
-# No label of the target may choose anything: 40 images of the source show that training goes on.
+# No label of the target may choose anything: some images of the source show that training goes on.
 val_dataloader = dict(
     batch_size=1, num_workers=1, pin_memory=True,
     sampler=dict(type='DefaultSampler', shuffle=False), collate_fn=dict(type='collate'),
-    dataset=dict(_labelled, num_samples=40, pipeline=test_pipeline))
+    dataset=dict(_labelled, num_samples=num_val, pipeline=test_pipeline))
 test_dataloader = dict(
     batch_size=1, num_workers=1, pin_memory=True,
     sampler=dict(type='DefaultSampler', shuffle=False), collate_fn=dict(type='collate'),
