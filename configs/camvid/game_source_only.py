@@ -1,0 +1,31 @@
+"""From the drawn game to CamVid by day, source-only: trained on the game alone.
+
+    daseg make-demo --root data/game --size 480 360 --num-target 1 --num-val 1 --num-test 1
+    daseg train camvid/game_source_only
+    daseg test camvid/game_source_only work_dirs/game_source_only/iter_90.pth
+    daseg test camvid/game_source_only work_dirs/game_source_only/iter_90.pth --adabn
+
+A pyramid head on EfficientNet-Lite0 from ImageNet weights. The class weights are those of the game,
+by `daseg class-weights camvid/game_source_only --rule sqrt`. The unlabelled photographs are loaded,
+for AdaBN, and not learnt.
+"""
+
+_base_ = ['../_base_/datasets/camvid_game_to_day.py', '../_base_/schedules/sgd_poly.py',
+          '../_base_/runtime.py']
+
+fit_labels = dict(type='Supervised', loss=dict(type='CrossEntropyLoss', class_weights=[
+    0.253, 0.269, 0.87, 0.221, 0.535, 0.45, 1.896, 1.775, 0.452, 2.289, 1.991]))
+model = dict(
+    type='DomainAdapter',
+    segmentor=dict(
+        type='Segmentor',
+        num_classes=11,
+        mean=(127, 127, 127), std=(128, 128, 128),
+        backbone=dict(type='EfficientNetLite0', output_stride=32, weights='package'),
+        head=dict(type='FPNHead')),
+    objectives=[fit_labels])
+
+train_cfg = dict(max_iters=90, val_interval=90)
+optim_wrapper = dict(segmentor=dict(optimizer=dict(lr=0.01), lr_mult=dict(head=10)))
+param_scheduler = [dict(type='PolyDecay'), dict(type='LinearRamp', end=10)]
+default_hooks = dict(checkpoint=dict(interval=90, max_keep_ckpts=1))
