@@ -52,6 +52,6 @@ def load_networks(
 def training_of(metas: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What the trainings of checkpoints have in common, for the card; None where they differ."""
     keys = dict(iteration="iter", max_iters="max_iters", initial_weights="initial_weights")
-    keys["seed"] = "seed"
+    keys |= dict(seed="seed", shuffle_window="shuffle_window")
     values = {name: [meta.get(key) for meta in metas] for name, key in keys.items()}
     return {name: v[0] if v.count(v[0]) == len(v) else None for name, v in values.items()}

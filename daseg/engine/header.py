@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
-from daseg.evaluation.protocol import device_name, versions
+from daseg.utils.versions import device_name, versions
 from daseg.utils.wrapping import unwrap
 
 

@@ -15,9 +15,9 @@ from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.class_check import check_same, names_of
 from daseg.engine.lineage import lineage, record_of, target_labels_seen
 from daseg.engine.same_run import identity, settings_of
-from daseg.evaluation.protocol import versions
 from daseg.utils.errors import ConfigError
 from daseg.utils.pseudo_labels import CHOSEN, START_SAW, Facts, read_facts, saw
+from daseg.utils.versions import versions
 from daseg.weights.files import sha256_file
 from daseg.weights.form import wrong_checkpoint
 
@@ -155,5 +155,13 @@ def checkpoint_meta(runner: Any) -> dict[str, Any]:
     )
     if getattr(runner.bare_model, "evaluated", "teacher") == "student":
         meta["evaluated"] = "student"
+    meta |= shuffle_window(runner.train_loop.dataloader.sampler)
     segmentor = runner.bare_segmentor if hasattr(runner.bare_model, "segmentor") else None
     return meta | runner.origin.meta(segmentor) | dict(versions=versions())
+
+
+def shuffle_window(sampler: Any) -> dict[str, int]:
+    """Samples within which a sampler shuffles, the fewest of its domains; nothing: among all."""
+    parts = [getattr(sampler, domain, sampler) for domain in ("source", "target")]
+    windows = [part.window for part in parts if getattr(part, "window", None)]
+    return dict(shuffle_window=min(windows)) if windows else {}

@@ -8,28 +8,25 @@ every result.
 
 import hashlib
 import json
-import platform
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from daseg import __version__
 from daseg.evaluation.report import IoUResult
 from daseg.utils.files import atomic_write_text
 from daseg.utils.pseudo_labels import counted, described
+from daseg.utils.versions import device_name, versions
 from daseg.weights.files import sha256_file
 
 NAME = "protocol_card"
 BATCH_NORM = "training's"
-PACKAGES = ("torch", "torchvision", "mmengine", "mmcv-lite", "numpy", "timm")
 Size = tuple[int, int]  # (height, width) in pixels
 
 # What must agree before two results may be ranked.
@@ -71,6 +68,8 @@ class ProtocolCard:
         inference: Settings of inference: whole image or sliding window, its size, stride.
         tta: Settings of test-time augmentation: scales, flips; empty for none.
         seed: Of the training run; None where it is not known.
+        shuffle_window: Samples of a data set within which training shuffled, the fewest where its
+            domains differ; None: among all.
         pseudo_labels: The facts about the pseudo-labels that checkpoints were trained on, as
             `daseg.utils.pseudo_labels.read_facts` gives them; none for the other checkpoints.
         target_labels: Images of the target whose labels training used by choice, at most.
@@ -99,6 +98,7 @@ class ProtocolCard:
     inference: dict[str, Any] = field(default_factory=dict)
     tta: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
+    shuffle_window: int | None = None
     pseudo_labels: list[dict[str, Any]] = field(default_factory=list)
     target_labels: int = 0
     num_images: int = 0
@@ -118,6 +118,7 @@ class ProtocolCard:
             ),
             "trained": f"{_known(self.iteration)} iterations from "
             f"{_known(self.initial_weights)}, seed {_known(self.seed)}"
+            + (f", shuffled within {self.shuffle_window} samples" if self.shuffle_window else "")
             + "".join(f"; {text}" for text in dict.fromkeys(map(described, self.pseudo_labels)))
             + (f"; {counted(self.target_labels)} used by choice" if self.target_labels else ""),
             "checkpoint": f"{self.checkpoint_choice}, network: {self.network or 'the only one'}, "
@@ -159,6 +160,7 @@ def write_card(
     inference: Mapping[str, Any] | None = None,
     tta: Mapping[str, Any] | None = None,
     seed: int | None = None,
+    shuffle_window: int | None = None,
     pseudo_labels: Sequence[Mapping[str, Any]] = (),
     target_labels: int = 0,
     device: str | torch.device = "cpu",
@@ -181,6 +183,7 @@ def write_card(
         inference: Settings of inference.
         tta: Settings of test-time augmentation.
         seed: Of the training run.
+        shuffle_window: Samples within which it shuffled; None: among all.
         pseudo_labels: The facts about those that training used, for each checkpoint that did.
         target_labels: Images of the target whose labels training used by choice.
         device: The device of the model.
@@ -211,6 +214,7 @@ def write_card(
         inference=_plain(inference),
         tta=_plain(tta),
         seed=seed,
+        shuffle_window=shuffle_window,
         pseudo_labels=[_plain(facts) for facts in pseudo_labels],
         target_labels=target_labels,
         num_images=result.num_images,
@@ -264,25 +268,6 @@ def checkpoint_choice(
     if iteration is None or max_iters is None:
         return "other"
     return "last" if iteration == max_iters else f"iteration {iteration} of {max_iters}"
-
-
-def device_name(device: str | torch.device) -> str:
-    """The name of the GPU, or the type of the device."""
-    device = torch.device(device)
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def versions() -> dict[str, str]:
-    """Versions of daseg, Python, CUDA where torch has it, and the installed `PACKAGES`."""
-    found = {"daseg": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue  # optional, or another build of it: mmcv for mmcv-lite
-    if torch.version.cuda:
-        found["cuda"] = torch.version.cuda
-    return found
 
 
 def _plain(settings: Mapping[str, Any] | None) -> dict[str, Any]:

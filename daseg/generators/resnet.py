@@ -1,5 +1,6 @@
 """The generator of residual blocks that CycleGAN translates images with."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,7 +25,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N,C,H,W) to the same shape."""
-        return x + self.norm(self.conv2(F.relu(self.norm(self.conv1(x)))))
+        return self.norm(self.conv2(torch.relu_(self.norm(self.conv1(x))))).add_(x)
 
 
 @GENERATORS.register_module()

@@ -19,7 +19,6 @@ from mmengine.dist import (
 
 from daseg.datasets import SegDataset
 from daseg.engine.stopping import all_or_none
-from daseg.evaluation.protocol import versions
 from daseg.offline.images import Item, SourceImages, in_order
 from daseg.offline.mirror import MirroredSet
 from daseg.offline.recorder import Made, Recorder, complete_entries
@@ -28,6 +27,7 @@ from daseg.utils.files import Staged
 from daseg.utils.manifest import Entry, Journal, Manifest
 from daseg.utils.pictures import stage_picture
 from daseg.utils.progress import track
+from daseg.utils.versions import versions
 from daseg.visualization import contact_sheet, save_sheet
 
 ROWS = 6  # of the contact sheet

@@ -17,7 +17,6 @@ from daseg.datasets.check import dataset_configs
 from daseg.datasets.prepared.settings import folder_name, num_fixed, settings_of
 from daseg.datasets.prepared.shards import RECORD, file_state, shard_path, write_shard
 from daseg.datasets.prepared.store import ARRAYS, FORMAT, MANIFEST, array_path, found_facts
-from daseg.evaluation.protocol import versions
 from daseg.offline.images import in_order
 from daseg.offline.recorder import going_on
 from daseg.registry import DATASETS
@@ -26,6 +25,7 @@ from daseg.utils.files import atomic_write, atomic_write_text, remove_leftovers
 from daseg.utils.json_files import read_json
 from daseg.utils.lock import locked
 from daseg.utils.progress import track
+from daseg.utils.versions import versions
 from daseg.utils.walk import walk
 from daseg.utils.writable import check_folder
 

@@ -18,7 +18,7 @@ class ConvNormReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N,C,H,W) to what the convolution makes of its size."""
-        return torch.relu(self.norm(self.conv(x)))
+        return torch.relu_(self.norm(self.conv(x)))  # in place: nobody else has the norm's output
 
 
 def conv_norm_relu(

@@ -46,6 +46,7 @@ META: dict[str, Form] = dict(
     iter=Whole(),
     max_iters=Whole(),
     seed=(None, Whole()),
+    shuffle_window=Whole(),
     world_size=Whole(),
     batch_size=(None, Whole()),
     settings=Each(str),

@@ -1,6 +1,7 @@
 """What a training says of pseudo-labels that it reads as the labels of a data set."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from daseg.datasets import DomainPair, FolderDataset, MixedDataset
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.evaluate import evaluate
 from daseg.engine.lineage import target_labels_seen
-from daseg.engine.provenance import Provenance
+from daseg.engine.provenance import Provenance, shuffle_window
 from daseg.engine.train import train
 from daseg.offline.pseudo_labels.pseudo_label import pseudo_label
 from daseg.utils.errors import ConfigError, DataError
@@ -32,7 +33,8 @@ def own(tiny_data, pseudo, **more):
 def test_a_supervised_training_on_them_is_named(tiny_config, tiny_data, pseudo, tmp_path):
     part = dict(label_root=str(pseudo), label_encoding="train_ids")
     hooks = "custom_hooks.append(dict(type='ReportHook'))\n"
-    config = tiny_config(hooks + f"train_dataloader['dataset'].update({part})\n")
+    window = "train_dataloader['sampler']['window'] = 4\n"
+    config = tiny_config(hooks + window + f"train_dataloader['dataset'].update({part})\n")
     train(config, work_dir=tmp_path / "run", cfg_options={"train_cfg.max_iters": 3})
     words = "training: distillation from a teacher with 5 target labels (by iter_6.pth sha256:"
     assert words in (tmp_path / "run/report.txt").read_text()
@@ -40,9 +42,25 @@ def test_a_supervised_training_on_them_is_named(tiny_config, tiny_data, pseudo, 
     assert report["pseudo_labels"]["manifest_sha256"] == digest(pseudo / "manifest.json")
     assert checkpoint["meta"]["pseudo_labels"] == report["pseudo_labels"]
     evaluate(config, tmp_path / "run/iter_3.pth", out=tmp_path / "test")
-    assert "; distillation from" in (tmp_path / "test/protocol_card.txt").read_text()
+    card = (tmp_path / "test/protocol_card.txt").read_text()
+    assert ", shuffled within 4 samples; distillation from" in card
     # As a teacher it has seen what its own teacher had, and not the twelve that it had labels of.
     assert target_labels_seen([checkpoint], FolderDataset(tiny_data, NAMES, labels=False)) == 5
+
+
+@pytest.mark.parametrize(
+    ("sampler", "window"),
+    [
+        (dict(window=6), dict(shuffle_window=6)),
+        (dict(source=dict(window=9), target=dict(window=7)), dict(shuffle_window=7)),
+        (dict(source=None, target=dict(window=7)), dict(shuffle_window=7)),
+        (dict(source=dict(window=None), target=dict(window=None)), {}),
+        (dict(), {}),  # one of other packages
+    ],
+)
+def test_a_checkpoint_knows_the_narrowest_window_of_shuffling(sampler, window):
+    parts = {k: SimpleNamespace(**v) if isinstance(v, dict) else v for k, v in sampler.items()}
+    assert shuffle_window(SimpleNamespace(**parts)) == window
 
 
 def test_they_are_found_in_what_a_data_set_is_made_of(tiny_data, pseudo, tmp_path):

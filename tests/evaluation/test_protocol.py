@@ -89,6 +89,12 @@ def test_ten_readable_lines(card, tmp_path):
         assert word in text
 
 
+def test_a_window_of_shuffling_is_on_the_card(card):
+    assert "shuffled" not in "".join(card.lines())
+    line = replace(card, shuffle_window=1000).lines()[2]
+    assert line.endswith("from ImageNet, seed 7, shuffled within 1000 samples")
+
+
 def test_compare_finds_unequal_protocols(card):
     same = replace(card, seed=8, date="later", weights="w", weights_sha256="0", config="other.py")
     assert compare([card, same]) == []
