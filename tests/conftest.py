@@ -212,7 +212,7 @@ def tiny_config(tmp_path: Path, tiny_data: Path) -> Callable[..., Path]:
 def small_config(tiny_config: Callable[..., Path]) -> Callable[..., Path]:
     """Write a config as `tiny_config` does, of a network whose checkpoints are a thousandth."""
 
-    def write(extra: str = "", name: str = "tiny", norm: str = "bn") -> Path:
+    def write(extra: str = "", norm: str = "bn", name: str = "tiny") -> Path:
         network = (
             "custom_imports = dict(imports=['gan_parts'])\n"
             f"model['segmentor']['backbone'] = dict(type='SmallBackbone', norm={norm!r})\n"

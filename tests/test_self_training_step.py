@@ -14,6 +14,7 @@ from daseg.translation import FourierTranslator
 
 K, COUNT, SIZE = 4, 4, (32, 40)
 PLAIN = dict(jitter_prob=0.0, blur_prob=0.0)
+PROJECTED = dict(projector=True, distance="cosine", domains=("source", "target"), name="wide")
 GAME = dict(type="PixelDiscriminator", channels=8)
 
 
@@ -60,6 +61,7 @@ def objectives(*, weighting="pixel", look=PLAIN, images="both"):
         dict(type="OutputAdversarial", discriminator=GAME, weight=0.1),
         dict(type="PseudoLabel"),
         dict(type="EntropyMinimization", weight=0.1),
+        dict(type="FeatureDistance", backbone=Backbone(), classes=None, **PROJECTED),
     ]
 
 
@@ -184,11 +186,14 @@ def test_translated_sources_clipped_gradients_and_rates_by_depth_hold_with_all_o
     clipped, _, (log,) = train(objectives(), steps=1, translator=fda, groups=groups)
     for name, value in expected.items():
         assert log[name].item() == pytest.approx(value.item(), rel=1e-9), name
-    moved = {n: p - start[f"segmentor.{n}"] for n, p in plain.segmentor.named_parameters()}
+    trained = {n: p for n, p in plain.named_parameters() if p.requires_grad}
+    moved = {n: p - start[n] for n, p in trained.items() if "discriminator" not in n}
+    assert sum("projector" in name for name in moved) == 6
     norm = torch.stack([m.square().sum() for m in moved.values()]).sum().sqrt() / 0.05
     assert norm > 0.04
-    for name, parameter in clipped.segmentor.named_parameters():
-        early = name.startswith("backbone") and "second" not in name
-        factor = (0.5 if early else 1) * 0.02 / (norm + 1e-6)
-        change = parameter - start[f"segmentor.{name}"]
-        assert torch.allclose(change, factor * moved[name], rtol=1e-6, atol=1e-12), name
+    for name, parameter in clipped.named_parameters():
+        if name in moved:
+            early = name.startswith("segmentor.backbone") and "second" not in name
+            factor = (0.5 if early else 1) * 0.02 / (norm + 1e-6)
+            change = parameter - start[name]
+            assert torch.allclose(change, factor * moved[name], rtol=1e-6, atol=1e-12), name

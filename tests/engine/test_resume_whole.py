@@ -20,9 +20,9 @@ def cut(path: Path, share: float = 0.5) -> None:
 
 
 @pytest.fixture
-def broken(tiny_config, tmp_path) -> tuple[Path, Path]:
+def broken(small_config, tmp_path) -> tuple[Path, Path]:
     """A config, and the work dir of a training of three iterations whose last two are cut off."""
-    config, out = tiny_config(), tmp_path / "run"
+    config, out = small_config(), tmp_path / "run"
     train(config, work_dir=out, cfg_options=SHORT)
     cut(out / "iter_3.pth")
     cut(out / "iter_2.pth", share=0)

@@ -70,8 +70,8 @@ def test_the_best_checkpoint_is_the_best(trained):
     assert "optimizer" not in read_checkpoint(file)
 
 
-def test_a_run_with_the_best_kept_resumes_at_the_right_iteration(tiny_config, tmp_path):
-    config = tiny_config()
+def test_a_run_with_the_best_kept_resumes_at_the_right_iteration(small_config, tmp_path):
+    config = small_config()
     options = {
         "train_cfg.val_interval": 2,
         "default_hooks.checkpoint.save_best": "mIoU",
@@ -131,9 +131,9 @@ def test_losses_are_checked_before_a_validation(tiny_config, tmp_path):
     assert not any("mIoU" in file.read_text() for file in (tmp_path / "run").rglob("scalars.json"))
 
 
-def test_mixed_precision_trains_and_says_so(tiny_config, tmp_path):
+def test_mixed_precision_trains_and_says_so(small_config, tmp_path):
     runner = train(
-        tiny_config(), work_dir=tmp_path / "run", amp=True, cfg_options={"train_cfg.max_iters": 2}
+        small_config(), work_dir=tmp_path / "run", amp=True, cfg_options={"train_cfg.max_iters": 2}
     )
     wrapper = runner.optim_wrapper["segmentor"]
     assert type(wrapper).__module__ == "daseg.engine.optim"
@@ -192,28 +192,28 @@ def test_a_resumed_run_still_knows_its_initial_weights(tiny_config, tmp_path):
     assert str(backbone) in second["cfg"], "the record must say what the training started from"
 
 
-def test_a_resumed_run_makes_up_for_the_validation_it_missed(tiny_config, tmp_path):
-    config, out = tiny_config(), tmp_path / "run"
+def test_a_resumed_run_makes_up_for_the_validation_it_missed(small_config, tmp_path):
+    config, out = small_config(), tmp_path / "run"
     missed = {"train_cfg.max_iters": 3, "val_dataloader": None, "val_cfg": None}
     train(config, work_dir=out, cfg_options=missed | {"val_evaluator": None})
     train(config, work_dir=out, resume=True, cfg_options={"train_cfg.val_interval": 3})
     assert [step for step, _ in read_curve(out).miou] == [3, 6]
 
 
-def test_an_early_stop_leaves_a_checkpoint(tiny_config, tmp_path):
+def test_an_early_stop_leaves_a_checkpoint(small_config, tmp_path):
     def stop(runner, batch_idx, data_batch=None, outputs=None):
         runner.train_loop.stop_training = batch_idx == 3
 
     hook = type("Stop", (Hook,), {"after_train_iter": staticmethod(stop)})
     HOOKS.register_module(module=hook, force=True)
-    config = tiny_config("custom_hooks = [dict(type='Stop')]")
+    config = small_config("custom_hooks = [dict(type='Stop')]")
     options = {"default_hooks.checkpoint.interval": 100, "val_dataloader": None}
     options |= {"val_cfg": None, "val_evaluator": None}
     train(config, work_dir=tmp_path / "run", cfg_options=options)
     assert read_checkpoint(tmp_path / "run/iter_4.pth")["meta"]["iter"] == 4
 
 
-def test_the_old_best_goes_when_the_new_one_is_written(tiny_config, tmp_path, monkeypatch):
+def test_the_old_best_goes_when_the_new_one_is_written(small_config, tmp_path, monkeypatch):
     seen = []
     save = Runner.save_checkpoint
 
@@ -226,14 +226,14 @@ def test_the_old_best_goes_when_the_new_one_is_written(tiny_config, tmp_path, mo
     better = itertools.count()  # each validation finds a better one
     monkeypatch.setattr(IoUMetric, "compute_metrics", lambda *_: {"mIoU": float(next(better))})
     options = {"default_hooks.checkpoint.save_best": "mIoU", "train_cfg.val_interval": 1}
-    train(tiny_config(), work_dir=tmp_path / "run", cfg_options=options)
+    train(small_config(), work_dir=tmp_path / "run", cfg_options=options)
     assert seen == [[], *([f"best_mIoU_iter_{i}.pth"] for i in range(1, 6))]
     assert len(list((tmp_path / "run").glob("best*"))) == 1
 
 
-def test_persistent_workers_are_no_obstacle_to_none(tiny_config, tmp_path):
+def test_persistent_workers_are_no_obstacle_to_none(small_config, tmp_path):
     options = {"train_dataloader.persistent_workers": True, "train_cfg.max_iters": 1}
-    train(tiny_config(), work_dir=tmp_path / "run", cfg_options=options)
+    train(small_config(), work_dir=tmp_path / "run", cfg_options=options)
     assert (tmp_path / "run/iter_1.pth").is_file()
 
 

@@ -268,11 +268,11 @@ def scalars(work_dir):
     return [json.loads(line) for line in logs[-1].read_text().splitlines()]
 
 
-def test_a_resumed_run_reports_what_the_uninterrupted_one_does(tiny_config, tiny_data, tmp_path):
+def test_a_resumed_run_reports_what_the_uninterrupted_one_does(small_config, tiny_data, tmp_path):
     (tmp_path / "target/images").mkdir(parents=True)
     for file in (tiny_data / "images").iterdir():
         cv2.imwrite(str(tmp_path / "target/images" / file.name), cv2.imread(str(file)) // 3)
-    config = tiny_config(PAIR.format(target=str(tmp_path / "target")))
+    config = small_config(PAIR.format(target=str(tmp_path / "target")))
     run = tmp_path / "run"
     train(config, work_dir=run)
     (first,) = [row for row in scalars(run) if "source_entropy" in row]
