@@ -117,7 +117,7 @@ def test_the_rates_of_each_group_are_those_of_the_public_code(config, last):
     assert sum(len(g["params"]) for _, g in groups) == len(list(network.parameters()))
     rows = {i: expected for i, *expected in case["rows_iteration_backbone_head"] if i <= last}
     assert {0, 749, 1499, 1500, last} <= rows.keys()
-    wrapper.optimizer.step()  # without gradients: a schedule warns where none was before it
+    wrapper.step()  # without gradients: a schedule warns where none was before it
     for iteration in range(last + 1):
         for kinds, group in groups if iteration in rows else ():
             (is_backbone,) = kinds
