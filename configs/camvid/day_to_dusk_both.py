@@ -1,16 +1,15 @@
-"""The network of day_to_dusk.py with the labels of day and dusk: a ceiling.
+"""The source-only network of CamVid by day, trained on with the labels of day and dusk: a ceiling.
 
+    daseg train camvid/day_to_dusk_source_only
     daseg train camvid/day_to_dusk_both
-    daseg test camvid/day_to_dusk_both work_dirs/day_to_dusk_both/iter_300.pth
+    daseg test camvid/day_to_dusk_both work_dirs/day_to_dusk_both/iter_150.pth
 
-Losses, sampling and length are those of the source-only training; rare classes are drawn from
-all 367 images.
+As `day_to_dusk_supervised.py`; rare classes are drawn from all 367 images.
 """
 
 _base_ = ['./day_to_dusk_supervised.py']
 
-_photos = dict(
-    type='CamVid', root='{{$DASEG_CAMVID:data/camvid}}', pipeline={{_base_.source_pipeline}})
+_photos = dict(type='CamVid', root={{_base_.data_root}}, pipeline={{_base_.source_pipeline}})
 train_dataloader = dict(dataset=dict(
     _delete_=True, type='MixedDataset',
     datasets=[dict(_photos, list_file='lists/day_train.txt'),

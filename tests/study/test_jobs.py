@@ -269,7 +269,7 @@ def test_the_place_of_a_study_is_no_setting_of_it(study_file, tmp_path):
 @pytest.mark.parametrize("name", sorted(path.name for path in ROOT.glob("configs/studies/*.py")))
 def test_the_options_of_each_study_fit_its_configs(name, world, tmp_path, monkeypatch):
     """An option that overrides nothing is an error of the config."""
-    if world and name in ("demo_methods.py", "game_to_day.py"):
+    if world and name in ("demo_methods.py", "game_to_day.py", "day_to_dusk.py"):
         pytest.skip("its configs are of a world of their own")
     monkeypatch.chdir(ROOT)
     plan = plan_of(ROOT / "configs/studies" / name, tmp_path, world=world, seeds=[1])

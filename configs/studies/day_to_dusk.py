@@ -1,0 +1,33 @@
+"""Real to real: CamVid by day with labels, at dusk without, at 480x360; tested on `dusk_test`.
+
+    export DASEG_CAMVID=FOLDER
+    daseg study studies/day_to_dusk
+
+All rows but the first go on from source-only's weights of the same seed, for the same number of
+iterations: `longer` by day alone says what the iterations give without adaptation.
+"""
+
+title = 'From day to dusk'
+seeds = [1, 2, 3]
+
+ends = dict(group='Day to dusk', baseline='source_only', oracle='both')
+start = dict(load_from='{source_only}')
+rows = [
+    dict(name='source_only', data='day', config='configs/camvid/day_to_dusk_source_only.py',
+         **ends),
+    dict(name='longer', data='day', config='configs/camvid/day_to_dusk_source_only.py', **ends,
+         cfg_options={**start, 'train_cfg.max_iters': 150, 'train_cfg.val_interval': 150,
+                      'optim_wrapper.segmentor.optimizer.lr': 0.003,
+                      'default_hooks.checkpoint.interval': 150}),
+    dict(name='classmix', data='day + dusk (unlabelled)', config='configs/camvid/day_to_dusk.py',
+         **ends, cfg_options=start),
+    dict(name='supervised', data='day, then dusk (labelled)',
+         config='configs/camvid/day_to_dusk_supervised.py', **ends, cfg_options=start),
+    dict(name='both', data='day, then day + dusk (labelled)',
+         config='configs/camvid/day_to_dusk_both.py', **ends, cfg_options=start),
+]
+
+claims = [
+    dict(title='Adaptation helps beyond its iterations', checks=['classmix > longer']),
+    dict(title='Labels of the target help more', checks=['both > classmix']),
+]
