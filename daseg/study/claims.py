@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from daseg.study.measures import spread
+from daseg.study.measures import paired_p, spread
 from daseg.utils.errors import ConfigError
 from daseg.utils.json_files import check_shape
 
@@ -75,6 +75,7 @@ class Finding:
         held: In how many of these seeds it is true.
         seeds: How many there are.
         std: Standard deviation of its margin over them; None for fewer than two.
+        p: The p-value of a paired t-test of its margin over them, see `paired_p`.
         logged: The verdict on the numbers of the study's log.
         logged_sides: Both sides of these numbers; None where a row has none.
     """
@@ -85,6 +86,7 @@ class Finding:
     held: int
     seeds: int
     std: float | None
+    p: float | None
     logged: str
     logged_sides: tuple[float, float] | None
 
@@ -168,17 +170,19 @@ def judge(
     if set(check.names) <= set(logged):
         by_log, log_sides = HOLDS if check.holds(logged) else FAILS, check.sides(logged)
     if not each:
-        return Finding(check, UNMEASURED, None, 0, 0, None, by_log, log_sides)
+        return Finding(check, UNMEASURED, None, 0, 0, None, None, by_log, log_sides)
     means = {name: sum(values[name] for values in each) / len(each) for name in check.names}
-    margins = spread([check.margin(values) for values in each])
-    std = margins.std if margins else None
+    margins = [check.margin(values) for values in each]
+    found = spread(margins)
+    std = found.std if found else None
     verdict = HOLDS if check.holds(means) else FAILS
     if std is None:
         verdict = ONE_SEED
     elif abs(check.margin(means)) < std:
         verdict = WITHIN
     held = sum(check.holds(values) for values in each)
-    return Finding(check, verdict, check.sides(means), held, len(each), std, by_log, log_sides)
+    p = paired_p(margins)
+    return Finding(check, verdict, check.sides(means), held, len(each), std, p, by_log, log_sides)
 
 
 def verdict_of(verdicts: Sequence[str]) -> str:

@@ -37,6 +37,32 @@ def spread(values: Sequence[float]) -> Spread | None:
     return Spread(statistics.fmean(values), std, len(values))
 
 
+def paired_p(differences: Sequence[float]) -> float | None:
+    """The p-value of a paired t-test, two-sided: how likely so large a mean is by chance.
+
+    Args:
+        differences: One for each seed, between two rows.
+
+    Returns:
+        0..1; None for fewer than two, and where all are equal.
+    """
+    found = spread(differences)
+    if found is None or not found.std:
+        return None
+    freedom = found.n - 1
+    t = abs(found.mean) / (found.std / math.sqrt(found.n))
+    # Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, 26.7.3 and 26.7.4: t is an
+    # angle, and the probability of a smaller one a sum of powers of its cosine.
+    angle = math.atan2(t, math.sqrt(freedom))
+    odd = freedom % 2
+    term, total = (math.cos(angle) if odd else 1.0), 0.0
+    for k in range(1 + odd, freedom, 2):
+        total += term
+        term *= math.cos(angle) ** 2 * k / (k + 1)
+    within = math.sin(angle) * total
+    return 1 - (2 / math.pi * (angle + within) if odd else within)
+
+
 def gap_closed(value: float | None, baseline: float | None, oracle: float | None) -> float | None:
     """Percent of the way from ``baseline`` to ``oracle``; None where the two are equal."""
     if value is None or baseline is None or oracle is None or oracle <= baseline:

@@ -107,6 +107,8 @@ def test_holds_by_more_than_the_spread():
     # Margins 3 and 5: mean 4, standard deviation sqrt(2).
     assert (found.verdict, found.sides, found.held, found.seeds) == (HOLDS, (11.0, 15.0), 2, 2)
     assert found.std == pytest.approx(math.sqrt(2))
+    # t = 4 with one degree of freedom: 1 - 2 / pi * atan(4).
+    assert found.p == pytest.approx(1 - 2 / math.pi * math.atan(4))
     assert (found.logged, found.logged_sides) == (FAILS, (5, 4))
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from daseg.study.measures import gap_closed, ranks, spearman, spread
+from daseg.study.measures import gap_closed, paired_p, ranks, spearman, spread
 
 
 def test_spread_is_that_of_the_sample():
@@ -26,6 +26,28 @@ def test_one_value_has_no_spread_and_none_no_mean():
     assert spread([5.0]).std is None
     assert str(spread([5.0])) == "5.00 (1)"
     assert spread([]) is None
+
+
+@pytest.mark.parametrize(
+    ("seeds", "t"), [(2, 12.706), (3, 4.303), (4, 3.182), (5, 2.776), (6, 2.571), (11, 2.228)]
+)
+def test_a_paired_test_at_the_critical_values_of_printed_tables(seeds, t):
+    """Two-sided 5 % of Student's t with one degree of freedom less than seeds."""
+    shape = [(-1.0) ** k for k in range(seeds)]
+    if seeds % 2:
+        shape[-1] = 0.0
+    std = math.sqrt(sum(value**2 for value in shape) / (seeds - 1))
+    differences = [value + t * std / math.sqrt(seeds) for value in shape]
+    assert paired_p(differences) == pytest.approx(0.05, abs=5e-5)  # they have three decimals
+    assert paired_p([-value for value in differences]) == paired_p(differences)
+
+
+def test_a_paired_test_of_two_and_three_seeds_by_hand():
+    assert paired_p([0.0, 2.0]) == pytest.approx(0.5)  # t = 1 with one degree: 1 - 2 / pi * pi / 4
+    # Mean 3, std 1: t = 3 sqrt(3) with two degrees, p = 1 - t / sqrt(t^2 + 2).
+    assert paired_p([2.0, 3.0, 4.0]) == pytest.approx(1 - math.sqrt(27 / 29))
+    assert paired_p([1.0]) is None
+    assert paired_p([1.0, 1.0]) is None
 
 
 def test_gap_closed():
