@@ -1,6 +1,8 @@
-"""A translation by a network: the whole image, and the same in tiles."""
+"""A translation by a network: the whole image, the same by the public code, and in tiles."""
 
+import io
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from daseg.api import usable_device
 from daseg.benchmarks.compare import Comparison, Settings, Side
+from daseg.benchmarks.peers import peer_module
 from daseg.benchmarks.worker import Run
 from daseg.config.load import load_config
 from daseg.offline.translation.translators import trained_translation
@@ -19,7 +22,7 @@ OPTIONS = frozenset(("size", "tile", "inputs", "world", "cfg_options"))
 
 
 def compare(settings: Settings) -> list[Comparison]:
-    """The whole image; with ``tile``, tiles beside the whole.
+    """The whole image beside CycleGAN's public code; with ``tile``, tiles beside the whole.
 
     Raises:
         ConfigError: No config is given, or more than a config and a checkpoint.
@@ -38,7 +41,9 @@ def compare(settings: Settings) -> list[Comparison]:
     name = f"translation of {width}x{height}"
     whole = Side("whole", translation, dict(arguments, tile=None))
     if settings.tile is None:
-        return [Comparison(name, whole)]
+        work = dict(size=(width, height), device=settings.device)
+        peer = settings.peer("pytorch-CycleGAN", cyclegan_translation, **work)
+        return [Comparison(name, whole, peer, "pytorch-CycleGAN", same=dict(gmacs=1e-6))]
     tiles = Side(f"tiles of {settings.tile}", translation, dict(arguments, tile=settings.tile))
     return [Comparison(f"{name}, in {tiles.name}", tiles, whole)]
 
@@ -66,15 +71,27 @@ def translation(
     cfg = load_config(config, dict(cfg_options or {}), world=world)
     weights = None if checkpoint is None else Path(checkpoint)
     place = usable_device(device)
-    run = trained_translation(cfg, weights, device=place, tile=tile)
+    return _timed(trained_translation(cfg, weights, device=place, tile=tile), size)
+
+
+def cyclegan_translation(path: str, size: tuple[int, int], device: str) -> Run:
+    """The same by the public code's generator with its defaults; it returns its ``gmacs``."""
+    place = usable_device(device)
+    networks = peer_module(path, "models.networks")
+    with redirect_stdout(io.StringIO()):
+        network = networks.define_G(3, 3, 64, "resnet_9blocks", norm="instance").to(place)
+    return _timed(lambda image: 127.5 * (network(image.to(place) / 127.5 - 1) + 1), size)
+
+
+def _timed(translate: Callable[[Tensor], Tensor], size: tuple[int, int]) -> Run:
     generator = torch.Generator().manual_seed(0)
     width, height = size
     image = torch.randint(256, (1, 3, height, width), generator=generator, dtype=torch.uint8)
-    gmacs = count_macs(run, image) / 1e9
+    gmacs = count_macs(translate, image) / 1e9
 
     def once() -> dict[str, float]:
         with torch.no_grad():
-            run(image).cpu()
+            translate(image).cpu()
         return dict(gmacs=gmacs)
 
     return once

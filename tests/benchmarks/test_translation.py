@@ -1,9 +1,13 @@
 """The benchmark of translations counts right, and its memory is that of the tile."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
+from daseg.benchmarks import translation
 from daseg.benchmarks.compare import Settings, run_comparisons
 from daseg.benchmarks.translation import compare, count_macs
 from daseg.utils.errors import ConfigError
@@ -20,6 +24,30 @@ def expected_macs(pixels):
     """Stem and last at full size, two down, one block of two, two up (at their input)."""
     layers = [49 * 12, 9 * 4 * 8 / 4, 9 * 8 * 16 / 16, 2 * 9 * 16 * 16 / 16]
     return pixels * sum([*layers, 9 * 16 * 8 / 16, 9 * 8 * 4 / 4, 49 * 12])
+
+
+def test_the_public_codes_generator_is_given_what_it_expects(monkeypatch):
+    seen = []
+
+    def define_g(*given, **options):
+        seen.append((*given, options))
+        network = nn.Conv2d(3, 3, 1, bias=False)
+        nn.init.eye_(network.weight.data[:, :, 0, 0])
+        network.register_forward_hook(lambda _, given, made: seen.append((given[0], made)))
+        return network
+
+    modules = SimpleNamespace(define_G=define_g)
+    monkeypatch.setattr(translation, "peer_module", lambda path, name: modules)
+    settings = Settings(inputs=("cyclegan/gta2cityscapes",), size=(20, 10))
+    (without,) = compare(settings)
+    assert (without.peer, without.peer_name) == (None, "pytorch-CycleGAN")
+    (found,) = compare(replace(settings, peers={"pytorch-CycleGAN": "somewhere"}))
+    values = found.peer.make(**found.peer.arguments)()
+    assert values == dict(gmacs=20 * 10 * 3 * 3 / 1e9)
+    assert seen[0] == (3, 3, 64, "resnet_9blocks", dict(norm="instance"))
+    image, _ = seen[-1]
+    assert image.shape == (1, 3, 10, 20)
+    assert -1 <= image.min() < -0.9 < 0.9 < image.max() <= 1
 
 
 def measured(comparisons):
