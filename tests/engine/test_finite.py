@@ -35,9 +35,9 @@ def poisoned(iteration, **more):
     return text + "".join(f"{key}\n" for key in more.values())
 
 
-def test_a_gradient_that_is_not_a_number_in_the_last_iteration_is_found(tiny_config, tmp_path):
+def test_a_gradient_that_is_not_a_number_in_the_last_iteration_is_found(small_config, tmp_path):
     """The last loss is finite, and no loss comes after it."""
-    config = tiny_config(poisoned(6), norm="gn")
+    config = small_config(poisoned(6), norm="gn")
     with pytest.raises(
         TrainingDivergedError,
         match=r"after iteration 6 .*not finite: segmentor.head.classifier.weight \(48 NaN of 48",
@@ -47,10 +47,10 @@ def test_a_gradient_that_is_not_a_number_in_the_last_iteration_is_found(tiny_con
     assert read_checkpoint(tmp_path / "run/iter_3.pth")["meta"]["iter"] == 3
 
 
-def test_it_is_found_before_a_validation(tiny_config, tmp_path):
+def test_it_is_found_before_a_validation(small_config, tmp_path):
     options = {"train_cfg.val_interval": 2, "default_hooks.checkpoint.interval": 100}
     with pytest.raises(TrainingDivergedError, match=r"after iteration 2 "):
-        train(tiny_config(poisoned(2), norm="gn"), work_dir=tmp_path / "run", cfg_options=options)
+        train(small_config(poisoned(2), norm="gn"), work_dir=tmp_path / "run", cfg_options=options)
     assert not list(tmp_path.glob("run/*.pth"))
 
 

@@ -30,11 +30,11 @@ def own(tiny_data, pseudo, **more):
     return FolderDataset(tiny_data, NAMES, label_root=pseudo, label_encoding="train_ids", **more)
 
 
-def test_a_supervised_training_on_them_is_named(tiny_config, tiny_data, pseudo, tmp_path):
+def test_a_supervised_training_on_them_is_named(small_config, tiny_data, pseudo, tmp_path):
     part = dict(label_root=str(pseudo), label_encoding="train_ids")
     hooks = "custom_hooks.append(dict(type='ReportHook'))\n"
     window = "train_dataloader['sampler']['window'] = 4\n"
-    config = tiny_config(hooks + window + f"train_dataloader['dataset'].update({part})\n")
+    config = small_config(hooks + window + f"train_dataloader['dataset'].update({part})\n")
     train(config, work_dir=tmp_path / "run", cfg_options={"train_cfg.max_iters": 3})
     words = "training: distillation from a teacher with 5 target labels (by iter_6.pth sha256:"
     assert words in (tmp_path / "run/report.txt").read_text()

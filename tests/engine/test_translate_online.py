@@ -21,7 +21,8 @@ FOURIER = "dict(type='FourierTranslator', beta=0.1)"
 # The twelve images are alike: only a target of other colours shows that something is translated.
 DARK = """
 train_dataloader['dataset']['target']['pipeline'].insert(1, dict(type='Darken'))
-custom_imports = dict(imports=['darken'])
+custom_imports = dict(imports=['darken', 'gan_parts'])
+model['segmentor']['backbone'] = dict(type='SmallBackbone', norm='gn')
 """
 DARKEN = """
 from mmcv.transforms import BaseTransform

@@ -89,9 +89,9 @@ def test_verbose_shows_what_the_file_has(records, monkeypatch):
     assert "the file's" in texts
 
 
-def test_a_training_on_the_console(tiny_config, tmp_path, capsys, wide):
+def test_a_training_on_the_console(small_config, tmp_path, capsys, wide):
     """The header first, then a loss after the first iteration, whatever the interval is."""
-    config = tiny_config("default_hooks['logger']['interval'] = 4\n")
+    config = small_config("default_hooks['logger']['interval'] = 4\n")
     runner = train(config, work_dir=tmp_path / "run", cfg_options={"train_cfg.max_iters": 6})
     lines = capsys.readouterr().out.splitlines()
     names = [line.split()[0] for line in lines[:8]]

@@ -189,8 +189,8 @@ def test_processes_are_added_up(pair_config, tmp_path):
     assert run("--resume") == 2 * 6 * (2 + 1)
 
 
-def test_training_without_a_target(tiny_config, tmp_path):
-    config = tiny_config("custom_hooks.append(dict(type='ReportHook'))")
+def test_training_without_a_target(small_config, tmp_path):
+    config = small_config("custom_hooks.append(dict(type='ReportHook'))")
     train(config, work_dir=tmp_path / "run")
     report = report_of(tmp_path / "run")
     assert report["target_train_labels_opened"] is None
