@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine import Config
+
 from daseg.engine.checkpoint import load_segmentor
 from daseg.engine.class_check import check_checkpoint, names_in
 from daseg.inference import NetworkMean
-from daseg.segmentor import Segmentor
+from daseg.segmentor import Segmentor, segmentor_config
 from daseg.utils.errors import ConfigError
 
 Checkpoints = str | Path | Sequence[str | Path]
@@ -55,3 +57,14 @@ def training_of(metas: Sequence[dict[str, Any]]) -> dict[str, Any]:
     keys |= dict(seed="seed", shuffle_window="shuffle_window")
     values = {name: [meta.get(key) for meta in metas] for name, key in keys.items()}
     return {name: v[0] if v.count(v[0]) == len(v) else None for name, v in values.items()}
+
+
+def stated_inference(cfg: Config, loop: str) -> dict[str, Any]:
+    """Settings of inference for the card: the segmentor's, and whether a loop has 16 bits.
+
+    Args:
+        cfg: The config.
+        loop: Its key of the loop: "test_cfg" or "val_cfg".
+    """
+    given = dict(segmentor_config(cfg).get("inference") or dict(type="WholeInference"))
+    return given | (dict(mixed_precision=True) if (cfg.get(loop) or {}).get("fp16") else {})

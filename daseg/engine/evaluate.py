@@ -12,7 +12,13 @@ from mmengine.evaluator import Evaluator
 
 from daseg.config.load import load_config
 from daseg.engine.adabn import adapt_to_images, adapted_checkpoint, target_images
-from daseg.engine.average import Checkpoints, checkpoint_paths, load_networks, training_of
+from daseg.engine.average import (
+    Checkpoints,
+    checkpoint_paths,
+    load_networks,
+    stated_inference,
+    training_of,
+)
 from daseg.engine.checkpoint import read_checkpoint, which_network, write_checkpoint
 from daseg.engine.class_check import check_testing
 from daseg.engine.distributed import starts_first
@@ -90,7 +96,7 @@ def evaluate(
         out = paths[0].parent / f"test_{paths[0].stem}{mean}{'_adabn' if adabn else ''}"
     out = check_folder(out, "--out")
     images = target_images(cfg, None if adabn is True else adabn) if adabn else None
-    inference = segmentor_config(cfg).get("inference") or dict(type="WholeInference")
+    inference = stated_inference(cfg, "test_cfg")
     whole = copy.deepcopy(cfg)
     prepare(cfg, out, tta=tta, seed_log=seed_log, launcher=launcher)
     with locked(out, name=LOCK) if starts_first() else nullcontext():

@@ -17,12 +17,11 @@ from torch.utils.data import DataLoader
 from daseg.datasets.domain_pair import refuse_labels_as_images
 from daseg.datasets.firewall import OPENED, note_reported
 from daseg.datasets.probe.preview import check_whole
-from daseg.engine.average import training_of
+from daseg.engine.average import stated_inference, training_of
 from daseg.engine.provenance import checkpoint_meta
 from daseg.engine.stopping import all_or_none
 from daseg.evaluation import IoUMetric
 from daseg.evaluation.protocol import write_card
-from daseg.segmentor import segmentor_config
 from daseg.utils import signals
 from daseg.utils.errors import ConfigError
 from daseg.utils.progress import track
@@ -145,6 +144,6 @@ def write_cards(runner: Any, sets: Iterable[FurtherSet]) -> None:
             network=meta.get("evaluated", "teacher") if taught else None,
             pseudo_labels=[meta["pseudo_labels"]] if meta["pseudo_labels"] else [],
             target_labels=meta.get(CHOSEN, 0),
-            inference=segmentor_config(runner.cfg).get("inference") or dict(type="WholeInference"),
+            inference=stated_inference(runner.cfg, "val_cfg"),
             device=network.device,
         )

@@ -61,6 +61,18 @@ def test_test_time_augmentation_changes_the_numbers_and_the_card(result, trained
     assert card["tta"]["scales"] == [1.0, 1.5]
 
 
+def test_in_mixed_precision_nearly_all_pixels_keep_their_class_and_the_card_says_so(
+    result, trained, tmp_path
+):
+    plain, _ = result
+    options = {"test_cfg.fp16": True}
+    mixed = evaluate(trained["config"], trained["checkpoint"], out=tmp_path, cfg_options=options)
+    moved = np.abs(plain.matrix - mixed.matrix).sum() / 2
+    assert 0 < moved < 0.01 * plain.matrix.sum()
+    card = json.loads((tmp_path / "protocol_card.json").read_text())
+    assert card["inference"] == {"type": "WholeInference", "mixed_precision": True}
+
+
 def test_the_results_lie_beside_the_checkpoint_where_not_said(trained, tmp_path):
     copy = tmp_path / "some.pth"
     copy.write_bytes(trained["checkpoint"].read_bytes())
