@@ -52,6 +52,11 @@ def mine(tmp_path, monkeypatch):
     return data
 
 
+def read_a_sample():
+    pair = DATASETS.build(load_config("configs/own_pair/adapted.py").train_dataloader.dataset)
+    return pair.source[0], pair.target[0]
+
+
 def test_the_folders_and_tables_become_a_pair(mine):
     cfg = load_config("configs/own_pair/adapted.py")
     assert cfg.model.segmentor.num_classes == 3
@@ -79,6 +84,4 @@ def test_a_typo_is_named(mine, right, wrong, message):
     assert right in mine.read_text()
     mine.write_text(mine.read_text().replace(right, wrong))
     with pytest.raises((ConfigError, DataError), match=f"(?s){message}"):
-        cfg = load_config("configs/own_pair/adapted.py")
-        pair = DATASETS.build(cfg.train_dataloader.dataset)
-        pair.source[0], pair.target[0]
+        read_a_sample()
