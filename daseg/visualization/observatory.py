@@ -39,7 +39,8 @@ def plot_observatory(run: str | Path, out_png: str | Path, *, smooth: float = 0.
     scores = {
         name: points
         for name, points in curves.items()
-        if name.endswith("_entropy") or (name.startswith(of_all) and not name.startswith(of_class))
+        if (name.endswith("_entropy") and name not in losses)
+        or (name.startswith(of_all) and not name.startswith(of_class))
     }
     by_kind = [
         {n.removeprefix(kind): points for n, points in curves.items() if n.startswith(kind)}

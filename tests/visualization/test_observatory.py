@@ -61,6 +61,16 @@ def test_shares_at_validations_are_drawn_where_the_training_has_none(run, tmp_pa
     assert sky / road == pytest.approx(3, rel=0.1)
 
 
+def test_a_loss_of_entropy_is_a_loss_alone(run, tmp_path):
+    log = run / "1/vis_data/scalars.json"
+    log.write_text(log.read_text().replace('"loss_adv"', '"loss_entropy"'))
+    plot_observatory(run, tmp_path / "o.png")
+    picture = pixels(tmp_path / "o.png")
+    lower_left = picture[picture.shape[0] // 2 :, : picture.shape[1] // 2]
+    assert count(lower_left, (255, 127, 14)) > 100
+    assert count(lower_left, (44, 160, 44)) == 0  # a third line
+
+
 def test_the_curves_are_drawn(run, tmp_path):
     plot_observatory(run, tmp_path / "o.png")
     picture = pixels(tmp_path / "o.png")
