@@ -80,6 +80,19 @@ def test_the_table_from_day_to_dusk_says_what_was_recorded():
             assert statistics.mean(classes) == pytest.approx(run["miou"], abs=0.01)
 
 
+def test_the_table_of_the_demos_methods_says_what_was_recorded():
+    recorded = record("demo_methods.json")
+    shown = {row[0].strip("`"): row for row in table("results_embedded_world.md", 7, seeds=3)}
+    assert shown.keys() == recorded.keys()
+    for name, row in recorded.items():
+        _, _, miou, seeds, gap, _, _ = shown[name]
+        assert agrees(miou, mious(row))
+        assert [float(n) for n in seeds.split(", ")] == pytest.approx(mious(row), abs=0.0501)
+        assert gap == str(row["gap_closed"])
+        for run in row["runs"].values():
+            assert statistics.mean(run["iou"].values()) == pytest.approx(run["miou"], abs=0.01)
+
+
 def test_numbers_that_several_pages_show_are_the_same():
     """Rows of the first stage and of AdaptSegNet are on the study's page and on the world's."""
     pages = {
