@@ -93,6 +93,21 @@ def test_the_table_of_the_demos_methods_says_what_was_recorded():
             assert statistics.mean(run["iou"].values()) == pytest.approx(run["miou"], abs=0.01)
 
 
+def test_the_table_from_the_game_to_photographs_says_what_was_recorded():
+    rows = record("game_to_day.json")
+    shown = table("results_game_to_day.md", width=7, seeds=2)
+    ends = [statistics.mean(mious(rows[name])) for name in ("source_only", "supervised")]
+    for (_, miou, seeds, gap, *_), row in zip(shown, rows.values(), strict=True):
+        values = mious(row)
+        assert agrees(miou, values)
+        assert [float(number) for number in seeds.split(", ")] == pytest.approx(values, abs=0.0501)
+        closed = (statistics.mean(values) - ends[0]) / (ends[1] - ends[0])
+        assert float(gap) == pytest.approx(100 * closed, abs=0.51)
+        for seed, run in row["runs"].items():
+            assert run["card"]["config"].startswith(row["config"])
+            assert f"seed {seed}" in run["card"]["trained"]
+
+
 def test_numbers_that_several_pages_show_are_the_same():
     """Rows of the first stage and of AdaptSegNet are on the study's page and on the world's."""
     pages = {
