@@ -90,9 +90,8 @@ def test_the_drawn_labels_become_camvids(stand_in):
         assert (label[ids == label_id] == CamVid.CLASSES.index(name)).all()
 
 
-@pytest.mark.parametrize(
-    "name", ["game_to_day", pytest.param("game_supervised", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["game_to_day", "game_supervised"])
 def test_it_trains(name, stand_in, tmp_path):
     runner = train(CONFIGS / f"camvid/{name}.py", work_dir=tmp_path / "run", cfg_options=stand_in)
     assert runner.iter == 2
