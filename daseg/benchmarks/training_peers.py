@@ -56,17 +56,17 @@ def adaptsegnet(path: str, size: tuple[int, int], batch: int, device: str) -> Ru
         of_source = [enlarge(logits) for logits in model(source)]
         aux, main = (cross_entropy(logits, label.long()) for logits in of_source)
         (main + 0.1 * aux).backward()
-        values = dict(loss_seg=float(main), loss_seg_aux=float(aux))
+        values = dict(loss_seg=main.item(), loss_seg_aux=aux.item())
         of_target = [enlarge(logits) for logits in model(target)]
         against = [judge(d, logits, 0.0) for d, logits in zip(discs, of_target, strict=True)]
         (0.0002 * against[0] + 0.001 * against[1]).backward()
-        values |= dict(loss_adv_aux=float(against[0]), loss_adv=float(against[1]))
+        values |= dict(loss_adv_aux=against[0].item(), loss_adv=against[1].item())
         _learn(discs, True)
         for outputs, answer in ((of_source, 0.0), (of_target, 1.0)):
             for disc, logits in zip(discs, outputs, strict=True):
                 loss = judge(disc, logits.detach(), answer) / 2
                 loss.backward()
-                float(loss)
+                loss.item()
         for each in (optimizer, *adams):
             each.step()
         return values | {PARAMETERS: _millions([model, *discs])}
