@@ -8,9 +8,9 @@ from typing import Any
 
 from daseg.evaluation.protocol import ProtocolCard, compare
 from daseg.study.definition import Row, Study
+from daseg.weights.files import sha256_file
 
 SHA256 = re.compile(r"sha256:([0-9a-f]{64})$")
-FROM_ROW = "a checkpoint of the row "
 LONGEST = 110  # characters of a value, for a reader
 
 
@@ -63,12 +63,16 @@ class Ranking:
 def rank(study: Study) -> Ranking:
     """Rank the rows within groups whose protocol cards agree.
 
-    What training started from is a condition, too. Where that was a checkpoint of another row of
-    the study, each seed's is another file; it counts as "a checkpoint of the row ...", so that the
-    seeds agree, and rows that started from the same row do. Such rows have had that row's training
-    before their own, and stay apart from those that have not.
+    What training started from is a condition, too. Where that was a checkpoint of another row or
+    step of the study, each seed's is another file; it counts as "a checkpoint of the row ...", so
+    that the seeds agree, and rows that started from the same row do. Such rows have had that row's
+    training before their own, and stay apart from those that have not.
     """
-    made_by = {test.card.weights_sha256: run.row for run in study.runs for test in run.tests()}
+    made_by = _steps_checkpoints(study) | {
+        test.card.weights_sha256: f"a checkpoint of the row {run.row}"
+        for run in study.runs
+        for test in run.tests()
+    }
     ranking = Ranking()
     for row in study.rows.values():
         cards = {seed: _named_start(card, made_by) for seed, card in row.cards.items()}
@@ -112,12 +116,27 @@ def _start(initial_weights: str | None) -> str:
     return SHA256.sub(lambda match: f"sha256:{match[1][:16]}", text)
 
 
-def _named_start(card: ProtocolCard, made_by: Mapping[str, str]) -> ProtocolCard:
-    """The card, which names the row that has made the weights that training started from."""
+def _steps_checkpoints(study: Study) -> dict[str | None, str]:
+    """By hash, the checkpoints of the steps that runs were made of."""
+    needed = {
+        place: run.path.parents[2] / place
+        for run in study.runs
+        for place in run.record.get("settings", {}).get("needs", {})
+        if place.startswith("steps/")
+    }
+    return {
+        sha256_file(path): f"a checkpoint of the step {place.split('/')[1]}"
+        for place, folder in needed.items()
+        for path in sorted(folder.glob("iter_*.pth"))
+    }
+
+
+def _named_start(card: ProtocolCard, made_by: Mapping[str | None, str]) -> ProtocolCard:
+    """The card, which names the row or step that made the weights that training started from."""
     match = SHA256.search(card.initial_weights or "")
     if match is None or match[1] not in made_by:
         return card
-    return replace(card, initial_weights=FROM_ROW + made_by[match[1]])
+    return replace(card, initial_weights=made_by[match[1]])
 
 
 def _disagreement(name: str, cards: Mapping[int, ProtocolCard]) -> str:

@@ -1,5 +1,8 @@
 """What is ranked, and what is not."""
 
+import hashlib
+import json
+
 import pytest
 
 from daseg.study import read_results
@@ -61,6 +64,24 @@ def test_each_seed_may_start_from_its_own_checkpoint_of_another_row(folder):
     [separation] = found.separations()
     assert separation[0] == "initial_weights"
     assert separation[2] == "a checkpoint of the row first"
+
+
+def test_each_seed_may_start_from_its_own_checkpoint_of_a_step(folder):
+    for name in ("first", "second"):
+        folder.row(name)
+    for seed in (1, 2):
+        place = f"steps/start/seed_{seed}"
+        (folder.root / place).mkdir(parents=True)
+        (folder.root / place / "iter_9.pth").write_bytes(f"weights {seed}".encode())
+        own = hashlib.sha256(f"weights {seed}".encode()).hexdigest()
+        for name, miou in dict(first=20.0, second=30.0).items():
+            path = folder.run(name, seed, miou + seed, initial_weights=f"iter_9.pth sha256:{own}")
+            settings = dict(needs={place: "1" * 64, f"runs/other/seed_{seed}": "2" * 64})
+            (path / "job.json").write_text(json.dumps(dict(state="done", settings=settings)))
+    found = rank(read_results(folder.root))
+    assert found.refused == {}
+    assert found.ranks == {"second": "A1", "first": "A2"}
+    assert found.starts == dict.fromkeys(["first", "second"], "a checkpoint of the step start")
 
 
 def test_a_start_may_be_a_checkpoint_that_a_rule_chose(folder):

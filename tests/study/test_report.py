@@ -157,7 +157,7 @@ def test_nothing_run_yet(folder):
 def test_real_world_is_named(folder):
     folder.spec["world"] = "real"
     folder.row("a")
-    assert "on the real data. 0 of 3 runs" in write_report(folder.root)[1].read_text()
+    assert "on the data of its configs. 0 of 3 runs" in write_report(folder.root)[1].read_text()
 
 
 def test_summary(study):
