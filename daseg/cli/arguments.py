@@ -35,6 +35,16 @@ def add_device(parser: ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
 
 
+def add_amp(parser: ArgumentParser) -> None:
+    """Add ``--amp``, of a network that is run and not trained."""
+    parser.add_argument(
+        "--amp",
+        action="store_true",
+        help="mixed precision (float16 on a GPU, bfloat16 on a CPU): faster where the device has "
+        "such units, and a little different",
+    )
+
+
 def add_processes(parser: ArgumentParser) -> None:
     """Add ``--gpus`` and ``--launcher``."""
     parser.add_argument(

@@ -9,7 +9,7 @@ The same command continues an earlier run. Labels of the target are not looked a
 
 from argparse import ArgumentParser, Namespace
 
-from daseg.cli.arguments import add_config, add_device, default_device
+from daseg.cli.arguments import add_amp, add_config, add_device, default_device
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -38,6 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--audit", action="store_true", help="compare with the labels of validation images")
     add("--workers", type=int, default=4, help="reading processes, writing threads (default 4)")
     add_device(parser)
+    add_amp(parser)
     add("--limit", type=int, metavar="N", help="only the first N images")
     add("--overwrite", action="store_true", help="replace what other settings made")
 

@@ -10,7 +10,7 @@ daseg test CONFIG CHECKPOINT --gpus 4
 
 from argparse import ArgumentParser, Namespace
 
-from daseg.cli.arguments import add_config, add_processes
+from daseg.cli.arguments import add_amp, add_config, add_processes
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -35,6 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "that the config trains on)",
     )
     add("--keep", metavar="FILE", help="with --adabn: write the adapted network, a checkpoint")
+    add_amp(parser)
     add_processes(parser)
 
 
@@ -42,4 +43,7 @@ def run(args: Namespace) -> None:
     """Evaluate."""
     from daseg.engine.evaluate import evaluate
 
-    evaluate(**vars(args))
+    options = vars(args)
+    if options.pop("amp"):
+        options["cfg_options"]["test_cfg.fp16"] = True
+    evaluate(**options)

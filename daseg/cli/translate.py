@@ -11,7 +11,7 @@ run. The source is never written to.
 
 from argparse import ArgumentParser, Namespace
 
-from daseg.cli.arguments import add_config, add_device, default_device
+from daseg.cli.arguments import add_amp, add_config, add_device, default_device
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -30,6 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--workers", type=int, default=4, help="reading processes, writing threads (default 4)")
     add("--tile", type=int, nargs="?", const=512, metavar="SIZE", help="run in tiles (of 512)")
     add_device(parser)
+    add_amp(parser)
     add("--size", choices=["file", "trained"], default="file", help="of the images written")
     add("--limit", type=int, metavar="N", help="only the first N images")
     add("--segmentor", nargs=2, metavar=("CONFIG", "CHECKPOINT"), help="judge the translation")

@@ -165,3 +165,12 @@ def test_the_doctor_says_what_is_missing(daseg, tmp_path, monkeypatch, tiny_data
     assert "  WRONG    GTA5 data/gta5: GTA5 at data/gta5: 1 of 2 samples lack a file" in text
     (tmp_path / "data/gta5/images/2.png").unlink()
     assert "  ok       GTA5 data/gta5: 1 images" in daseg("doctor", "adaptseg/lsgan_b2")[1]
+
+
+def test_a_test_in_mixed_precision_is_a_key_of_its_loop(daseg, monkeypatch):
+    given = {}
+    monkeypatch.setattr("daseg.engine.evaluate.evaluate", lambda **options: given.update(options))
+    assert daseg("test", "a.py", "b.pth", "--amp", "--cfg-options", "x=1")[0] == 0
+    assert given["cfg_options"] == {"x": 1, "test_cfg.fp16": True}
+    assert daseg("test", "a.py", "b.pth")[0] == 0
+    assert given["cfg_options"] == {}

@@ -60,18 +60,22 @@ class PredictionSettings:
         inference: The config of the segmentor's inference.
         tta: That of the test-time augmentation; None without.
         batch_norm: What was done to batch norm (`daseg.engine.adabn`); None: nothing.
+        amp: Whether it runs in mixed precision.
     """
 
     steps: list[dict[str, Any]]
     inference: dict[str, Any]
     tta: dict[str, Any] | None
     batch_norm: str | None = None
+    amp: bool = False
 
     @classmethod
-    def of(cls, cfg: Config, *, tta: bool, batch_norm: str | None = None) -> "PredictionSettings":
+    def of(
+        cls, cfg: Config, *, tta: bool, batch_norm: str | None = None, amp: bool = False
+    ) -> "PredictionSettings":
         """Those of a config's test, with its test-time augmentation or without."""
         inference = dict(segmentor_config(cfg).get("inference") or {})
-        return cls(test_steps(cfg), inference, dict(cfg.tta) if tta else None, batch_norm)
+        return cls(test_steps(cfg), inference, dict(cfg.tta) if tta else None, batch_norm, amp)
 
 
 class Labelling(Job):
@@ -136,6 +140,8 @@ class Labelling(Job):
         )
         if self.prediction.batch_norm is not None:
             settings["batch_norm"] = self.prediction.batch_norm
+        if self.prediction.amp:
+            settings["amp"] = True
         if self.threshold.needs_histogram:  # it depends on all images together
             names = "\n".join(self.dataset.names[index] for index in self.indices)
             settings["images_sha256"] = sha256(names.encode()).hexdigest()
@@ -155,7 +161,8 @@ class Labelling(Job):
 
     def predict(self, image: Tensor, size: tuple[int, int]) -> Prediction:
         """Segment an image (3,h,w), uint8 RGB, at a size (H,W)."""
-        prob = self.segmentor.predict(image[None], size)[0].float()
+        with torch.autocast(self.segmentor.device.type, enabled=self.prediction.amp):
+            prob = self.segmentor.predict(image[None], size)[0].float()
         confidence, classes = prob.max(0)
         return Prediction(classes, confidence, self.threshold.score(prob))
 

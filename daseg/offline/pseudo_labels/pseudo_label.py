@@ -65,6 +65,7 @@ def pseudo_label(
     cfg_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     adabn: bool = False,
+    amp: bool = False,
 ) -> Labelled:
     """Write pseudo-labels of the target's training images; go on where an earlier run ended.
 
@@ -85,6 +86,7 @@ def pseudo_label(
         overwrite: Replace what was made with other settings.
         adabn: Take the statistics of batch norm from the target's images first, through the test's
             pipeline (`daseg.engine.adabn`); each network of several by itself.
+        amp: Run the networks in mixed precision.
 
     Raises:
         ConfigError, CheckpointError, DataError: Before anything is written where it can be known;
@@ -106,7 +108,7 @@ def pseudo_label(
         [dict(name=path.name, sha256=sha256_file(path)) for path in paths],
         target,
         Path(out),
-        prediction=PredictionSettings.of(cfg, tta=tta, batch_norm=norm),
+        prediction=PredictionSettings.of(cfg, tta=tta, batch_norm=norm, amp=amp),
         threshold=threshold or Threshold(),
         facts=dict(config=name, teacher_saw_target_labels=seen),
         confidence_map=confidence_map,

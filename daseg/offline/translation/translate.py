@@ -64,6 +64,7 @@ def translate(
     copy_labels: bool = False,
     on_error: Literal["error", "skip"] = "error",
     overwrite: bool = False,
+    amp: bool = False,
 ) -> Translated:
     """Write a data set beside the source of a config, translated; go on where an earlier run ended.
 
@@ -85,6 +86,7 @@ def translate(
         copy_labels: Copy the labels; else they are linked.
         on_error: What to do with an image that cannot be read: "error", or "skip" it.
         overwrite: Replace what was translated with other settings.
+        amp: Run the network in mixed precision.
 
     Raises:
         ConfigError, CheckpointError, DataError: Before anything is written where it can be known;
@@ -92,7 +94,7 @@ def translate(
     """
     check_folder(out, "--out")
     cfg = load_config(config, dict(cfg_options or {}), world=world)
-    loaded = load_translator(cfg, checkpoint, words=translator, device=device, tile=tile)
+    loaded = load_translator(cfg, checkpoint, words=translator, device=device, tile=tile, amp=amp)
     job = Translation(cfg, loaded, Path(out), source=source, size=size, limit=limit)
     job.config = str(config) if world is None else f"{config} --world {world}"
     job.copy_labels, job.skip = copy_labels, on_error == "skip"

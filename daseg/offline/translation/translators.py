@@ -56,6 +56,7 @@ def load_translator(
     words: list[str] | None = None,
     device: str = "cpu",
     tile: int | None = None,
+    amp: bool = False,
 ) -> LoadedTranslator:
     """Load the translator of a config.
 
@@ -67,20 +68,26 @@ def load_translator(
             the one that the config trains with.
         device: Where it runs.
         tile: Run the network in tiles of so many pixels.
+        amp: Run the network in mixed precision.
 
     Raises:
-        ConfigError: There is none of either, or it cannot be run in tiles.
+        ConfigError: There is none of either, or it has no network to be run in tiles or in mixed
+            precision.
         CheckpointError: The checkpoint cannot be read or does not fit.
     """
     place = usable_device(device)
     if checkpoint is not None and words:
         raise ConfigError("either a checkpoint or --translator translates, not both")
     if checkpoint is not None:
-        return _trained(cfg, Path(checkpoint), place, tile)
+        return _trained(cfg, Path(checkpoint), place, tile, amp)
     if tile is not None:
         raise ConfigError(
             "--tile: a translator without network looks at the whole image, and takes little "
             "memory: leave the option out"
+        )
+    if amp:
+        raise ConfigError(
+            "--amp: a translator without network computes in float32: leave the option out"
         )
     return _untrained(_parse(words) if words else _of_config(cfg), place)
 
@@ -124,7 +131,7 @@ def _parse(words: list[str]) -> dict[str, Any]:
 
 
 def _trained(
-    cfg: Config, checkpoint: Path, device: torch.device, tile: int | None
+    cfg: Config, checkpoint: Path, device: torch.device, tile: int | None, amp: bool
 ) -> LoadedTranslator:
     run = trained_translation(cfg, checkpoint, device=device, tile=tile)
     settings: dict[str, Any] = dict(
@@ -132,9 +139,12 @@ def _trained(
     )
     if isinstance(run, TiledTranslation):
         settings["tile"] = dict(size=run.tile, overlap=run.overlap, seams="blended")
+    if amp:
+        settings["amp"] = True
 
     def function(image: Tensor, _: Tensor | None) -> Tensor:
-        return run(image)
+        with torch.autocast(device.type, enabled=amp):
+            return run(image)
 
     return LoadedTranslator(function, settings, False, device, dict(checkpoint=checkpoint.name))
 

@@ -87,6 +87,22 @@ def test_test_time_augmentation_and_the_mean_of_two(teacher, trained, tmp_path):
     assert len(manifest(tmp_path / "mean")["checkpoints"]) == 2
 
 
+def test_in_mixed_precision(teacher, trained, tiny_data, probabilities, tmp_path):
+    out = tmp_path / "out"
+    pseudo_label(*teacher, out=out, workers=0, amp=True, confidence_map=True)
+    assert manifest(out)["settings"]["amp"] is True
+    segmentor = daseg.init_segmentor(*teacher)
+    image = torch.from_numpy(np.asarray(Image.open(tiny_data / "images/02.png")).copy())
+    with torch.no_grad(), torch.autocast("cpu"):
+        prob = segmentor.predict(image.permute(2, 0, 1)[None])[0].float()
+    confidence = np.asarray(Image.open(out / "confidence/02.png")).astype(int)
+    assert abs(confidence - (255 * prob.max(0)[0]).numpy()).max() <= 0.51
+    assert abs(confidence - 255 * probabilities[2].max(0)).max() > 0.51, "that of float32"
+    assert (labels_in(out) == probabilities.argmax(1)).mean() > 0.99
+    with pytest.raises(DataError, match="amp: True there"):
+        pseudo_label(*teacher, out=out, workers=0, confidence_map=True)
+
+
 def test_confidence_maps(teacher, probabilities, tmp_path):
     out = tmp_path / "out"
     pseudo_label(*teacher, out=out, workers=0, limit=2, confidence_map=True)

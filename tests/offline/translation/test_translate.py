@@ -306,6 +306,27 @@ def test_tiles_are_blended(pair_config, pair_weights, tmp_path):
     assert 0 < abs(whole - tiled).mean() < 5
 
 
+def test_in_mixed_precision_grey_levels_hardly_move(pair_config, pair_weights, tiny_data, tmp_path):
+    weights, out = pair_weights(), tmp_path / "out"
+    translate(pair_config(), weights, out=out, workers=0, limit=1, amp=True)
+    assert manifest(out)["settings"]["amp"] is True
+    network = ResNetGenerator(channels=4, blocks=1).eval()
+    state = torch.load(weights)["state_dict"]
+    network.load_state_dict({k.removeprefix("source_to_target."): v for k, v in state.items()})
+    image = torch.from_numpy(read(tiny_data / "images/00.png").copy()).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        plain = (network(image / 127.5 - 1)[0] + 1) * 127.5
+        mixed = (network.bfloat16()(image.bfloat16() / 127.5 - 1)[0].float() + 1) * 127.5
+    made = torch.from_numpy(read(out / "images/00.png").copy()).permute(2, 0, 1)
+    away = [(made - each).abs().mean() for each in (plain, mixed)]
+    assert 0.3 < away[0] < 3  # rounding to whole grey levels alone gives 0.25
+    assert away[1] < 3
+    with pytest.raises(DataError, match="amp: True there"):
+        translate(pair_config(), weights, out=out, workers=0, limit=1)
+    with pytest.raises(ConfigError, match="--amp: a translator without network"):
+        translate(pair_config(), out=tmp_path / "x", translator=IDENTITY, workers=0, amp=True)
+
+
 def test_the_generator_alone_is_built(pair_config, pair_weights, tmp_path, monkeypatch):
     def broken(self, *args, **kwargs):
         raise RuntimeError("built for nothing")
