@@ -17,7 +17,7 @@ from perfect import CLASSES, COLOURS, street
 
 ROOT = Path(__file__).parents[1]
 SIZES = dict(Cityscapes=(1024, 2048), GTA5=(1052, 1914), SYNTHIA=(760, 1280), CamVid=(360, 480))
-SIZES |= dict(ACDC=(1080, 1920), DarkZurich=(1080, 1920))
+SIZES |= dict(ACDC=(1080, 1920), DarkZurich=(1080, 1920), FolderDataset=(480, 640))
 
 
 def pipelines() -> Iterator[tuple[str, str, Any]]:

@@ -91,6 +91,25 @@ def test_bytes_do_not_depend_on_the_number_of_workers(world: Path, tmp_path: Pat
     assert digests(tmp_path / "w") == digests(world)
 
 
+@pytest.mark.slow
+def test_it_is_drawn_beside_threads_of_opencv(tmp_path: Path) -> None:
+    """OpenCV's threads are asleep when the workers are forked, which then have none of them."""
+    code = (
+        "import cv2, numpy, sys, time\n"
+        "from daseg.worlds.drawing import make_world\n"
+        "cv2.setNumThreads(4)\n"
+        "cv2.GaussianBlur(numpy.zeros((2000, 2000, 3), 'f'), (31, 31), 5)\n"
+        "time.sleep(0.5)\n"
+        "make_world(sys.argv[1], size=(64, 32), num_source=2, num_target=1, num_val=1, "
+        "num_test=0, workers=2)\n"
+        "print('threads', cv2.getNumThreads())\n"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "w")]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.endswith("threads 4\n")
+
+
 def test_a_complete_world_is_left_as_it_is(world: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in world.rglob("*")}
     make_world(world, workers=1, **TINY)

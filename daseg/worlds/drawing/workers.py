@@ -22,7 +22,6 @@ class _Drawn(Dataset[str]):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> str:
-        cv2.setNumThreads(1)
         try:
             self.samples[index].write(self.root, self.seed, self.size)
         except UserError as error:
@@ -39,7 +38,13 @@ def draw_parallel(
         drawn, batch_size=None, num_workers=workers, worker_init_fn=leave_to_parent()
     )
     with workers_of("the demo world", "--workers"):
-        for problem in loader:
+        # Each worker has one thread of OpenCV's. It is set before they are forked: in a forked
+        # process OpenCV would wait for ever for threads that only its parent has.
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        problems = iter(loader)
+        cv2.setNumThreads(threads)
+        for problem in problems:
             if problem:
                 raise DataError(f"{problem}. What is drawn stays: the same command continues")
             yield
