@@ -18,7 +18,7 @@ from daseg.datasets.probe.preview import check_whole
 from daseg.engine.adabn import adapt_to_images, spread_batches, target_images
 from daseg.engine.average import Checkpoints, checkpoint_paths
 from daseg.evaluation.label_free import LabelFreeScores
-from daseg.hooks.label_free import GONE
+from daseg.hooks.watch import GONE
 from daseg.registry import DATASETS
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError

@@ -15,12 +15,13 @@ from daseg.datasets.pipeline import require_whole
 from daseg.datasets.probe.preview import check_whole
 from daseg.engine.adabn import spread_batches, target_images
 from daseg.evaluation.label_free import LabelFreeScores
+from daseg.hooks.watch import GONE
 from daseg.registry import DATASETS, HOOKS
 from daseg.utils.errors import ConfigError
 from daseg.utils.log import FILE_ONLY
 
-# A class has gone where its share of the predicted pixels falls from above one to below the other.
-SEEN, GONE = 1e-3, 1e-5
+# A class has gone where it once had more than this share of the pixels, and now less than GONE.
+SEEN = 1e-3
 
 
 @HOOKS.register_module()
