@@ -2,7 +2,7 @@
 
     daseg train camvid/day_to_dusk_source_only
     daseg train camvid/day_to_dusk_both
-    daseg test camvid/day_to_dusk_both work_dirs/day_to_dusk_both/iter_150.pth
+    daseg test camvid/day_to_dusk_both work_dirs/day_to_dusk_both/iter_225.pth
 
 As `day_to_dusk_supervised.py`; rare classes are drawn from all 367 images.
 """

@@ -2,8 +2,8 @@
 
     export DASEG_CAMVID=FOLDER
     daseg train camvid/day_to_dusk_source_only
-    daseg test camvid/day_to_dusk_source_only work_dirs/day_to_dusk_source_only/iter_300.pth
-    daseg test camvid/day_to_dusk_source_only work_dirs/day_to_dusk_source_only/iter_300.pth --adabn
+    daseg test camvid/day_to_dusk_source_only work_dirs/day_to_dusk_source_only/iter_450.pth
+    daseg test camvid/day_to_dusk_source_only work_dirs/day_to_dusk_source_only/iter_450.pth --adabn
 
 A pyramid head on EfficientNet-Lite0 from ImageNet weights. Rare classes are drawn more often (Hoyer
 et al., "DAFormer", CVPR 2022), and weigh more: the class weights are those of
@@ -25,7 +25,7 @@ model = dict(
         head=dict(type='FPNHead')),
     objectives=[fit_labels])
 
-train_cfg = dict(max_iters=300, val_interval=300)
+train_cfg = dict(max_iters=450, val_interval=450)
 optim_wrapper = dict(segmentor=dict(optimizer=dict(lr=0.01), lr_mult=dict(head=10)))
 param_scheduler = [dict(type='PolyDecay'), dict(type='LinearRamp', end=20)]
-default_hooks = dict(checkpoint=dict(interval=300, max_keep_ckpts=1))
+default_hooks = dict(checkpoint=dict(interval=450, max_keep_ckpts=1))
