@@ -29,7 +29,7 @@ demo: setup
 # What `make demo` has made; what else lies there, such as other runs, stays.
 clean-demo:
 	rm -rf $(addprefix data/demo/,gta5 cityscapes contact_sheet.png demo_world.json)
-	rm -rf $(addprefix $(DEMO)/,runs report report.html report.md study.json panel.png)
+	rm -rf $(addprefix $(DEMO)/,runs steps report report.html report.md study.json panel.png)
 
 test: setup
 	$(PYTEST) -m 'not slow'

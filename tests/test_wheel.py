@@ -8,6 +8,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ("daseg", "configs", "setup.py", "pyproject.toml", "README.md", "MANIFEST.in", "LICENSE")
@@ -55,8 +56,8 @@ def installed(tmp_path_factory) -> Path:
 def test_the_demo_runs_and_goes_on(installed, tmp_path):
     first = run(installed, "demo", *SIZES, "--iters", 2, cwd=tmp_path)
     assert "config      " + str(installed.parents[1]) in first  # the wheel's own config
-    assert "training source-only" in first
-    assert first.count("iter 1/2") == 3
+    assert "training 1 of 4, the start" in first
+    assert first.count("iter 1/2") == 4
     folder = tmp_path / "work_dirs/demo"
     runs = folder / "runs"
     names = ("source_only", "adapted", "supervised")
@@ -67,11 +68,15 @@ def test_the_demo_runs_and_goes_on(installed, tmp_path):
     for file in ("panel.png", "report.html", "report.md"):
         assert (folder / file).is_file()
     assert (tmp_path / "data/demo/contact_sheet.png").is_file()
+    start = "work_dirs/demo/steps/start/seed_0/iter_2.pth"
+    for name in names:  # all from one start, for as long
+        config = Config.fromfile(runs / name / "seed_0" / f"{name}.py")
+        assert (config.load_from, config.train_cfg.max_iters) == (start, 2)
     (runs / "supervised/seed_0/iter_2.pth").unlink()
     times = {file: (runs / file).stat().st_mtime_ns for file in made[:1]}
     again = run(installed, "demo", *SIZES, "--iters", 2, cwd=tmp_path)
-    assert "training source-only" not in again
-    assert "training supervised" in again
+    assert again.count("== training") == 1
+    assert "training 4 of 4, supervised" in again
     assert {file: (runs / file).stat().st_mtime_ns for file in made[:1]} == times
     shown = run(installed, "configs", "list", "demo", cwd=tmp_path)
     assert [line.split()[0] for line in shown.splitlines()] == [

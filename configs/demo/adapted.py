@@ -6,8 +6,8 @@
     daseg test demo/adapted work_dirs/adapted/iter_400.pth
 
 The teacher is the mean of the network over the last iterations. It labels images of the city,
-classes of the game are pasted onto them, and the network learns the mixture beside the game
-(Tranheden et al., "DACS", WACV 2021). The teacher is tested.
+classes of the game are pasted onto them, and the network learns the mixture beside the game, with
+the same class weights (Tranheden et al., "DACS", WACV 2021). The teacher is tested.
 """
 
 _base_ = ['./source_only.py']
@@ -30,5 +30,5 @@ train_dataloader = dict(
             pipeline=city_pipeline)))
 
 model = dict(
-    objectives=[dict(type='Supervised'), dict(type='ClassMix', confidence=0.9)],
+    objectives=[{{_base_.fit_labels}}, dict(type='ClassMix', loss='supervised', confidence=0.9)],
     teacher_momentum=0.02)

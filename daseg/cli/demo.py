@@ -3,10 +3,10 @@
     daseg demo                                  # about ten minutes on two CPU cores
     daseg demo --iters 20 --num-source 12 --num-target 10 --num-val 4 --num-test 4
 
-It draws the embedded world and trains a network on the game alone (source-only). From there it goes
-on twice, as long: adapted to the city without its labels, and with the city's labels, the ceiling
-of adaptation. A table and a page, report.html, say what came out. The same command goes on where
-it was stopped.
+It draws the embedded world and trains a network on the game. From there it goes on three times, as
+long: on the game alone (source-only), adapted to the city without its labels, and with the city's
+labels, the ceiling of adaptation. A table and a page, report.html, say what came out. The same
+command goes on where it was stopped.
 """
 
 import json
@@ -31,6 +31,7 @@ class Model(NamedTuple):
         return f"configs/demo/{self.row}.py"
 
 
+START = "configs/demo/source_only.py"  # what is trained first; from it all models go on
 MODELS = (
     Model("source_only", "source-only", "game with labels"),
     Model("adapted", "adapted", "game with labels, city without"),
@@ -61,15 +62,17 @@ def run(args: Namespace) -> None:
     checkpoints = {row: run / f"iter_{iters}.pth" for row, run in runs.items()}
     _title(f"the embedded world, in {args.root}")
     make_demo.run(args)
-    for model in MODELS:
-        checkpoint = checkpoints[model.row]
+    start = folder / "steps" / "start" / "seed_0" / f"iter_{iters}.pth"
+    trainings = [("the start", START, start)]
+    trainings += [(model.name, model.config, checkpoints[model.row]) for model in MODELS]
+    for number, (name, config, checkpoint) in enumerate(trainings, 1):
         if not checkpoint.is_file():
-            _title(f"training {model.name}: {model.config}")
+            _title(f"training {number} of {len(trainings)}, {name}: {config}")
             options: dict[str, Any] = {"train_cfg.max_iters": iters}
-            if model.row != "source_only":  # all of one budget: what follows is compared
-                options["load_from"] = str(checkpoints["source_only"])
-            run_dir = runs[model.row]
-            train(model.config, work_dir=run_dir, resume=run_dir.is_dir(), cfg_options=options)
+            if checkpoint != start:  # all of one budget: what follows is compared
+                options["load_from"] = str(start)
+            run_dir = checkpoint.parent
+            train(config, work_dir=run_dir, resume=run_dir.is_dir(), cfg_options=options)
     for model in MODELS:
         _title(f"testing {model.name}")
         evaluate(model.config, checkpoints[model.row], out=runs[model.row] / "test")
