@@ -14,8 +14,8 @@ _base_ = ['./source_only.py']
 
 city_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='RandomResize', scale=(512, 256), ratio_range=(0.75, 1.5), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=(192, 256)),
+    dict(type='RandomResize', scale=(256, 128), ratio_range=(0.75, 1.5), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=(96, 128)),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSample')]
 train_dataloader = dict(

@@ -64,7 +64,9 @@ def step(
     classes: int = 19,
 ) -> Run:
     """A train step of noise."""
-    options = {"model.segmentor.num_classes": classes}
+    options: dict[str, Any] = {"model.segmentor.num_classes": classes}
+    if config == CONFIG:  # without its class weights, of which there are 19
+        options["model.objectives"] = [dict(type="Supervised")]
     model, optimizers = training_of(config, device=device, cfg_options=options)
     data = pair(noise(batch, size, classes))
 
@@ -123,6 +125,8 @@ def iterations(device: str, count: int = 25, skipped: int = 5) -> Run:
 
     def run() -> dict[str, float]:
         cfg = load_config(CONFIG, {"train_cfg.max_iters": count, "default_hooks.checkpoint": None})
+        _, _, resize, crop, *_ = cfg.train_dataloader.dataset.pipeline
+        resize.scale, crop.crop_size = (512, 256), (192, 256)
         for part in ("dataloader", "cfg", "evaluator"):
             cfg.pop(f"val_{part}", None)
         return _trained(cfg, folder.name).values(skipped, count)
