@@ -8,6 +8,7 @@ import torch
 from mmengine.logging import MessageHub
 
 from daseg.config.load import load_config
+from daseg.engine.class_check import names_in_config
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.registry import MODELS
 from daseg.segmentor import without_initial_weights
@@ -40,6 +41,9 @@ def training_of(
     hub.update_info("seed", 0)
     torch.manual_seed(0)
     model = MODELS.build(cfg.model).to(device).train()
+    names = names_in_config(cfg, "train_dataloader")
+    if names and hasattr(model, "use_classes"):
+        model.use_classes(names)
     return model, OptimizersByNetwork(wrappers)(model)
 
 

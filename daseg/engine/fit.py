@@ -8,6 +8,7 @@ import torch
 from prettytable import PrettyTable
 
 from daseg.config.load import load_config
+from daseg.engine.class_check import names_in_config
 from daseg.engine.memory import GIB, RESERVE, MemoryModel, fit_model, sizes_of
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.registry import MODELS
@@ -47,6 +48,8 @@ def fit(
     without_initial_weights(cfg.model)
     torch.manual_seed(0)
     model = MODELS.build(cfg.model).to(device).train()
+    if names := names_in_config(cfg, "train_dataloader"):
+        model.use_classes(names)
     model.iteration.fill_(cfg.train_cfg.max_iters - 1)  # where all objectives have begun
     wrappers = {k: own for k, own in cfg.optim_wrapper.items() if k != "constructor"}
     count = min(2, cfg.train_dataloader.batch_size)

@@ -1,6 +1,7 @@
 """Time and memory of train steps and predictions at real sizes.
 
     python tests/gpu/measure.py OUT.json --device cuda steps
+    python tests/gpu/measure.py OUT.json --device cuda modern
     python tests/gpu/measure.py OUT.json --device cpu steps       # tiny, to try the script
 
 Each network starts from random weights and sees random images, which takes as long as real ones.
@@ -45,6 +46,18 @@ CASES: dict[str, Case] = {
         "configs/cyclegan/gta2cityscapes.py", 1, (256, 256), (256, 256), "bfloat16", True,
     ),
 }  # fmt: skip
+DAFORMER, MIC = "configs/daformer/gta5_mitb5.py", "configs/mic/gta5_mitb5.py"
+CROP, LARGE_CROP = (512, 512), (1024, 1024)
+MODERN: dict[str, Case] = {
+    "DAFormer-B5 512x512, batch 2, float32": (DAFORMER, 2, CROP, CROP, None, False),
+    "DAFormer-B5 512x512, batch 2, bfloat16": (DAFORMER, 2, CROP, CROP, "bfloat16", True),
+    "MIC-HRDA-B5 1024x1024, batch 2, bfloat16": (MIC, 2, LARGE_CROP, LARGE_CROP, "bfloat16", True),
+}
+# What authors and users say of the public codes, in float32; seconds: the hours of 40,000 steps.
+PUBLISHED = {
+    DAFORMER: dict(memory_gb=9.8, seconds=1.44, of="DAFormer, 16 h on an RTX 2080 Ti"),
+    MIC: dict(memory_gb=22.5, seconds=2.88, of="HRDA without MIC, 32 h on a Titan RTX"),
+}
 
 
 class Machine:
@@ -101,15 +114,16 @@ class Machine:
                 torch.cuda.set_sync_debug_mode("default")
 
 
-def train_step(machine: Machine, name: str) -> dict[str, Any]:
+def train_step(machine: Machine, case: Case) -> dict[str, Any]:
     """Seconds and memory of a step without loading and logging; its first losses."""
-    config, count, source_size, target_size, dtype, tf32 = CASES[name]
+    config, count, source_size, target_size, dtype, tf32 = case
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
     torch.backends.cudnn.benchmark = True
     if dtype == "float16" and not machine.is_gpu:
         return dict(skipped="float16 needs a GPU")
-    config = str(ROOT / config)
-    model, optimizers = training_of(config, device=machine.device, world=machine.world, amp=dtype)
+    model, optimizers = training_of(
+        ROOT / config, device=machine.device, world=machine.world, amp=dtype
+    )
     classes = classes_of_model(model)
     data = pair(*(machine.noise(count, size, classes) for size in (source_size, target_size)))
     losses = {k: float(v) for k, v in model.train_step(data, optimizers).items() if "loss" in k}
@@ -120,7 +134,8 @@ def train_step(machine: Machine, name: str) -> dict[str, Any]:
         waits = None
     except RuntimeError as error:
         waits = str(error).splitlines()[0]
-    return found | dict(first_losses=losses, waits_for_the_gpu=waits)
+    published = dict(published=PUBLISHED[config]) if config in PUBLISHED else {}
+    return found | dict(first_losses=losses, waits_for_the_gpu=waits) | published
 
 
 def prediction(machine: Machine, dtype: torch.dtype | None) -> dict[str, Any]:
@@ -134,17 +149,28 @@ def prediction(machine: Machine, dtype: torch.dtype | None) -> dict[str, Any]:
         return machine.times(lambda: network.predict(image, out).argmax(1).byte())
 
 
-def steps(machine: Machine) -> dict[str, Any]:
-    """All cases; one that fails is in the result with its error."""
+def measured(machine: Machine, cases: dict[str, Case]) -> dict[str, Any]:
+    """Each case; one that fails is in the result with its error."""
     found = {}
-    for name in CASES:
+    for name, case in cases.items():
         try:
-            found[name] = train_step(machine, name)
+            found[name] = train_step(machine, case)
         except Exception as error:
             found[name] = dict(error=f"{type(error).__name__}: {error}"[:500])
         print(name, found[name], flush=True)
         if machine.is_gpu:
             torch.cuda.empty_cache()
+    return found
+
+
+def modern(machine: Machine) -> dict[str, Any]:
+    """DAFormer and MIC beside what is published of their memory and time."""
+    return measured(machine, MODERN)
+
+
+def steps(machine: Machine) -> dict[str, Any]:
+    """AdaptSegNet, DACS and CycleGAN, and predictions."""
+    found = measured(machine, CASES)
     for dtype in (None, torch.bfloat16):
         name = f"prediction 2048x1024, {str(dtype or torch.float32).removeprefix('torch.')}"
         found[name] = prediction(machine, dtype)
@@ -188,13 +214,14 @@ def main() -> None:
     """Measure, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("what", choices=["steps", "compile", "memory"])
+    parser.add_argument("what", choices=["steps", "modern", "compile", "memory"])
     parser.add_argument("--device", default="cuda")
     args = parser.parse_args()
     machine = Machine(args.device)
     name = torch.cuda.get_device_name() if machine.is_gpu else "cpu"
     found: dict[str, Any] = dict(gpu=name, torch=torch.__version__)
-    found |= dict(steps=steps, compile=compiled, memory=memory)[args.what](machine)
+    work = dict(steps=steps, modern=modern, compile=compiled, memory=memory)
+    found |= work[args.what](machine)
     args.out.write_text(json.dumps(found, indent=1) + "\n")
     errors = [name for name, case in found.items() if isinstance(case, dict) and "error" in case]
     assert not errors, f"failed: {', '.join(errors)}"

@@ -46,13 +46,14 @@ def parts(device: str, peers: Sequence[str]) -> list[Part]:
     options += [word for peer in peers for word in ("--peer", peer)]
     pytest = ["-m", "pytest", "-n0", "-q", "-m", "cuda", "-p", "no:cacheprovider", "tests/gpu"]
     found = [
-        Part("tests", [*pytest, "--collect-only" if small else "--durations=5"], 90),
-        Part("train steps", [*measure, "steps"], 60),
-        Part("two processes", [str(HERE / "two_processes.py"), "{out}", "--device", device], 30),
-        Part("memory", [*measure, "memory"], 30),
-        Part("train", [*benchmark, "train", *options, *(["--size", "64x64"] if small else [])], 60),
-        Part("eval", [*benchmark, "eval", *options, *(["--size", "64x32"] if small else [])], 30),
-        Part("compile", [*measure, "compile"], 60),
+        Part("tests", [*pytest, "--collect-only" if small else "--durations=5"], 80),
+        Part("train steps", [*measure, "steps"], 55),
+        Part("modern steps", [*measure, "modern"], 50),
+        Part("two processes", [str(HERE / "two_processes.py"), "{out}", "--device", device], 25),
+        Part("memory", [*measure, "memory"], 25),
+        Part("train", [*benchmark, "train", *options, *(["--size", "64x64"] if small else [])], 50),
+        Part("eval", [*benchmark, "eval", *options, *(["--size", "64x32"] if small else [])], 25),
+        Part("compile", [*measure, "compile"], 50),
     ]
     # A CPU may be a slow one: there the limits are not what is tried.
     return [part._replace(limit=30 * part.limit) for part in found] if small else found

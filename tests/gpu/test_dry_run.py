@@ -64,5 +64,8 @@ def test_every_part_runs_on_the_cpu(tmp_path):
     skipped = {name for name in measured if "skipped" in steps[name]}
     assert skipped == {name for name in measured if name.endswith("float16") and "bf" not in name}
     assert all("seconds" in steps[name] for name in measured - skipped)
+    modern = parts["modern steps"]["result"]
+    published = [case["published"]["memory_gb"] for case in modern.values() if "published" in case]
+    assert published == [9.8, 9.8, 22.5]
     assert parts["two processes"]["result"]["to_one_process"] < 1e-4
     assert parts["compile"]["result"]["largest_difference"] < 1e-3
