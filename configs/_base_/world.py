@@ -49,6 +49,7 @@ parts = dict(
     DeepLabV3PlusHead=_dilations,
     DAFormerHead=dict(_dilations, channels=dict(factor=0.25, default=256)),
     SegFormerHead=dict(channels=dict(factor=0.25, at_most=64, default=256)),
+    UPerHead=dict(channels=dict(factor=0.25, at_most=64, default=512)),
     # At this size a discriminator of the full width would cost more than the segmentor.
     FCDiscriminator=dict(channels=_quarter),
     PatchGANDiscriminator=dict(channels=_quarter),

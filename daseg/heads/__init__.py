@@ -8,6 +8,7 @@ from daseg.heads.fpn import FPNHead
 from daseg.heads.light import LightHead, LinearHead
 from daseg.heads.seg_uncertainty import SegUncertaintyHead
 from daseg.heads.segformer import SegFormerHead
+from daseg.heads.upernet import UPerHead
 
 __all__ = [
     "DAFormerHead",
@@ -19,4 +20,5 @@ __all__ = [
     "LinearHead",
     "SegFormerHead",
     "SegUncertaintyHead",
+    "UPerHead",
 ]

@@ -6,12 +6,13 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 
 from daseg.heads.aspp import ASPP
+from daseg.heads.interlaced import InterlacedAttention
 from daseg.heads.levels import ConvFusion, LevelEmbedding, concatenated
 from daseg.ops.layers import classifier
 from daseg.registry import HEADS, did_you_mean
 from daseg.utils.errors import ConfigError
 
-Fusion = Literal["sepaspp", "aspp", "conv", "coarse_sepaspp"]
+Fusion = Literal["sepaspp", "aspp", "conv", "coarse_sepaspp", "isa"]
 
 
 @HEADS.register_module()
@@ -20,7 +21,7 @@ class DAFormerHead(nn.Module):
 
     Hoyer et al., "DAFormer: Improving Network Architectures and Training Strategies for
     Domain-Adaptive Semantic Segmentation", CVPR 2022, section 3.2 and its study of heads in table
-    7, of which the fusion by interlaced sparse self-attention and UPerHead are not here.
+    7, of which `UPerHead` is a head of its own.
 
     Args:
         in_channels: Channels of the backbone's maps, fine to coarse.
@@ -29,7 +30,8 @@ class DAFormerHead(nn.Module):
         fusion: How the maps are fused: "sepaspp", DAFormer's, by dilated separable convolutions
             without image pooling; "aspp", by plain ones; "conv", by a 1x1 convolution, as SegFormer
             does, which is also HRDA's scale attention; "coarse_sepaspp", by a 1x1 convolution
-            after the dilated ones on the coarsest map alone.
+            after the dilated ones on the coarsest map alone; "isa", by a 1x1 convolution and
+            `InterlacedAttention` in blocks of 8x8 after it.
         rates: Dilations of the 3x3 convolutions, beside which there is a 1x1 one.
         norm: See `make_norm`.
         dropout: Probability that a channel is dropped before the classifier, in training.
@@ -60,7 +62,7 @@ class DAFormerHead(nn.Module):
         self.fusion, self.align_corners = fusion, align_corners
         self.embed = LevelEmbedding(in_channels, channels)
         self.context: ASPP | None = None
-        if fusion != "conv":
+        if "aspp" in fusion:
             self.context = ASPP(
                 channels if fusion == "coarse_sepaspp" else len(in_channels) * channels,
                 channels,
@@ -72,10 +74,13 @@ class DAFormerHead(nn.Module):
                 project_size=3,
             )
         self.fuse: ConvFusion | None = None
-        if fusion in ("conv", "coarse_sepaspp"):
+        if fusion in ("conv", "coarse_sepaspp", "isa"):
             self.fuse = ConvFusion(
                 len(in_channels), channels, channels, norm=norm, align_corners=align_corners
             )
+        self.attention: InterlacedAttention | None = None
+        if fusion == "isa":
+            self.attention = InterlacedAttention(channels, norm=norm)
         self.dropout = nn.Dropout2d(dropout)
         self.classifier = classifier(channels, num_classes)
 
@@ -92,4 +97,4 @@ class DAFormerHead(nn.Module):
         if self.context is not None:
             maps = [*maps[:-1], self.context(maps[-1])]
         joined = self.fuse(maps)
-        return joined
+        return joined if self.attention is None else self.attention(joined)

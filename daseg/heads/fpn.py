@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from daseg.heads.levels import concatenated
+from daseg.heads.levels import added_downwards, concatenated
 from daseg.ops.layers import classifier, conv_norm_relu
-from daseg.ops.resize import resize, size_of
 from daseg.registry import HEADS
 
 
@@ -52,8 +51,6 @@ class FPNHead(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Map the backbone's features to logits (N, K, h, w), at the size of the finest map."""
         levels = [conv(maps) for conv, maps in zip(self.lateral, features, strict=True)]
-        for i in range(len(levels) - 2, -1, -1):
-            above = resize(levels[i + 1], size_of(levels[i]), self.align_corners)
-            levels[i] = levels[i] + above
+        levels = added_downwards(levels, self.align_corners)
         joined = self.fuse(concatenated(levels, self.align_corners))
         return self.classifier(self.dropout(joined))

@@ -65,3 +65,11 @@ class ConvFusion(nn.Module):
 def concatenated(maps: Sequence[Tensor], align_corners: bool) -> Tensor:
     """Maps (N,C_i,h_i,w_i), fine to coarse, resized to the finest and concatenated."""
     return torch.cat([resize(own, size_of(maps[0]), align_corners) for own in maps], 1)
+
+
+def added_downwards(maps: Sequence[Tensor], align_corners: bool) -> list[Tensor]:
+    """Maps (N,C,h_i,w_i), fine to coarse; to each the sum of all coarser ones is added, resized."""
+    levels = list(maps)
+    for i in range(len(levels) - 2, -1, -1):
+        levels[i] = levels[i] + resize(levels[i + 1], size_of(levels[i]), align_corners)
+    return levels

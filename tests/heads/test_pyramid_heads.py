@@ -5,7 +5,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from daseg.heads import DAFormerHead, FPNHead, LightHead, LinearHead, SegFormerHead
+from daseg.heads import (
+    DAFormerHead,
+    FPNHead,
+    LightHead,
+    LinearHead,
+    SegFormerHead,
+    UPerHead,
+)
 from daseg.heads.levels import ConvFusion, concatenated
 from daseg.utils.errors import ConfigError
 
@@ -21,9 +28,10 @@ def features() -> list[Tensor]:
 HEADS = [
     lambda: SegFormerHead(CHANNELS, 5, **SMALL),
     *(lambda f=f: DAFormerHead(CHANNELS, 5, **SMALL, fusion=f)
-      for f in ("sepaspp", "aspp", "conv", "coarse_sepaspp")),
+      for f in ("sepaspp", "aspp", "conv", "coarse_sepaspp", "isa")),
     lambda: FPNHead(CHANNELS, 5, **SMALL),
     lambda: FPNHead(CHANNELS, 5, **SMALL, norm=None),
+    lambda: UPerHead(CHANNELS, 5, **SMALL),
 ]  # fmt: skip
 
 
