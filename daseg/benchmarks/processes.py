@@ -1,4 +1,4 @@
-"""One, two and four processes that train together: images a second, and bytes a step."""
+"""One, two and four processes that train together: images a second, bytes a step, and waiting."""
 
 import tempfile
 import time
@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from daseg.benchmarks.compare import Comparison, Settings, Side
+from daseg.benchmarks.first_process import train_together
 from daseg.benchmarks.synthetic import classes_of_model, noise, pair, training_of
 from daseg.benchmarks.worker import Run
 from daseg.engine.distributed import NetworkDDP
@@ -33,7 +34,13 @@ def compare(settings: Settings) -> list[Comparison]:
         threads=settings.threads,
         world=settings.world,
     )
-    return [
+    beside = Comparison(
+        "a training of the embedded world with all hooks, 2 processes",
+        Side("daseg", train_together, dict(count=2, threads=settings.threads)),
+        repeats=1,
+        warmup=0,
+    )
+    steps = [
         Comparison(
             f"{options['config']}, {count} process{'es' if count > 1 else ''}",
             Side("daseg", together, dict(options, count=count)),
@@ -42,6 +49,7 @@ def compare(settings: Settings) -> list[Comparison]:
         )
         for count in (1, 2, 4)
     ]
+    return [*steps, beside]
 
 
 class Sent(TorchDispatchMode):

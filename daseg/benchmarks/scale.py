@@ -3,6 +3,7 @@
 import os
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,8 +24,10 @@ from daseg.worlds.drawing import make_world
 OPTIONS: frozenset[str] = frozenset(("inputs",))
 ITERATIONS = 10_000
 CONFIG = "demo/source_only"  # of what grows; another one is an input
+CHECKPOINTED = "ResNet-50", "adaptseg/source_only"  # whose backbone can keep blocks' inputs alone
 SIZES = (128, 64), (192, 96), (256, 128), (384, 192), (512, 256)
 BATCHES = 2, 4, 6, 8
+RESNET_BATCHES = 1, 2, 4
 CLASSES = 19, 50, 100, 150
 
 
@@ -36,6 +39,10 @@ def compare(settings: Settings) -> list[Comparison]:
         ("size", dict(size=size), size[0] * size[1]) for size in SIZES
     ]
     points += [("batch", dict(batch=batch), batch) for batch in BATCHES]
+    name, resnet = CHECKPOINTED
+    for kind, saving in ((name, False), (f"{name} with checkpointing", True)):
+        own = dict(config=resnet, backbone=dict(depth=50, checkpointing=saving))
+        points += [(f"batch, {kind}", dict(own, batch=batch), batch) for batch in RESNET_BATCHES]
     points += [("classes", dict(classes=classes), classes) for classes in CLASSES]
     grows = [
         Comparison(f"{STEP}{what}, {x}", Side("daseg", step, dict(options, **own)), repeats=3)
@@ -62,9 +69,12 @@ def step(
     size: tuple[int, int] = (256, 128),
     batch: int = 2,
     classes: int = 19,
+    backbone: Mapping[str, Any] | None = None,
 ) -> Run:
-    """A train step of noise."""
-    options: dict[str, Any] = {"model.segmentor.num_classes": classes}
+    """A train step of noise; ``backbone`` overrides arguments of the config's backbone."""
+    own = dict(backbone or {})
+    options: dict[str, Any] = {f"model.segmentor.backbone.{k}": v for k, v in own.items()}
+    options["model.segmentor.num_classes"] = classes
     if config == CONFIG:  # without its class weights, of which there are 19
         options["model.objectives"] = [dict(type="Supervised")]
     model, optimizers = training_of(config, device=device, cfg_options=options)

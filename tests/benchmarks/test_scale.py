@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from daseg.benchmarks import scale, startup
+from daseg.benchmarks.compare import Settings
 from daseg.benchmarks.growth import curves
 from daseg.benchmarks.page import GROWTH, write_page
 from daseg.benchmarks.processes import together
@@ -34,13 +35,15 @@ def compared(name, x=1, seconds=1.0):
 
 
 def record():
-    """Two points against the batch, and a comparison that is no curve."""
+    """Two points against the batch, one of another network, and a comparison that is no curve."""
     points = [compared(f"a step against batch, {x}", x, x / 4) for x in (2, 4)]
+    points += [compared("a step against batch, deep, checkpointing, 3", 3, 5)]
     return dict(comparisons=[*points, compared("a tiny network, 10 iterations")])
 
 
 def test_curves_are_medians_against_what_is_in_the_name():
-    assert curves(record()) == {"batch": [(2, 1.0, 200), (4, 2.0, 400)]}
+    plain = [(2, 1.0, 200), (4, 2.0, 400)]
+    assert curves(record()) == {"batch": {"": plain, "deep, checkpointing": [(3, 10.0, 300)]}}
     assert curves(dict(comparisons=[dict(name="confusion matrix, 4")])) == {}
 
 
@@ -52,6 +55,25 @@ def test_the_page_shows_the_picture_of_the_growth(tmp_path):
     write_page([str(tmp_path / "scale.json")], str(tmp_path / "page.md"))
     assert f"({GROWTH})" in (tmp_path / "page.md").read_text()
     assert (tmp_path / GROWTH).stat().st_size > 1000
+
+
+def test_each_batch_is_measured_with_and_without_checkpointing(monkeypatch):
+    found = {each.name: each.ours.arguments for each in scale.compare(Settings())}
+    plain, saving = (
+        {name.rpartition(", ")[2]: own for name, own in found.items() if f"batch, {kind}, " in name}
+        for kind in ("ResNet-50", "ResNet-50 with checkpointing")
+    )
+    assert list(plain) == list(saving) == ["1", "2", "4"]
+    for batch, own in plain.items():
+        assert own["backbone"] == dict(depth=50, checkpointing=False)
+        assert saving[batch] == own | dict(backbone=dict(depth=50, checkpointing=True))
+        assert own["batch"] == int(batch)
+    built = []
+    monkeypatch.setattr(scale, "training_of", lambda c, **kw: built.append((c, kw)) or (None, None))
+    scale.step(**saving["2"])
+    (config, options), *_ = built
+    assert config == "adaptseg/source_only"
+    assert options["cfg_options"]["model.segmentor.backbone.checkpointing"] is True
 
 
 @pytest.mark.slow
