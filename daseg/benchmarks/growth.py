@@ -45,7 +45,7 @@ def plot_growth(record: dict[str, Any], path: Path) -> None:
         for (kind, points), colour in zip(kinds.items(), COLOURS, strict=False):
             x, seconds, memory = zip(*points, strict=True)
             above.plot(x, seconds, "o-", color=colour)
-            below.plot(x, memory, "o-", color=colour, label=kind or "as beside it")
+            below.plot(x, memory, "o-", color=colour, label=kind or "as in the other plots")
         for axes in (above, below):
             axes.set_ylim(0, 1.15 * axes.dataLim.y1)
             axes.grid(alpha=0.3)

@@ -11,7 +11,7 @@ import torch
 
 from daseg import __version__
 
-PACKAGES = "torch", "torchvision", "mmengine", "numpy", "opencv-python-headless", "pillow"
+PACKAGES = "torch torchvision mmengine numpy opencv-python-headless pillow kornia-rs".split()
 
 
 def machine_facts(threads: int, device: str) -> dict[str, Any]:

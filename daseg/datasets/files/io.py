@@ -143,6 +143,17 @@ def decode_rgb_png(data: Any, path: str | os.PathLike[str]) -> np.ndarray:
     return _decode(data, path, cv2.IMREAD_COLOR)
 
 
+def _decode_grey_png(data: bytes, path: str | os.PathLike[str]) -> np.ndarray:
+    """The ids (H, W) of a PNG in grey with 8 bits, as PIL gives them; kornia_rs is faster."""
+    if decode_image_png_u8 is not None:
+        size = int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
+        try:
+            return decode_image_png_u8(data, size, "mono").reshape(size)
+        except Exception:  # what PIL cannot read either, it names
+            return _pil_array(data, path, "label")
+    return _pil_array(data, path, "label")
+
+
 def _pil_array(
     data: bytes, path: str | os.PathLike[str], what: str, mode: str | None = None
 ) -> np.ndarray:
@@ -178,9 +189,11 @@ def read_ids(path: str | os.PathLike[str], channel: int | None = None) -> np.nda
         raise DataError(f"label {path} {problem}")
     if header.kind == "PNG":
         try:
-            list(png_parts(data))
+            parts = [name for name, _ in png_parts(data)]
         except ValueError as error:
             raise DataError(f"label {path} cannot be read: {error}") from error
+        if header.mode == "L" and header.bits == 8 and b"tRNS" not in parts:
+            return _decode_grey_png(data, path)
     one = header.mode in ("1", "L", "P", "I") or header.mode.startswith("I;16")
     if header.kind == "BMP" and header.mode == "L" and data[28] == 4:
         return _decode(data, path, cv2.IMREAD_GRAYSCALE, "label")  # its palette is grey 0..15

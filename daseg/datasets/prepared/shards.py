@@ -33,8 +33,10 @@ RECORD = np.dtype(
 )
 MEMBERS = (("image.npy", "image.png"), ("label.png",), ("json",))
 # Neighbouring ids are equal, not similar: unfiltered they take a fraction of the bytes, and of the
-# time to decode.
-FOR_LABELS = (cv2.IMWRITE_PNG_COMPRESSION, 6, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE)
+# time to decode. An older OpenCV filters all the same.
+FOR_LABELS = [cv2.IMWRITE_PNG_COMPRESSION, 6]
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):
+    FOR_LABELS += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
 GIVEN = ("img", "gt_seg_map", "label_reader", "draw_class")  # kept apart, or the reader's own
 
 

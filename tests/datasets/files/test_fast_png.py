@@ -1,4 +1,4 @@
-"""PNGs in RGB through the extra decoder: the pixels, and the errors, are OpenCV's."""
+"""PNGs through the extra decoder: the pixels, and the errors, are those of OpenCV and PIL."""
 
 import io
 import zlib
@@ -67,3 +67,52 @@ def test_what_it_does_not_decode_opencv_does(file, monkeypatch):
 
     monkeypatch.setattr(files_io, "decode_image_png_u8", decode)
     assert np.array_equal(files_io.read_image(file), PIXELS[..., ::-1])
+
+
+@pytest.fixture
+def label(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(with_gamma(encoded(PIXELS[..., 0])))
+    return path
+
+
+def encoded(pixels, **options):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", **options)
+    return file.getvalue()
+
+
+def test_ids_are_those_that_were_stored(label):
+    pytest.importorskip("kornia_rs")
+    ids = files_io.read_ids(label)
+    assert ids.dtype == np.uint8
+    assert np.array_equal(ids, PIXELS[..., 0])
+
+
+def test_plain_grey_ids_are_decoded_fast_and_others_as_before(label, monkeypatch):
+    called = []
+
+    def decode(data, size, mode):
+        called.append((size, mode))
+        return np.full((*size, 1), 7, np.uint8)
+
+    monkeypatch.setattr(files_io, "decode_image_png_u8", decode)
+    assert np.array_equal(files_io.read_ids(label), np.full((37, 53), 7))
+    assert called == [((37, 53), "mono")]
+    palette = Image.fromarray(PIXELS[..., 0] % 3, "P")
+    palette.putpalette([9, 9, 9, 8, 8, 8, 7, 7, 7])
+    palette.save(label)
+    assert np.array_equal(files_io.read_ids(label), PIXELS[..., 0] % 3)
+    label.write_bytes(encoded(PIXELS[..., 0], transparency=5))
+    assert np.array_equal(files_io.read_ids(label), PIXELS[..., 0])
+    label.write_bytes(encoded(PIXELS[..., 0] > 99))  # one bit a pixel
+    assert np.array_equal(files_io.read_ids(label), PIXELS[..., 0] > 99)
+    assert len(called) == 1
+
+
+def test_ids_that_it_does_not_decode_pil_does(label, monkeypatch):
+    def decode(data, size, mode):
+        raise ValueError("not this one")
+
+    monkeypatch.setattr(files_io, "decode_image_png_u8", decode)
+    assert np.array_equal(files_io.read_ids(label), PIXELS[..., 0])
