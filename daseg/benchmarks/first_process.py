@@ -80,7 +80,6 @@ def work(rank: int, count: int, folder: str, threads: int) -> None:
     dist.init_process_group("gloo", init_method=meet, rank=rank, world_size=count)
     options = {
         "model.segmentor.backbone.weights": None,
-        "train_dataloader.batch_size": 1,
         "val_dataloader.batch_size": 1,
         "train_cfg": dict(max_iters=ITERATIONS, val_interval=ITERATIONS),
     }
