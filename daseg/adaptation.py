@@ -258,6 +258,7 @@ class DomainAdapter(HostCounter, BaseModel):
                     iteration=int(self.iteration),
                     teacher=self.teacher and self.teacher.module,
                     rows=rows,
+                    trusted=None if "trusted" not in batch else batch["trusted"][rows],
                 )
                 for domain, batch in batches.items()
             }

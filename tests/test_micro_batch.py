@@ -139,3 +139,28 @@ def test_a_part_is_divided_by_the_labelled_pixels_of_the_whole_batch(rows):
     assert view.normalizer().item() == pytest.approx(count * share)
     assert view.normalizer(whole["label"] * 0).item() == pytest.approx(COUNT * 32 * 40 * share)
     assert torch.equal(view.label, whole["label"][rows])
+
+
+def test_each_part_has_its_own_margins(monkeypatch):
+    """`IgnoreMargins` marks pixels of the whole batch; each part learns where its images count."""
+    segmentor = Segmentor(Backbone(), Head(0), num_classes=CLASSES)
+    mixing = dict(type="ClassMix", confidence=0.0, jitter_prob=0.0, blur_prob=0.0)
+    teaching = dict(teacher_momentum=0.1, micro_batch=2)
+    adapter = DomainAdapter(segmentor, [dict(type="Supervised"), mixing], **teaching).train()
+    data = batch(0)
+    trusted = torch.rand(COUNT, *SIZE) < 0.5
+    data["target"]["trusted"] = trusted
+    derive, seen = adapter.objectives[1].derive, []
+
+    def noted(source, target):
+        seen.append(derive(source, target))
+        return seen[-1]
+
+    monkeypatch.setattr(adapter.objectives[1], "derive", noted)
+    wrapper = dict(segmentor=dict(optimizer=dict(type="SGD", lr=0.1)))
+    adapter.train_step(data, OptimizersByNetwork(wrapper)(adapter))
+    images, weights = (torch.cat([getattr(v, k) for v in seen]) for k in ("image", "weight"))
+    kept = (images == data["target"]["image"]).all(1) & (images != data["source"]["image"]).any(1)
+    assert [len(view.image) for view in seen] == [2, 2, 1]
+    assert 0 < kept.sum() < kept.numel()
+    assert torch.equal(weights[kept] > 0, trusted[kept])

@@ -18,6 +18,6 @@ model = dict(
     objectives=[
         dict(_base_.supervised, weights=_base_.detail_weights),
         dict(_base_.feature_distance, backbone=_base_.model.segmentor.backbone),
-        dict(_base_.class_mix, weights=_base_.detail_weights, **_base_.large_margins),
-        dict(_base_.masked, weights=_base_.detail_weights, **_base_.large_margins)],
+        dict(_base_.class_mix, weights=_base_.detail_weights),
+        dict(_base_.masked, weights=_base_.detail_weights)],
     **_base_.teacher)

@@ -18,6 +18,7 @@ from daseg.datasets.kitti_step import KITTISTEP
 from daseg.datasets.load_image import LoadImageFromFile
 from daseg.datasets.loading import LoadLabel, PackSample
 from daseg.datasets.mapillary import MapillaryVistas
+from daseg.datasets.margins import IgnoreMargins
 from daseg.datasets.mixed import MixedDataset
 from daseg.datasets.samplers import EndlessSampler, PairSampler, RareClassSampler
 from daseg.datasets.synscapes import Synscapes
@@ -39,6 +40,7 @@ __all__ = [
     "DomainPair",
     "EndlessSampler",
     "FolderDataset",
+    "IgnoreMargins",
     "Layout",
     "LoadImageFromFile",
     "LoadLabel",

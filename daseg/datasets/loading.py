@@ -10,7 +10,9 @@ from PIL import Image
 
 from daseg.datasets.files.io import read_image
 from daseg.datasets.files.picture import UPRIGHT, orientation
+from daseg.datasets.margins import MARGINS
 from daseg.datasets.pixels import TO_ONE, PixelError, complaint, rounded
+from daseg.ops.labels import IGNORE
 from daseg.registry import TRANSFORMS
 from daseg.utils.errors import ConfigError, DataError
 
@@ -90,7 +92,8 @@ class PackSample(BaseTransform):
     is none; ``meta``: ``image_path``, ``label_path`` (or None), ``name``, ``ori_shape`` (height,
     width of the image file), ``label_shape`` (height, width of ``label``, or None), and
     ``draw_class`` where the sampler drew the sample for a class. What `DomainPair` has loaded from
-    pseudo-labels it gives as ``pseudo_label``, never as ``label``.
+    pseudo-labels it gives as ``pseudo_label``, never as ``label``; what `IgnoreMargins` has marked
+    as ``trusted``: (H, W) bool, False in the margins.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +114,8 @@ class PackSample(BaseTransform):
         cv2.split(image, list(rgb[::-1]))  # in place, and thrice as fast as numpy's transposition
         packed: dict[str, Any] = dict(image=torch.from_numpy(rgb))
         pseudo = results.get("pseudo_label_path")
+        if results.get(MARGINS):
+            packed["trusted"], label = torch.from_numpy(label != IGNORE), None
         if label is not None:
             packed["pseudo_label" if pseudo else "label"] = torch.from_numpy(label.astype(np.int64))
         packed["meta"] = dict(

@@ -8,6 +8,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image
 
+from daseg.datasets.margins import MARGINS
 from daseg.ops.labels import IGNORE
 from daseg.registry import TRANSFORMS
 from daseg.utils.errors import ConfigError
@@ -68,7 +69,8 @@ class RandomCrop(BaseTransform):
                 "width): LoadLabel belongs right after LoadImageFromFile"
             )
         image, label = self._pad(image, label)
-        y, x = self._window(image, label, results.get("draw_class"))
+        conditions = None if results.get(MARGINS) else label
+        y, x = self._window(image, conditions, results.get("draw_class"))
         h, w = self.crop_size
         results["img"] = image[y : y + h, x : x + w]
         if label is not None:

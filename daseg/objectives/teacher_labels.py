@@ -34,6 +34,8 @@ class Taught(NamedTuple):
 class TeacherLabels:
     """Hard pseudo-labels of the teacher in each step, and a weight for each pixel.
 
+    Where the batch has margins of the whole images (`IgnoreMargins`), the weight is 0, too.
+
     Args:
         who: Named in errors.
         confidence: Probability from which on the teacher counts as confident, 0..1.
@@ -101,6 +103,8 @@ class TeacherLabels:
         inside = torch.zeros_like(weight[0])
         inside[top : height - bottom, left : width - right] = 1
         weight = weight * inside
+        if target.trusted is not None:
+            weight = weight * target.trusted
         return Taught(label, weight, share)
 
 

@@ -35,6 +35,7 @@ class View:
         teacher: The network that `teacher_logits` come from, in eval mode, or None.
         weight: In a derived view, a factor (N,H',W') for each pixel's loss, or None.
         rows: Which of the batch's images they are.
+        trusted: In a target view, where the teacher's labels count (N,H,W), bool; None: everywhere.
     """
 
     segmentor: nn.Module
@@ -47,6 +48,7 @@ class View:
     teacher: nn.Module | None = None
     weight: Tensor | None = None
     rows: slice = field(default_factory=lambda: slice(None))
+    trusted: Tensor | None = None
     detached: bool = field(default=False, init=False)
     _resized: dict[str, Tensor] = field(default_factory=dict, init=False)
 
@@ -173,7 +175,13 @@ class View:
         layout = torch.channels_last if is_last else torch.contiguous_format
         image = image.contiguous(memory_format=layout)
         return replace(
-            self, image=image, labels=label, weight=weight, domain="derived", rows=slice(None)
+            self,
+            image=image,
+            labels=label,
+            weight=weight,
+            domain="derived",
+            rows=slice(None),
+            trusted=None,
         )
 
     def detach(self, *, keep_features: bool = False) -> None:

@@ -219,3 +219,24 @@ def test_what_cannot_be_masked():
     source.labels = None
     with pytest.raises(ConfigError, match=r"remove labels=False from .*source$"):
         both.derive(source, target)
+
+
+@pytest.mark.parametrize("kind", [ClassMix, MaskedConsistency])
+def test_nothing_is_learnt_in_the_margins_of_the_whole_image(kind):
+    teacher = torch.zeros(2, K, *SIZE)
+    teacher[:, 1] = 9.0
+    source, target = make(teacher)
+    objective = kind(ignore_top=1, **PLAIN)
+    objective.prepare(target.segmentor)
+    everywhere = objective.labels(target)
+    target.trusted = torch.rand(2, *SIZE, generator=torch.Generator().manual_seed(0)) < 0.5
+    found = objective.labels(target)
+    assert torch.equal(found.weight, torch.where(target.trusted, everywhere.weight, 0.0))
+    assert found.weight[:, :1].sum() == 0 < found.weight.sum()
+    assert found.confident == everywhere.confident
+    torch.manual_seed(0)
+    derived = objective.derive(source, target)
+    pasted = derived.image[:, 0] == 10
+    assert (derived.weight[~target.trusted & ~pasted] == 0).all()
+    assert derived.trusted is None
+    assert kind is MaskedConsistency or (derived.weight[pasted] == 1).all()

@@ -11,7 +11,7 @@ city_pipeline = [
 adverse_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(1920, 1080), keep_ratio=True),
-    *_base_.large_target_pipeline[2:]]
+    dict(type='RandomCrop', crop_size=(1024, 1024)), *_base_.end]
 
 train_dataloader = dict(dataset=dict(
     source=dict(

@@ -10,9 +10,8 @@ feature_distance = dict(type='FeatureDistance', weight=0.005)
 _taught = dict(loss='supervised', confidence=0.968, colors='hsv', joint=True, jitter=0.2)
 class_mix = dict(type='ClassMix', classes_of='batch', paste_ignored=True, **_taught)
 masked = dict(type='MaskedConsistency', block=64, hidden=0.7, **_taught)
-# The rows of a rectified image without a picture, and of the own car, at 1024x512 and 2048x1024.
+# The rows of a rectified image without a picture, and of the own car, at 1024x512; crops are as high.
 margins = dict(ignore_top=15, ignore_bottom=120)
-large_margins = dict(ignore_top=30, ignore_bottom=240)
 teacher = dict(
     teacher_momentum=0.001, teacher_start='initial', teacher_statistics='batch',
     teacher_buffers='own', evaluate='student')
