@@ -27,8 +27,9 @@ def curves(record: dict[str, Any]) -> dict[str, dict[str, list[Point]]]:
     """
     found: dict[str, dict[str, list[Point]]] = defaultdict(lambda: defaultdict(list))
     for comparison in record["comparisons"]:
-        what, *kind, x = comparison["name"].removeprefix(STEP).split(", ")
+        what, *kind = comparison["name"].removeprefix(STEP).split(", ")
         if what in UNITS:
+            x = kind.pop()
             side = comparison["sides"][0]
             memory = side["memory_mib"].get("cuda", side["memory_mib"]["peak"])
             point = float(x), median(side["seconds"]), memory

@@ -5,6 +5,7 @@ Pixels are read as the file stores them: an EXIF orientation tag is ignored for 
 
 import io
 import os
+import zlib
 from typing import Any
 
 import cv2
@@ -143,15 +144,32 @@ def decode_rgb_png(data: Any, path: str | os.PathLike[str]) -> np.ndarray:
     return _decode(data, path, cv2.IMREAD_COLOR)
 
 
-def _decode_grey_png(data: bytes, path: str | os.PathLike[str]) -> np.ndarray:
-    """The ids (H, W) of a PNG in grey with 8 bits, as PIL gives them; kornia_rs is faster."""
-    if decode_image_png_u8 is not None:
-        size = int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
-        try:
-            return decode_image_png_u8(data, size, "mono").reshape(size)
-        except Exception:  # what PIL cannot read either, it names
-            return _pil_array(data, path, "label")
-    return _pil_array(data, path, "label")
+def _fast_bytes(parts: list[tuple[bytes, bytes]]) -> np.ndarray | None:
+    """The bytes (H, W) that a PNG in grey or of palette indices stores, by kornia_rs.
+
+    It is given the PNG as one in grey, without palette and transparency, that stores the same.
+
+    Args:
+        parts: Those of `png_parts`, of a PNG of 8 bits.
+
+    Returns:
+        The bytes; None without kornia_rs, or where it cannot read them: PIL says why.
+    """
+    if decode_image_png_u8 is None:
+        return None
+    size, written = (0, 0), [b"\x89PNG\r\n\x1a\n"]
+    for name, body in parts:
+        if name == b"IHDR":
+            size = int.from_bytes(body[4:8], "big"), int.from_bytes(body[:4], "big")
+            body = body[:9] + b"\0" + body[10:]  # the kind of colours
+        elif name not in (b"IDAT", b"IEND"):
+            continue
+        crc = zlib.crc32(name + body).to_bytes(4, "big")
+        written += [len(body).to_bytes(4, "big"), name, body, crc]
+    try:
+        return np.reshape(decode_image_png_u8(b"".join(written), size, "mono"), size)
+    except Exception:  # kornia_rs has no error of its own
+        return None
 
 
 def _pil_array(
@@ -189,11 +207,12 @@ def read_ids(path: str | os.PathLike[str], channel: int | None = None) -> np.nda
         raise DataError(f"label {path} {problem}")
     if header.kind == "PNG":
         try:
-            parts = [name for name, _ in png_parts(data)]
+            parts = list(png_parts(data))
         except ValueError as error:
             raise DataError(f"label {path} cannot be read: {error}") from error
-        if header.mode == "L" and header.bits == 8 and b"tRNS" not in parts:
-            return _decode_grey_png(data, path)
+        ids = _fast_bytes(parts) if header.mode in ("L", "P") and header.bits == 8 else None
+        if ids is not None:
+            return ids
     one = header.mode in ("1", "L", "P", "I") or header.mode.startswith("I;16")
     if header.kind == "BMP" and header.mode == "L" and data[28] == 4:
         return _decode(data, path, cv2.IMREAD_GRAYSCALE, "label")  # its palette is grey 0..15

@@ -82,32 +82,45 @@ def encoded(pixels, **options):
     return file.getvalue()
 
 
-def test_ids_are_those_that_were_stored(label):
+def palette_png(pixels):
+    picture = Image.fromarray(pixels, "P")
+    picture.putpalette([255 - index // 3 for index in range(768)])  # fewer colours take fewer bits
+    file = io.BytesIO()
+    picture.save(file, "PNG", transparency=1)
+    assert file.getvalue()[24:26] == b"\x08\x03"  # 8 bits, indices
+    return file.getvalue()
+
+
+def test_ids_are_those_that_were_stored(label, monkeypatch):
     pytest.importorskip("kornia_rs")
     ids = files_io.read_ids(label)
     assert ids.dtype == np.uint8
     assert np.array_equal(ids, PIXELS[..., 0])
+    with monkeypatch.context() as by_kornia:
+        by_kornia.setattr(files_io, "_pil_array", None)
+        label.write_bytes(encoded(PIXELS[..., 0], transparency=5))
+        assert np.array_equal(files_io.read_ids(label), PIXELS[..., 0])
+        label.write_bytes(palette_png(PIXELS[..., 1]))
+        assert np.array_equal(files_io.read_ids(label), PIXELS[..., 1])
 
 
-def test_plain_grey_ids_are_decoded_fast_and_others_as_before(label, monkeypatch):
+def test_a_byte_a_pixel_is_decoded_fast_and_others_as_before(label, monkeypatch):
     called = []
 
     def decode(data, size, mode):
         called.append((size, mode))
-        return np.full((*size, 1), 7, np.uint8)
+        with Image.open(io.BytesIO(data)) as picture:
+            assert picture.mode == "L"
+            return np.array(picture)[..., None]
 
     monkeypatch.setattr(files_io, "decode_image_png_u8", decode)
-    assert np.array_equal(files_io.read_ids(label), np.full((37, 53), 7))
-    assert called == [((37, 53), "mono")]
-    palette = Image.fromarray(PIXELS[..., 0] % 3, "P")
-    palette.putpalette([9, 9, 9, 8, 8, 8, 7, 7, 7])
-    palette.save(label)
-    assert np.array_equal(files_io.read_ids(label), PIXELS[..., 0] % 3)
-    label.write_bytes(encoded(PIXELS[..., 0], transparency=5))
     assert np.array_equal(files_io.read_ids(label), PIXELS[..., 0])
+    label.write_bytes(palette_png(PIXELS[..., 1]))
+    assert np.array_equal(files_io.read_ids(label), PIXELS[..., 1])
+    assert called == 2 * [((37, 53), "mono")]
     label.write_bytes(encoded(PIXELS[..., 0] > 99))  # one bit a pixel
     assert np.array_equal(files_io.read_ids(label), PIXELS[..., 0] > 99)
-    assert len(called) == 1
+    assert len(called) == 2
 
 
 def test_ids_that_it_does_not_decode_pil_does(label, monkeypatch):
