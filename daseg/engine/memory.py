@@ -117,8 +117,11 @@ def fit_model(
     lines: list[list[int]] = []
     least = max(1 / 6, LEAST / min(min(size) for size in sizes.values()))
     iteration = int(model.iteration)
+    detail = getattr(model.segmentor, "detail_size", None)  # HRDA's: the same share of each image
     for scale in (least, 3 / 2 * least):
         small = {d: (_near(scale * w), _near(scale * h)) for d, (w, h) in sizes.items()}
+        if detail is not None:
+            model.segmentor.detail_size = tuple(round(scale * side) for side in detail)
         batch = batch_of(small, count, model.segmentor.num_classes, model.segmentor.device)
         if not lines:  # the optimizers' state is made in the first step
             model.train_step(batch, optimizers)
@@ -126,6 +129,8 @@ def fit_model(
         shares.append(count * _area(small) / _area(sizes))
         lines.append(timeline(model, optimizers, batch))
         model.iteration.fill_(iteration)
+    if detail is not None:
+        model.segmentor.detail_size = detail
     # As long as the longer one: some losses take a few operations more for some labels.
     places = np.linspace(0, 1, max(map(len, lines)))
     low, high = (np.interp(places, np.linspace(0, 1, len(line)), line) for line in lines)

@@ -11,8 +11,13 @@ import torch
 from mmengine import Config
 
 from daseg.benchmarks.synthetic import training_of
+from daseg.config.load import load_config
+from daseg.engine.class_check import names_in_config
 from daseg.engine.fit import fit, table
 from daseg.engine.memory import GIB, Alive, MemoryModel, batch_of, fit_model, sizes_of, timeline
+from daseg.engine.optim import OptimizersByNetwork
+from daseg.registry import MODELS
+from daseg.segmentor import without_initial_weights
 from daseg.utils.errors import ConfigError
 
 # Two operations: one that holds 100 bytes and 10 an image, one that holds 40 and 30 an image.
@@ -118,3 +123,20 @@ def test_sizes_are_those_that_the_pipelines_end_with():
 def test_what_trains_no_segmentor_is_refused():
     with pytest.raises(ConfigError, match="for configs that train a segmentor"):
         fit("cyclegan/gta2cityscapes", world="demo")
+
+
+@pytest.mark.slow
+def test_the_details_of_hrda_keep_their_share_of_a_small_image():
+    """In a box of its whole size they would fill the small image, and count four times."""
+    sizes = dict(source=(256, 256), target=(256, 256))
+    cfg = load_config("hrda/gta5_mitb5", {"model.segmentor.detail_size": (128, 128)}, world="demo")
+    without_initial_weights(cfg.model)
+    model = MODELS.build(cfg.model).train()
+    model.use_classes(names_in_config(cfg, "train_dataloader"))
+    model.iteration.fill_(cfg.train_cfg.max_iters - 1)
+    wrappers = {name: own for name, own in cfg.optim_wrapper.items() if name != "constructor"}
+    optimizers = OptimizersByNetwork(wrappers)(model)
+    found = fit_model(model, optimizers, sizes)
+    assert model.segmentor.detail_size == (128, 128)
+    whole = max(timeline(model, optimizers, batch_of(sizes, 2, 19, "cpu")))
+    assert found.bytes(2) == pytest.approx(whole, rel=0.1)
