@@ -44,7 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     make_demo.add_arguments(parser)
     add = parser.add_argument
     add("--work-dir", default="work_dirs/demo", help="folder of the runs (work_dirs/demo)")
-    add("--iters", type=int, default=120, help="iterations of each training (default 120)")
+    add("--iters", type=int, default=400, help="iterations of each training (default 400)")
 
 
 def run(args: Namespace) -> None:
