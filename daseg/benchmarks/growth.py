@@ -58,6 +58,6 @@ def plot_growth(record: dict[str, Any], path: Path) -> None:
     grid[0, 0].set_ylabel("seconds of a step")
     grid[1, 0].set_ylabel("memory (MiB)")
     save_figure(figure, path)
-    with Image.open(path) as picture:  # 64 colours are a third of the bytes
-        few = picture.convert("RGB").quantize(64)
+    with Image.open(path) as picture:  # 32 colours are a quarter of the bytes
+        few = picture.convert("RGB").quantize(32)
     few.save(path, optimize=True)

@@ -90,7 +90,7 @@ def _measure(args: Namespace) -> None:
     record = run_comparisons(args.what, title, comparisons, settings, command)
     print(text(record))
     if args.out is not None:
-        atomic_write_text(args.out, json.dumps(record, indent=1) + "\n")
+        atomic_write_text(args.out, json.dumps(record) + "\n")
 
 
 def _command(args: Namespace, peers: Mapping[str, Path]) -> str:
