@@ -55,7 +55,7 @@ def compare(settings: Settings) -> list[Comparison]:
         warmup=0,
     )
     beside = Comparison(
-        "an iteration of demo/source_only, batch 4 of 512x256",
+        "an iteration of demo/source_only with all hooks",
         Side("daseg", iterations, dict(device=settings.device)),
         repeats=1,
         warmup=0,
