@@ -88,9 +88,8 @@ class HRDASegmentor(Segmentor):
                 f"HRDASegmentor: detail_size={tuple(detail_size)}, box_multiple={box_multiple} and "
                 f"windows_per_pass={windows_per_pass} are at least 1"
             )
-        stride = detail_stride or (max(1, detail_size[0] // 2), max(1, detail_size[1] // 2))
-        self.windows = SlideInference(crop_size=detail_size, stride=stride).windows
-        self.detail_size, self.context_scale = detail_size, context_scale
+        self.use_details(detail_size, detail_stride)
+        self.context_scale = context_scale
         self.box_multiple, self.windows_per_pass = box_multiple, windows_per_pass
         self.context_prediction = context_prediction
         self.attention = HEADS.build(
@@ -98,6 +97,12 @@ class HRDASegmentor(Segmentor):
             in_channels=self.backbone.out_channels,
             num_classes=num_classes if classwise else 1,
         )
+
+    def use_details(self, size: Size, stride: Size | None = None) -> None:
+        """Set the (height, width) of the box and of the windows, and their stride; default half."""
+        self.detail_size = size
+        self.detail_stride = stride or (max(1, size[0] // 2), max(1, size[1] // 2))
+        self.windows = SlideInference(crop_size=size, stride=self.detail_stride).windows
 
     @property
     def head_names(self) -> tuple[str, ...]:

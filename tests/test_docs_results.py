@@ -80,6 +80,21 @@ def test_the_table_from_day_to_dusk_says_what_was_recorded():
             assert statistics.mean(classes) == pytest.approx(run["miou"], abs=0.01)
 
 
+def test_the_table_from_day_to_dusk_at_full_size_says_what_was_recorded():
+    rows = record("day_to_dusk_full_size.json")
+    shown = {row[0].strip("`"): row for row in table("results.md", width=7, seeds=3)}
+    assert list(shown) == list(rows)
+    for name, row in rows.items():
+        assert agrees(shown[name][2], mious(row))
+        seeds = [float(number) for number in shown[name][3].split(", ")]
+        assert seeds == pytest.approx(mious(row), abs=0.0501)
+        right = statistics.mean(run["pixacc"] for run in row["runs"].values())
+        assert float(shown[name][4]) == pytest.approx(right, abs=0.0501)
+        for seed, run in row["runs"].items():
+            assert run["card"]["config"].startswith(row["config"])
+            assert f"seed {seed}" in run["card"]["trained"]
+
+
 def test_the_table_of_the_demos_methods_says_what_was_recorded():
     recorded = record("demo_methods.json")
     shown = {row[0].strip("`"): row for row in table("results_embedded_world.md", 7, seeds=3)}

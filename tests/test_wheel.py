@@ -78,6 +78,12 @@ def test_the_demo_runs_and_goes_on(installed, tmp_path):
     assert again.count("== training") == 1
     assert "training 4 of 4, supervised" in again
     assert {file: (runs / file).stat().st_mtime_ns for file in made[:1]} == times
+    longer = [installed, "demo", *SIZES, "--iters", "3"]
+    refused = subprocess.run(longer, cwd=tmp_path, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert (
+        "start/seed_0 holds a training of 2 iterations from its start, not of 3" in refused.stderr
+    )
     shown = run(installed, "configs", "list", "demo", cwd=tmp_path)
     assert [line.split()[0] for line in shown.splitlines()] == [
         "demo/adapted",

@@ -1,4 +1,4 @@
-"""The source-only network of CamVid by day, trained on with the labels of day and dusk: a ceiling.
+"""The source-only network of CamVid by day, trained on with the labels of day and dusk.
 
     daseg train camvid/day_to_dusk_source_only
     daseg train camvid/day_to_dusk_both

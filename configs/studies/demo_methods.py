@@ -5,8 +5,9 @@
 
 `start` learns the drawn game for 120 iterations from ImageNet weights. From there each row goes on
 for 60 at the same rates and with the same class weights: on the game alone (source-only), on the
-game and the city's images, or on the city's labels (supervised). Images are half as large as the
-demo's. Tested is the trained network, not its teacher, so that a teacher helps by its labels alone.
+game and the city's images, or on the city's labels (supervised). Class weights and the size of the
+images are the demo's. Tested is the trained network, not its teacher, so that a teacher helps by
+its labels alone.
 
 Weights are ten times those of the papers, since 60 iterations stand for a hundred thousand; the
 confidence is the demo's. No target label and no test image was used to choose anything.

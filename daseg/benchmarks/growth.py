@@ -1,6 +1,7 @@
 """The picture of how time and memory of a step grow, from the record of the benchmark `scale`."""
 
 from collections import defaultdict
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -43,7 +44,7 @@ def plot_growth(record: dict[str, Any], path: Path) -> None:
     figure = new_figure(3.2 * len(found), 4.2)
     grid = figure.subplots(2, len(found), squeeze=False, sharex="col")
     for (above, below), (what, kinds) in zip(grid.T, found.items(), strict=True):
-        for (kind, points), colour in zip(kinds.items(), COLOURS, strict=False):
+        for (kind, points), colour in zip(kinds.items(), cycle(COLOURS), strict=False):
             x, seconds, memory = zip(*points, strict=True)
             above.plot(x, seconds, "o-", color=colour)
             below.plot(x, memory, "o-", color=colour, label=kind or "as in the other plots")

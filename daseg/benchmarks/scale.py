@@ -135,8 +135,6 @@ def iterations(device: str, count: int = 25, skipped: int = 5) -> Run:
 
     def run() -> dict[str, float]:
         cfg = load_config(CONFIG, {"train_cfg.max_iters": count, "default_hooks.checkpoint": None})
-        _, _, resize, crop, *_ = cfg.train_dataloader.dataset.pipeline
-        resize.scale, crop.crop_size = (512, 256), (192, 256)
         for part in ("dataloader", "cfg", "evaluator"):
             cfg.pop(f"val_{part}", None)
         return _trained(cfg, folder.name).values(skipped, count)

@@ -12,10 +12,12 @@ command goes on where it was stopped.
 import json
 import os
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from daseg.cli import make_demo
+from daseg.utils.errors import ConfigError
 
 
 class Model(NamedTuple):
@@ -72,6 +74,7 @@ def run(args: Namespace) -> None:
             if checkpoint != start:  # all of one budget: what follows is compared
                 options["load_from"] = str(start)
             run_dir = checkpoint.parent
+            _check_begun(run_dir / Path(config).name, options)
             train(config, work_dir=run_dir, resume=run_dir.is_dir(), cfg_options=options)
     for model in MODELS:
         _title(f"testing {model.name}")
@@ -87,6 +90,28 @@ def run(args: Namespace) -> None:
     print(summary(folder))
     print(f"\nThe page: {page.resolve()}\nThe two domains: {args.root}/contact_sheet.png\nNext:")
     print("\n".join(f"  {line}" for line in steps))
+
+
+def _check_begun(file: Path, options: Mapping[str, Any]) -> None:
+    """Refuse to go on with a training of another length or another start.
+
+    Args:
+        file: The config that the training wrote into its folder when it began; it may be missing.
+        options: What it is to have now.
+    """
+    from mmengine.config import Config
+
+    if not file.is_file():
+        return
+    begun = Config.fromfile(file)
+    had = begun.train_cfg.max_iters, begun.get("load_from")
+    now = options["train_cfg.max_iters"], options.get("load_from")
+    if had != now:
+        raise ConfigError(
+            f"{file.parent} holds a training of {had[0]} iterations from {had[1] or 'its start'}, not "
+            f"of {now[0]} from {now[1] or 'its start'}: delete the folder of the runs, or give another "
+            "--work-dir, or the --iters of before"
+        )
 
 
 def _title(text: str) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from daseg.hrda import HRDASegmentor
 from daseg.utils.errors import ConfigError
 
 GIB = 1 << 30
@@ -117,11 +118,13 @@ def fit_model(
     lines: list[list[int]] = []
     least = max(1 / 6, LEAST / min(min(size) for size in sizes.values()))
     iteration = int(model.iteration)
-    detail = getattr(model.segmentor, "detail_size", None)  # HRDA's: the same share of each image
+    networks = [network for network in model.modules() if isinstance(network, HRDASegmentor)]
+    details = [(network.detail_size, network.detail_stride) for network in networks]
     for scale in (least, 3 / 2 * least):
         small = {d: (_near(scale * w), _near(scale * h)) for d, (w, h) in sizes.items()}
-        if detail is not None:
-            model.segmentor.detail_size = tuple(round(scale * side) for side in detail)
+        width, height = (a / b for a, b in zip(small["source"], sizes["source"], strict=True))
+        for network, whole in zip(networks, details, strict=True):  # the same share of each image
+            network.use_details(*((round(height * h), round(width * w)) for h, w in whole))
         batch = batch_of(small, count, model.segmentor.num_classes, model.segmentor.device)
         if not lines:  # the optimizers' state is made in the first step
             model.train_step(batch, optimizers)
@@ -129,8 +132,8 @@ def fit_model(
         shares.append(count * _area(small) / _area(sizes))
         lines.append(timeline(model, optimizers, batch))
         model.iteration.fill_(iteration)
-    if detail is not None:
-        model.segmentor.detail_size = detail
+    for network, whole in zip(networks, details, strict=True):
+        network.use_details(*whole)
     # As long as the longer one: some losses take a few operations more for some labels.
     places = np.linspace(0, 1, max(map(len, lines)))
     low, high = (np.interp(places, np.linspace(0, 1, len(line)), line) for line in lines)

@@ -16,6 +16,7 @@ from daseg.engine.class_check import names_in_config
 from daseg.engine.fit import fit, table
 from daseg.engine.memory import GIB, Alive, MemoryModel, batch_of, fit_model, sizes_of, timeline
 from daseg.engine.optim import OptimizersByNetwork
+from daseg.hrda import HRDASegmentor
 from daseg.registry import MODELS
 from daseg.segmentor import without_initial_weights
 from daseg.utils.errors import ConfigError
@@ -128,15 +129,18 @@ def test_what_trains_no_segmentor_is_refused():
 @pytest.mark.slow
 def test_the_details_of_hrda_keep_their_share_of_a_small_image():
     """In a box of its whole size they would fill the small image, and count four times."""
-    sizes = dict(source=(256, 256), target=(256, 256))
-    cfg = load_config("hrda/gta5_mitb5", {"model.segmentor.detail_size": (128, 128)}, world="demo")
+    sizes = dict(source=(320, 320), target=(320, 320))
+    cfg = load_config("hrda/gta5_mitb5", {"model.segmentor.detail_size": (160, 160)}, world="demo")
     without_initial_weights(cfg.model)
     model = MODELS.build(cfg.model).train()
     model.use_classes(names_in_config(cfg, "train_dataloader"))
     model.iteration.fill_(cfg.train_cfg.max_iters - 1)
     wrappers = {name: own for name, own in cfg.optim_wrapper.items() if name != "constructor"}
     optimizers = OptimizersByNetwork(wrappers)(model)
+    stride = model.segmentor.detail_stride
     found = fit_model(model, optimizers, sizes)
-    assert model.segmentor.detail_size == (128, 128)
+    networks = [module for module in model.modules() if isinstance(module, HRDASegmentor)]
+    assert [network.detail_size for network in networks] == [(160, 160)] * 2  # and its teacher
+    assert {network.detail_stride for network in networks} == {stride}
     whole = max(timeline(model, optimizers, batch_of(sizes, 2, 19, "cpu")))
     assert found.bytes(2) == pytest.approx(whole, rel=0.1)
