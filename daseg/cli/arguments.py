@@ -25,7 +25,7 @@ def add_world(parser: ArgumentParser, *, real: bool = False) -> None:
         "--world",
         metavar="WORLD",
         help="run the config in a small world: its images, sizes, backbone, number of iterations; "
-        f"demo, camvid, {'real (none), ' if real else ''}or the file of another, WORLD.py; "
+        f"demo, pyramid, camvid, {'real (none), ' if real else ''}or the file of another, WORLD.py; "
         "camvid:size=480x360,max_iters=2000 changes its size and length",
     )
 

@@ -245,3 +245,14 @@ def test_a_config_in_a_world_of_another_size_and_length():
 def test_an_option_that_makes_no_sense_is_refused(options, match):
     with pytest.raises(ConfigError, match=match):
         load_world(f"camvid:{options}")
+
+
+def test_the_world_with_a_pyramid_has_another_main_head_and_trains_longer():
+    demo, pyramid = (load_config("adaptseg/multi_vanilla", world=w) for w in ("demo", "pyramid"))
+    assert pyramid.model.segmentor.pop("head") == dict(type="FPNHead")
+    assert demo.model.segmentor.pop("head").type == "DeepLabV2Head"
+    assert pyramid.model.segmentor.backbone.pop("output_stride") == 32
+    assert demo.model.segmentor.backbone.pop("output_stride") == 16
+    assert pyramid.model == demo.model
+    assert (pyramid.train_cfg.max_iters, demo.train_cfg.max_iters) == (240, 120)
+    assert pyramid.test_dataloader == demo.test_dataloader
