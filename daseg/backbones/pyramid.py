@@ -15,9 +15,9 @@ from daseg.utils.errors import ConfigError
 class PyramidBackbone(Backbone):
     """Maps four times as fine, twice as fine, equal and half as fine as those of a backbone.
 
-    So pyramid heads (`DAFormerHead`, `SegFormerHead`, `FPNHead`) stand on a plain vision
-    transformer: with patches of 16 the strides are 4, 8, 16 and 32. Li et al., "Exploring Plain
-    Vision Transformer Backbones for Object Detection", ECCV 2022, section 3 (their Figure 2c).
+    So pyramid heads (`DAFormerHead`, `SegFormerHead`, `FPNHead`, `UPerHead`) stand on a plain
+    vision transformer: with patches of 16 the strides are 4, 8, 16 and 32. Li et al., "Exploring
+    Plain Vision Transformer Backbones for Object Detection", ECCV 2022, section 3, Figure 2c.
 
     Args:
         backbone: A backbone or its config, with one map, of which all four are made, or four maps

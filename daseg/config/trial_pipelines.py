@@ -13,6 +13,7 @@ from mmcv.transforms import RandomChoice
 from PIL import Image
 
 from daseg.datasets.label_reader import LabelReader
+from daseg.datasets.margins import IgnoreMargins
 from daseg.datasets.one_transform import apply_transform, inner_transforms, refuse_other_labels
 from daseg.datasets.pipeline import Pipeline
 from daseg.datasets.pixels import PixelError
@@ -59,6 +60,8 @@ def _wrong_pipeline(steps: Any, path: str, labels: bool) -> Iterator[str]:
             yield f"{path}.{index}: {reason(error)}"
     if len(transforms) < len(steps):
         return
+    # Margins of real images can be wider than the whole synthetic one, which has none.
+    transforms = [IgnoreMargins() if isinstance(t, IgnoreMargins) else t for t in transforms]
     place, problem = _first_failure(transforms, labels)
     if problem:
         yield f"{path}{place}: {problem}"

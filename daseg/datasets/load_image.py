@@ -70,7 +70,7 @@ class LoadImageFromFile(MmcvLoader):
 
 def loader_of(transforms: Any) -> LoadImageFromFile | None:
     """The transform of a pipeline that reads the image; None without one."""
-    return next((t for t in _all(transforms) if isinstance(t, LoadImageFromFile)), None)
+    return next((t for t in every_transform(transforms) if isinstance(t, LoadImageFromFile)), None)
 
 
 def refuse_other_loaders(transforms: Any) -> None:
@@ -79,7 +79,7 @@ def refuse_other_loaders(transforms: Any) -> None:
     Raises:
         ConfigError: mmcv's loader is in the pipeline.
     """
-    if any(type(transform) is MmcvLoader for transform in _all(transforms)):
+    if any(type(transform) is MmcvLoader for transform in every_transform(transforms)):
         raise ConfigError(
             "a pipeline reads images with mmcv's own LoadImageFromFile, which turns some of them "
             "as an EXIF tag says, but not their labels: write dict(type='LoadImageFromFile'), "
@@ -87,11 +87,11 @@ def refuse_other_loaders(transforms: Any) -> None:
         )
 
 
-def _all(transforms: Any) -> Iterator[Any]:
+def every_transform(transforms: Any) -> Iterator[Any]:
     """Transforms, and those inside them, such as those in RandomApply."""
     for transform in transforms if isinstance(transforms, (list, tuple)) else [transforms]:
         if isinstance(transform, (list, tuple)):
-            yield from _all(transform)
+            yield from every_transform(transform)
         else:
             yield transform
-            yield from _all(getattr(transform, "transforms", ()))
+            yield from every_transform(getattr(transform, "transforms", ()))

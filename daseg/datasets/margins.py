@@ -22,7 +22,8 @@ class IgnoreMargins(BaseTransform):
     ``ignore_top`` and so on are margins of the crop instead. Hoyer et al. ("HRDA", ECCV 2022) have
     30, 240, 30 and 30 pixels of Cityscapes' 2048x1024.
 
-    It stands after `LoadImageFromFile`, before or after a resizing, in a pipeline without labels.
+    It stands after `LoadImageFromFile`, before or after a resizing, in a pipeline without labels;
+    `Pipeline` refuses it behind anything else, which may have moved the image.
 
     Args:
         top: Rows at the top.
@@ -50,38 +51,37 @@ class IgnoreMargins(BaseTransform):
         if min(top, bottom, left, right) < 0:
             raise ConfigError(f"IgnoreMargins: {self} has a negative number of pixels")
         if size is not None:
-            self._check(size)
+            self._check(top, bottom, left, right, size)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add ``gt_seg_map`` (H, W): 255 in the margins and 0 elsewhere; it moves with ``img``.
 
         Raises:
-            ConfigError: There are labels, the image was moved before, or nothing is left of it.
+            ConfigError: There are labels, other margins, or nothing is left of the image.
         """
+        if results.get(MARGINS):
+            raise ConfigError(
+                "a pipeline has IgnoreMargins twice: give the wider margins of each side to one"
+            )
         if results.get("gt_seg_map") is not None or results.get("seg_map_path") is not None:
             raise ConfigError(
                 "IgnoreMargins marks where a teacher's labels count, and the images here have "
                 "labels or pseudo-labels from files: it belongs into the pipeline of a target "
                 "without pseudo_labels"
             )
-        if results.get("flip") or "crop_box" in results or "auto_augmented" in results:
-            raise ConfigError(
-                "IgnoreMargins stands after a flip or crop or an augmentation that moves the "
-                "image, whose margins are elsewhere by then: put it before"
-            )
         height, width = results["img"].shape[:2]
-        self._check((width, height))
         real_width, real_height = self.size or (width, height)
         top, bottom = (round(side * height / real_height) for side in (self.top, self.bottom))
         left, right = (round(side * width / real_width) for side in (self.left, self.right))
+        self._check(top, bottom, left, right, (width, height))
         marked = np.full((height, width), IGNORE, np.uint8)
         marked[top : height - bottom, left : width - right] = 0
         results["gt_seg_map"], results[MARGINS] = marked, True
         return results
 
-    def _check(self, size: tuple[int, int]) -> None:
-        width, height = self.size or size
-        if self.top + self.bottom >= height or self.left + self.right >= width:
+    def _check(self, top: int, bottom: int, left: int, right: int, size: tuple[int, int]) -> None:
+        width, height = size
+        if top + bottom >= height or left + right >= width:
             raise ConfigError(
                 f"{self} leaves nothing of images of {width}x{height} (width x height)"
             )

@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from mmcv.transforms import RandomChoiceResize, RandomResize, Resize
 from mmengine.registry import DefaultScope
 
-from daseg.datasets.load_image import refuse_other_loaders
+from daseg.datasets.load_image import every_transform, refuse_other_loaders
+from daseg.datasets.loading import LoadLabel
+from daseg.datasets.margins import IgnoreMargins
 from daseg.datasets.one_transform import (
     TransformError,
     apply_transform,
@@ -17,9 +20,12 @@ from daseg.datasets.one_transform import (
 from daseg.datasets.pixels import PixelError, complaint, rounded
 from daseg.datasets.probe.whole import Watch
 from daseg.datasets.rng import Draws
+from daseg.datasets.transforms import ResizePIL
 from daseg.utils.errors import ConfigError
 
 MOVED = "moved"  # the key of a sample's meta
+# What may stand between the reading of an image and the marking of its margins.
+RESIZING = (Resize, RandomResize, RandomChoiceResize, ResizePIL)
 
 
 class Pipeline:
@@ -35,6 +41,7 @@ class Pipeline:
         with DefaultScope.overwrite_default_scope("daseg"):
             self.transforms = [build_transform(t) for t in transforms]
         refuse_other_loaders(self.transforms)
+        _check_margins(self.transforms)
         self._known: dict[Any, str | None] = {}
         self._has_run = False
 
@@ -148,6 +155,19 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"Pipeline({self.transforms})"
+
+
+def _check_margins(transforms: Sequence[Any]) -> None:
+    """Refuse `IgnoreMargins` where the image may have been moved before, or in a container."""
+    steps = list(every_transform(transforms))
+    places = [place for place, step in enumerate(steps) if isinstance(step, IgnoreMargins)]
+    for step in steps[1 : max(places, default=0)]:  # the first one reads the image
+        if not isinstance(step, (LoadLabel, IgnoreMargins, *RESIZING)):
+            raise ConfigError(
+                f"IgnoreMargins stands after or inside {type(step).__name__}, which may move the "
+                "image, so that its margins are elsewhere: put it right after LoadImageFromFile; "
+                "with size=(width, height) its numbers are pixels of images of that size"
+            )
 
 
 def note_moved(sample: dict[str, Any], moved: str | None) -> dict[str, Any]:

@@ -62,17 +62,21 @@ def grid_means(x: Tensor, cells: int) -> Tensor:
     """The means (N,C,cells,cells) of a map (N,C,h,w) over a grid, as torch's adaptive pooling.
 
     As two matrix products: the gradient of that pooling depends on the order of sums on a GPU, and
-    torch refuses it where a run is to be exact.
+    torch refuses it where a run is to be exact. Without autocast: the shares of pixels in 16 bits
+    do not sum up to 1.
     """
-    rows, columns = (_shares(side, cells, x) for side in size_of(x))
-    return rows @ x @ columns.T
+    with torch.autocast(x.device.type, enabled=False):
+        full = x.to(torch.promote_types(x.dtype, torch.float32))
+        rows, columns = (_shares(side, cells, full) for side in size_of(x))
+        return (rows @ full @ columns.T).to(x.dtype)
 
 
 def _shares(side: int, cells: int, like: Tensor) -> Tensor:
     """What each of ``side`` pixels counts in the mean of each cell, (cells, side)."""
-    place, cell = torch.arange(side), torch.arange(cells)[:, None]
+    place = torch.arange(side, device=like.device)
+    cell = torch.arange(cells, device=like.device)[:, None]
     inside = (place >= cell * side // cells) & (place < -(-(cell + 1) * side // cells))
-    return (inside / inside.sum(1, keepdim=True)).to(like)
+    return inside.to(like.dtype) / inside.sum(1, keepdim=True)
 
 
 @HEADS.register_module()
@@ -97,7 +101,7 @@ class UPerHead(nn.Module):
         align_corners: How maps are resized.
 
     Raises:
-        ConfigError: ``pool_scales`` are not numbers of at least 1.
+        ConfigError: ``pool_scales`` are not whole numbers of at least 1.
     """
 
     def __init__(
@@ -113,9 +117,10 @@ class UPerHead(nn.Module):
         align_corners: bool = False,
     ) -> None:
         super().__init__()
-        if not pool_scales or min(pool_scales) < 1:
+        whole = all(isinstance(cells, int) for cells in pool_scales)
+        if not (pool_scales and whole and min(pool_scales) >= 1):
             raise ConfigError(
-                f"UPerHead: pool_scales are numbers of at least 1, not {tuple(pool_scales)}"
+                f"UPerHead: pool_scales are whole numbers of at least 1, not {tuple(pool_scales)}"
             )
         self.align_corners = align_corners
         *finer, coarsest = in_channels

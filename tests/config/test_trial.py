@@ -16,6 +16,7 @@ from daseg.datasets.firewall import take_opened
 from daseg.registry import HOOKS
 from daseg.utils.errors import ConfigError
 
+ROOT = Path(__file__).parents[2]
 LOAD, LABEL, PACK = (dict(type=t) for t in ("LoadImageFromFile", "LoadLabel", "PackSample"))
 Config = dict[str, Any]
 
@@ -110,6 +111,23 @@ class NeedsMore(BaseTransform):
 
 def test_a_transform_of_another_package_is_not_judged_by_a_made_image():
     assert problems(NeedsMore(), dict(type="Normalize", mean=[0] * 3, std=[1] * 3)) == []
+
+
+def test_margins_are_those_of_real_images(tmp_path):
+    """Wider than the whole synthetic image; in the wrong place they are refused all the same."""
+    base, config = ROOT / "configs/hrda/gta5_mitb5.py", tmp_path / "config.py"
+    text = """_base_ = [{base!r}]
+wide = dict(type='IgnoreMargins', top=30, bottom=240, left=30, right=30)
+steps = [dict(type='LoadImageFromFile'), {steps}, *_base_.end]
+train_dataloader = dict(dataset=dict(target=dict(pipeline=steps)))
+"""
+    crop = "dict(type='RandomCrop', crop_size=(1024, 1024))"
+    config.write_text(text.format(base=str(base), steps=f"wide, {crop}"))
+    assert load_config(config).train_dataloader.dataset.target.pipeline[1].bottom == 240
+    for steps, said in ((f"{crop}, wide", "after or inside RandomCrop"), ("wide, " * 2, "twice")):
+        config.write_text(text.format(base=str(base), steps=steps.rstrip(", ")))
+        with pytest.raises(ConfigError, match=rf"target\.pipeline.*{said}"):
+            load_config(config)
 
 
 def test_a_class_is_named_by_its_path(tiny_config):

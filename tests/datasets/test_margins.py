@@ -118,10 +118,33 @@ def test_beside_labels_they_are_refused(root, steps):
         build(root, *steps, labels=True)[0]
 
 
-@pytest.mark.parametrize("move", [MOVES[0], dict(type="RandomFlip", prob=1.0)])
-def test_after_a_move_they_are_refused(root, move):
-    with pytest.raises(ConfigError, match="stands after a flip or crop"):
-        build(root, move, MARGINS)[0]
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [MOVES[0], MARGINS],
+        [MOVES[1], RESIZE, MARGINS],
+        [dict(type="CenterCrop", crop_size=(32, 24)), MARGINS],
+        [dict(type="Pad", size=(80, 80)), MARGINS],
+        [MARGINS, dict(type="RandomApply", transforms=[MARGINS])],
+    ],
+)
+def test_after_a_move_they_are_refused(root, steps):
+    """Whichever it is, when the pipeline is built."""
+    with pytest.raises(ConfigError, match=r"stands after or inside (Random|CenterCrop|Pad)"):
+        build(root, *steps)
+
+
+def test_after_loading_and_resizing_they_are_allowed(root):
+    labels = dict(type="LoadLabel")  # it does nothing where the data set has none
+    random = dict(RESIZE, type="RandomResize", ratio_range=(0.9, 1.1))
+    choice = dict(type="RandomChoiceResize", scales=[(48, 30)])
+    pil = dict(type="ResizePIL", scale=(64, 40))
+    assert "trusted" in build(root, labels, random, choice, pil, MARGINS)[0]
+
+
+def test_two_are_refused(root):
+    with pytest.raises(ConfigError, match="a pipeline has IgnoreMargins twice"):
+        build(root, MARGINS, RESIZE, MARGINS)[0]
 
 
 def test_margins_that_leave_nothing_are_refused(root):
@@ -129,6 +152,10 @@ def test_margins_that_leave_nothing_are_refused(root):
         IgnoreMargins(2, 2, 2, size=(64, 4))
     with pytest.raises(ConfigError, match="leaves nothing of images of 64x40"):
         build(root, dict(MARGINS, top=32))[0]
+    # 2.7 and 37.03 of 40 rows are 3 and 37.
+    rounded = dict(type="IgnoreMargins", top=70, bottom=948, size=(2048, 1024))
+    with pytest.raises(ConfigError, match=r"bottom=948, .* leaves nothing of images of 64x40"):
+        build(root, rounded)[0]
     with pytest.raises(ConfigError, match="negative number of pixels"):
         IgnoreMargins(left=-1)
 
@@ -142,3 +169,14 @@ def test_hrda_and_mic_have_those_of_cityscapes():
             sides = dict(top=30, bottom=240, left=30, right=30, size=(2048, 1024))
             assert found == [dict(type="IgnoreMargins", **sides)] * expected
             assert steps[1].type == "Resize"
+
+
+def test_no_other_config_has_margins_of_the_whole_image():
+    """Those of VFM-UDA and DAFormer are of the crop, given to their objectives."""
+    found = set()
+    for path in (CONFIGS / "_base_/datasets").glob("*.py"):
+        dataset = Config.fromfile(path).get("train_dataloader", {}).get("dataset", {})
+        steps = dataset.get("target", {}).get("pipeline", ())
+        if any(step.type == "IgnoreMargins" for step in steps):
+            found.add(path.stem)
+    assert found == {"hrda_gta5", "hrda_synthia"}

@@ -31,6 +31,7 @@ NETWORKS = {
     "adversarial": "",
     "entropy": UNSUPERVISED,
     "mixing": MIXING,
+    "pyramid": "model['segmentor']['head'] = dict(type='UPerHead', channels=8, norm='gn')\n",
     "micro-batches": "model['micro_batch'] = 1\n",
 }
 CYCLE = dict(

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from daseg.heads import UPerHead
-from daseg.heads.upernet import grid_means
+from daseg.heads.upernet import _shares, grid_means
 from daseg.utils.errors import ConfigError
 
 CHANNELS = (8, 16, 24, 32)
@@ -59,6 +60,31 @@ def test_means_over_a_grid_are_those_of_adaptive_pooling(size) -> None:
         torch.testing.assert_close(grid_means(x, cells), F.adaptive_avg_pool2d(x, cells))
 
 
+def test_means_in_16_bits_are_rounded_once() -> None:
+    """Also under autocast, where the shares of a product would be rounded before the sum."""
+    x = torch.rand(2, 3, 32, 32).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        ones, means = grid_means(torch.ones_like(x), 6), grid_means(x, 6)
+    assert torch.equal(ones, torch.ones(2, 3, 6, 6, dtype=torch.bfloat16))
+    assert torch.equal(means, F.adaptive_avg_pool2d(x.double(), 6).bfloat16())
+
+
+def test_nothing_is_copied_to_the_device() -> None:
+    """Such a copy waits until the device has it."""
+    made = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            made.append(out.device.type)
+            return out
+
+    x = torch.empty(1, device="meta")
+    with Watch():
+        _shares(32, 6, x)
+    assert set(made) == {"meta"}
+
+
 def test_the_published_head_has_29_6_million_parameters() -> None:
     """As mmsegmentation has it, on MiT-B5; a norm has two numbers a channel."""
     pooling = 4 * (512 * 512 + 2 * 512) + (512 + 4 * 512) * 512 * 9 + 2 * 512
@@ -76,7 +102,7 @@ def test_one_image_a_batch_needs_pooling_without_norm() -> None:
     assert logits.shape == (1, 5, *SIZES[0])
 
 
-@pytest.mark.parametrize("scales", [(), (0, 1)])
+@pytest.mark.parametrize("scales", [(), (0, 1), (1.5, 2)])
 def test_grids_without_cells_are_refused(scales) -> None:
-    with pytest.raises(ConfigError, match="pool_scales are numbers of at least 1"):
+    with pytest.raises(ConfigError, match="pool_scales are whole numbers of at least 1"):
         UPerHead(CHANNELS, 5, pool_scales=scales)

@@ -13,7 +13,7 @@ vfm_source_pipeline = [
 vfm_target_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='RandomResize', scale=(2048, 1024), ratio_range=(0.9, 1.1), keep_ratio=True),
-    *_base_.large_target_pipeline[2:]]
+    dict(type='RandomCrop', crop_size=(1024, 1024)), *_base_.end]
 train_dataloader = dict(
     batch_size=8,
     sampler=dict(source_sampler=dict(temperature=0.05)),

@@ -12,6 +12,8 @@ class_mix = dict(type='ClassMix', classes_of='batch', paste_ignored=True, **_tau
 masked = dict(type='MaskedConsistency', block=64, hidden=0.7, **_taught)
 # The rows of a rectified image without a picture, and of the own car, at 1024x512; crops are as high.
 margins = dict(ignore_top=15, ignore_bottom=120)
+# The same at 2048x1024, for crops of 1024 rows; HRDA's data mark theirs by `IgnoreMargins` instead.
+large_margins = dict(ignore_top=30, ignore_bottom=240)
 teacher = dict(
     teacher_momentum=0.001, teacher_start='initial', teacher_statistics='batch',
     teacher_buffers='own', evaluate='student')

@@ -153,7 +153,9 @@ def _fast_bytes(parts: list[tuple[bytes, bytes]]) -> np.ndarray | None:
         parts: Those of `png_parts`, of a PNG of 8 bits.
 
     Returns:
-        The bytes; None without kornia_rs, or where it cannot read them: PIL says why.
+        The bytes; None without kornia_rs, or where it cannot read them: PIL says why. One broken
+        file it does read, where PIL says "broken data stream": whose pixels are all there, but not
+        their right Adler-32 checksum, the one within the compressed data.
     """
     if decode_image_png_u8 is None:
         return None
