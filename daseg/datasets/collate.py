@@ -26,8 +26,9 @@ def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     Returns:
         ``image`` (N, 3, H, W) uint8, ``label`` (N, H, W) int64 where the samples have one,
-        ``meta``: list of N dicts; or ``source`` such a batch and ``target`` a `TargetBatch`, that
-        has no label. In a worker also ``labels_opened``: how often it has opened which label file.
+        ``trusted`` (N, H, W) bool where one of them has it, True for those without, ``meta``: list
+        of N dicts; or ``source`` such a batch and ``target`` a `TargetBatch`, that has no label.
+        In a worker also ``labels_opened``: how often it has opened which label file.
 
     Raises:
         DataError: The sizes differ, or only some samples have a label.
@@ -42,6 +43,11 @@ def _batch(samples: Sequence[Any]) -> dict[str, Any]:
     batch: dict[str, Any] = {}
     for key in dict.fromkeys(key for sample in samples for key in sample):
         values = [sample.get(key) for sample in samples]
+        if key == "trusted":  # missing where one part of a mixed target has no margins
+            values = [
+                torch.ones(sample["image"].shape[-2:], dtype=torch.bool) if value is None else value
+                for value, sample in zip(values, samples, strict=True)
+            ]
         if all(isinstance(value, dict) and "image" in value for value in values):
             batch[key] = _batch(values)
         else:

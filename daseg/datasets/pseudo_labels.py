@@ -12,6 +12,7 @@ from mmcv.transforms import BaseTransform, LoadImageFromFile
 from daseg.datasets.base import SegDataset
 from daseg.datasets.files.scan import ScanError, find_files
 from daseg.datasets.label_reader import LabelReader
+from daseg.datasets.margins import IgnoreMargins
 from daseg.datasets.pipeline import Pipeline
 from daseg.ops.labels import IGNORE
 from daseg.utils.errors import ConfigError, DataError, LabelFirewallError
@@ -162,20 +163,40 @@ class LoadPseudoLabel(BaseTransform):
         return results
 
 
-def with_pseudo_labels(target: Any, labels: PseudoLabels) -> Any:
-    """The data set with these pseudo-labels in its samples; the one given stays as it is."""
+def check_pipeline(target: SegDataset) -> None:
+    """Check that the samples of a data set can have pseudo-labels.
+
+    Raises:
+        ConfigError: Its images are prepared, or its pipeline does not load them, or has margins.
+    """
     if target.prepared is not None:
         raise ConfigError(
             "DomainPair: the target's images are read as they were prepared, resized, and "
             "pseudo-labels belong to whole images: leave out prepared of the target"
         )
-    transforms = [t for t in target.pipeline.transforms if not isinstance(t, LoadPseudoLabel)]
-    places = [i for i, t in enumerate(transforms) if isinstance(t, LoadImageFromFile)]
-    if not places:
+    transforms = target.pipeline.transforms
+    if not any(isinstance(t, LoadImageFromFile) for t in transforms):
         raise ConfigError(
             "DomainPair: pseudo-labels are loaded behind LoadImageFromFile, which the target's "
             "pipeline lacks"
         )
+    if any(isinstance(t, IgnoreMargins) for t in transforms):
+        raise ConfigError(
+            "DomainPair: the target has pseudo-labels, from files or of a PseudoLabelHook, and "
+            "IgnoreMargins in its pipeline, which marks margins in the place of a label: leave one "
+            "of them out. ClassMix and MaskedConsistency have margins of the crop (ignore_top and "
+            "so on), which go together with pseudo-labels"
+        )
+
+
+def with_pseudo_labels(target: SegDataset, labels: PseudoLabels) -> SegDataset:
+    """The data set with these pseudo-labels in its samples; the one given stays as it is.
+
+    Raises: as `check_pipeline`.
+    """
+    check_pipeline(target)
+    transforms = [t for t in target.pipeline.transforms if not isinstance(t, LoadPseudoLabel)]
+    places = [i for i, t in enumerate(transforms) if isinstance(t, LoadImageFromFile)]
     transforms.insert(places[0] + 1, LoadPseudoLabel(labels))
     changed = copy.copy(target)
     changed.pipeline = Pipeline(transforms)

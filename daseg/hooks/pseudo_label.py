@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from daseg.api import test_steps
 from daseg.datasets.domain_pair import DomainPair, no_domain
+from daseg.datasets.pseudo_labels import check_pipeline
 from daseg.engine.checkpoint import numbered_checkpoints
 from daseg.hooks.checkpoint import CheckpointHook
 from daseg.objectives.pseudo_label import PseudoLabelObjective
@@ -111,6 +112,7 @@ class PseudoLabelHook(Hook):
         dataset = runner.train_dataloader.dataset
         if not isinstance(dataset, DomainPair):
             raise no_domain(WHO, "target")
+        check_pipeline(dataset.single_target())
         MirroredSet(dataset.single_target(), _folder(runner, 0))
         SourceImages(dataset.single_target(), test_steps(runner.cfg)).check()
         end = runner.max_iters

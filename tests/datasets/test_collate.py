@@ -41,5 +41,15 @@ def test_some_labels_are_not_enough(order: int) -> None:
         collate(samples)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_samples_without_margins_are_trusted_everywhere(order: int) -> None:
+    """As of one part of a mixed target; a batch of them alone has no mask."""
+    mask = torch.tensor([[True, False, True], [False, True, True]])
+    some, other = sample("a.png", label=False) | dict(trusted=mask), sample("b.png", label=False)
+    batch = collate([some, other][::order])
+    assert torch.equal(batch["trusted"], torch.stack([mask, torch.ones(2, 3).bool()][::order]))
+    assert "trusted" not in collate([other, other])
+
+
 def test_found_by_name_here_and_by_the_runner() -> None:
     assert FUNCTIONS.get("collate") is mm.FUNCTIONS.get("collate") is collate

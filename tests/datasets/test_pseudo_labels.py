@@ -223,6 +223,8 @@ def test_what_does_not_fit_is_refused(pair, pseudo, tmp_path, make_camvid):
     manifest(pseudo)
     with pytest.raises(DataError, match=r"holds ids that this data set does not know: 11"):
         pair()[0]
+    with pytest.raises(ConfigError, match=r"IgnoreMargins in its pipeline, .* leave one of them"):
+        pair(pipeline=[LOAD, dict(type="IgnoreMargins", top=1), PACK])
     with pytest.raises(ConfigError, match="behind LoadImageFromFile, which the target's pipeline"):
         pair([PACK])
     mixed = MixedDataset([CamVid(tmp_path / "target", labels=False)])

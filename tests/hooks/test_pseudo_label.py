@@ -65,6 +65,7 @@ EXTRAS = dict(
         "train_dataloader.update(dataset=pair['source'], sampler=dict(type='EndlessSampler'))\n"
         "model['objectives'] = [dict(type='Supervised')]\n"
     ),
+    MARGINS="pair['target']['pipeline'].insert(1, dict(type='IgnoreMargins', top=1))\n",
     MIXED="pair['target'] = dict(type='MixedDataset', datasets=[pair['target']])\n",
 )
 
@@ -227,6 +228,7 @@ def test_what_the_first_teacher_saw_is_passed_on(online, trained, tiny_data, tmp
             r"PseudoLabel would never have .*: no round is between iteration 0.*max_iters, 6",
         ),
         ("interval=2", "SINGLE", "PseudoLabelHook looks at the target domain"),
+        ("interval=2", "MARGINS", "DomainPair: .* IgnoreMargins in its pipeline, .*: leave one of"),
         ("interval=2", "MIXED", "pseudo_labels are those of one data set of daseg's, but"),
     ],
 )
