@@ -180,3 +180,14 @@ def test_no_other_config_has_margins_of_the_whole_image():
         if any(step.type == "IgnoreMargins" for step in steps):
             found.add(path.stem)
     assert found == {"hrda_gta5", "hrda_synthia"}
+
+
+def test_crops_of_1024_can_have_their_own(tmp_path):
+    """By a name that configs of users take from the base."""
+    config = tmp_path / "config.py"
+    base = str(CONFIGS / "_base_/methods/daformer.py")
+    config.write_text(
+        f"_base_ = [{base!r}]\nmix = dict(_base_.class_mix, **_base_.large_margins)\n"
+    )
+    mix = Config.fromfile(config).mix
+    assert (mix.ignore_top, mix.ignore_bottom) == (30, 240)

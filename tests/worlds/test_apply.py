@@ -222,7 +222,9 @@ def test_helper_variables_are_left_out_and_changes_are_listed():
 def test_a_wrong_world_names_near_ones():
     with pytest.raises(ConfigError, match=r"--world dmeo: there is no such world; .*'demo'"):
         use_world(config(), "dmeo")
-    with pytest.raises(ConfigError, match=r"there are camvid, demo, pyramid, and any other is .* path"):
+    with pytest.raises(
+        ConfigError, match=r"there are camvid, demo, pyramid, and any other is .* path"
+    ):
         use_world(config(), "xyz")
 
 
