@@ -108,9 +108,9 @@ def _check_begun(file: Path, options: Mapping[str, Any]) -> None:
     now = options["train_cfg.max_iters"], options.get("load_from")
     if had != now:
         raise ConfigError(
-            f"{file.parent} holds a training of {had[0]} iterations from {had[1] or 'its start'}, not "
-            f"of {now[0]} from {now[1] or 'its start'}: delete the folder of the runs, or give another "
-            "--work-dir, or the --iters of before"
+            f"{file.parent} holds a training of {had[0]} iterations from {had[1] or 'its start'}, "
+            f"not of {now[0]} from {now[1] or 'its start'}: delete the folder of the runs, or give "
+            "another --work-dir, or the --iters of before"
         )
 
 
