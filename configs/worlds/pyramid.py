@@ -1,11 +1,11 @@
-"""The embedded world with a network that learns more in the same time: a pyramid head.
+"""The embedded world with a pyramid head in the place of each config's main head.
 
     daseg make-demo
     daseg train adaptseg/single_vanilla --world pyramid
 
-As `demo.py`, but the main head of every config is `FPNHead`, on a backbone of output stride 32.
-Its fine maps see thin and small things, and an iteration costs less than with dilated heads; so a
-training can be longer. Auxiliary heads stay what they are.
+As `demo.py`, but the main head of every config is `FPNHead`, on a backbone of output stride 32:
+its finest map has stride 4, and coarse ones cost less than with dilations, so that trainings can be
+twice as long. Auxiliary heads stay what they are.
 """
 
 _base_ = ['./demo.py']
