@@ -51,7 +51,7 @@ class Ranking:
     def separations(self) -> list[list[str]]:
         """Each field that differs between groups: its name, and the value of each group."""
         return [
-            [name, *(_shown(getattr(group.card, name)) for group in self.groups)]
+            [name, *(_shown(name, group.card) for group in self.groups)]
             for name in compare([group.card for group in self.groups])
         ]
 
@@ -96,8 +96,11 @@ def rank(study: Study) -> Ranking:
     return ranking
 
 
-def _shown(value: Any) -> str:
+def _shown(name: str, card: ProtocolCard) -> str:
     """A card's value in few words."""
+    value: Any = getattr(card, name)
+    if name == "network" and value is None:
+        return "the only one"
     if isinstance(value, Mapping):
         text = ", ".join(f"{key}={each}" for key, each in value.items()) or "none"
     elif isinstance(value, Sequence) and not isinstance(value, str):
@@ -143,7 +146,7 @@ def _disagreement(name: str, cards: Mapping[int, ProtocolCard]) -> str:
     """A field, and which seeds have which value: ``tta: none (seed 1), flip=True (seeds 2, 3)``."""
     seeds: dict[str, list[str]] = {}
     for seed, card in cards.items():
-        seeds.setdefault(_shown(getattr(card, name)), []).append(str(seed))
+        seeds.setdefault(_shown(name, card), []).append(str(seed))
     parts = [
         f"{value} (seed{'s' if len(own) > 1 else ''} {', '.join(own)})"
         for value, own in seeds.items()

@@ -108,5 +108,7 @@ def test_every_condition_separates(folder, field, value):
     folder.row("a", {1: 20.0})
     folder.row("b")
     folder.run("b", 1, 30.0, **{field: value})
-    [[name, _, other]] = rank(read_results(folder.root)).separations()
+    [[name, usual, other]] = rank(read_results(folder.root)).separations()
     assert (name, other) == (field, "teacher" if field == "network" else "1x2")
+    if field == "network":
+        assert usual == "the only one"
