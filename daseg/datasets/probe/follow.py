@@ -1,5 +1,6 @@
 """Check before a training that labels follow their images through its pipeline."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from daseg.datasets.probe.geometry import texture
 from daseg.datasets.pseudo_labels import LoadPseudoLabel
 from daseg.datasets.rng import isolated_rng
 from daseg.ops.labels import IGNORE
+from daseg.ops.resize import Size
 from daseg.utils.errors import ConfigError, UserError
 
 _DRAWS = 8  # samples whose random draws are tried
@@ -54,14 +56,16 @@ def check_labels_follow(dataset: Any, place: str = "train_dataloader") -> None:
 
 def _check(dataset: SegDataset, place: str) -> None:
     height, width = read_image(dataset.samples[0].image, dataset.max_value).shape[:2]
-    classes = (texture((height, width), (height * 2 // 3, width * 2 // 3))[1] > 127.5).astype(
-        np.uint8
-    )
     for position in range(min(_DRAWS, len(dataset))):
+        fold = _shrunk(dataset, position, (height, width))
+        size = (height // fold, width // fold)
+        waves = texture((height, width), (size[0] * 2 // 3, size[1] * 2 // 3))[1]
+        classes = (waves > 127.5).astype(np.uint8)
         # A pattern may by chance be like what became of it: each draw has another one.
-        classes = np.roll(classes, (height // 5, width // 7), (0, 1))
+        rolled = (height // 5 * (position + 1), width // 7 * (position + 1))
+        classes = np.roll(classes, rolled, (0, 1))
         # Colours that hide what is lighter seldom hide its opposite, too.
-        if all(_is_parted(dataset, position, each) for each in (classes, 1 - classes)):
+        if all(_is_parted(dataset, position, each, size) for each in (classes, 1 - classes)):
             moving = [
                 name_of(step)
                 for step in dataset.pipeline.transforms
@@ -74,23 +78,42 @@ def _check(dataset: SegDataset, place: str) -> None:
             )
 
 
-def _is_parted(dataset: SegDataset, position: int, classes: np.ndarray) -> bool:
-    picture = texture(classes.shape, classes.shape)[1] * ((255 - _LIGHTER) / 255)
+def _shrunk(dataset: SegDataset, position: int, size: Size) -> int:
+    """By how many a draw's resizing divides an image of ``size``, as a power of two; at least 1.
+
+    A pattern that is finer than the pixels of the result tells nothing of it. Resizing is told by
+    "scale_factor", which mmcv's transforms and ours set.
+    """
+    plain = np.zeros(size, np.uint8)
+    with isolated_rng(dataset.seed or 0, position):
+        picture = np.repeat(plain[..., None], 3, 2)
+        *_, scale = _run(dataset.pipeline.transforms, dataset.describe(0), picture, plain)
+    return 2 ** max(0, math.ceil(-math.log2(min(scale))))
+
+
+def _is_parted(dataset: SegDataset, position: int, classes: np.ndarray, size: Size) -> bool:
+    """Whether a draw parts these classes from their label; images are resized to about ``size``."""
+    picture = texture(classes.shape, size)[1] * ((255 - _LIGHTER) / 255)
     seen = []
     for each in (picture, picture + _LIGHTER * classes, 60 + 120 * classes):
         colour = np.repeat(each.astype(np.uint8)[..., None], 3, 2)
         with isolated_rng(dataset.seed or 0, position):
             described = dataset.describe(0)
             seen.append(_run(dataset.pipeline.transforms, described, colour, classes))
-    (before, label), (after, _), (flat, _) = seen
+    (before, label, _), (after, *_), (flat, *_) = seen
     return _parted(before, after, label) and _parted(None, flat, label)
 
 
 def _run(
     steps: Sequence[Any], results: dict[str, Any], picture: np.ndarray, label: np.ndarray
-) -> tuple[Any, Any]:
-    """Run a pipeline on a picture and a label in place of those of the files."""
+) -> tuple[Any, Any, tuple[float, float]]:
+    """Run a pipeline on a picture and a label in place of those of the files.
+
+    Returns:
+        The picture and the label that come out, None where nothing does; its last "scale_factor".
+    """
     image = found = None
+    scale = (1.0, 1.0)
     results["label_reader"] = _Given(label)
     for step in steps:
         try:
@@ -101,15 +124,16 @@ def _run(
         except UserError:
             raise
         except Exception:
-            return None, None  # it tells nothing; reading the sample will
+            return None, None, scale  # it tells nothing; reading the sample will
         if not isinstance(results, dict):
-            return None, None
+            return None, None, scale
+        scale = results.get("scale_factor", scale)
         if image is None and isinstance(results.get("img"), np.ndarray):
             if results["img"].shape != picture.shape:
-                return None, None
+                return None, None, scale
             results["img"] = picture.astype(results["img"].dtype)
         image, found = results.get("img", image), results.get("gt_seg_map", found)
-    return image, found
+    return image, found, scale
 
 
 def _parted(before: Any, after: Any, label: Any) -> bool:

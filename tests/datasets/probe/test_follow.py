@@ -64,6 +64,18 @@ def test_labels_that_follow_are_no_error(root: Path, steps: list[Any]) -> None:
         check_labels_follow(dataset_of(root, *steps, seed=seed))
 
 
+SHRINK = dict(type="RandomResize", scale=(64, 48), ratio_range=(0.75, 1.5))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_images_that_shrink_by_ten_are_judged_by_a_coarser_pattern(tmp_path: Path, seed: int):
+    root = draw_streets(tmp_path, count=1, size=(480, 640))
+    crop = dict(type="RandomCrop", crop_size=(32, 32))
+    check_labels_follow(dataset_of(root, SHRINK, crop, seed=seed))
+    with pytest.raises(ConfigError, match="moves an image without its label"):
+        check_labels_follow(dataset_of(root, SHRINK, dict(type="MirrorsTheLabel"), seed=seed))
+
+
 def _covered(image: np.ndarray, share: float) -> np.ndarray:
     image[: int(share * len(image))] = 100
     return image
