@@ -267,8 +267,12 @@ def test_the_place_of_a_study_is_no_setting_of_it(study_file, tmp_path):
 
 
 # Studies of data sets that are small already: a world has nothing to put in their place.
-SMALL = {("demo_methods.py", "demo")}
-SMALL |= {(f"{name}.py", w) for name in ("game_to_day", "day_to_dusk") for w in ("demo", "camvid")}
+SMALL = dict.fromkeys(
+    [("demo_methods.py", "demo")]
+    + [(f"{name}.py", w) for name in ("game_to_day", "day_to_dusk") for w in ("demo", "camvid")],
+    "leave --world out",
+)
+SMALL["demo_methods.py", "camvid"] = "class_weights has 19 entries, but the world has 11 classes"
 
 
 @pytest.mark.parametrize("world", [None, "demo", pytest.param("camvid", marks=pytest.mark.slow)])
@@ -277,6 +281,6 @@ def test_the_options_of_each_study_fit_its_configs(name, world, tmp_path, monkey
     """An option that overrides nothing is an error of the config."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("daseg.study.check._places", lambda job: ())  # no data is here
-    refused = pytest.raises(ConfigError, match=f"--world {world}: .*leave --world out")
-    with refused if (name, world) in SMALL else nullcontext():
+    reason = SMALL.get((name, world))
+    with pytest.raises(ConfigError, match=reason) if reason else nullcontext():
         check_plan(plan_of(ROOT / "configs/studies" / name, tmp_path, world=world, seeds=[1]))
