@@ -1,6 +1,6 @@
 """Adapt a network to a drawn city; show what it gains.
 
-    daseg demo                                  # about ten minutes on two CPU cores
+    daseg demo                                  # about seven minutes on two CPU cores
     daseg demo --iters 20 --num-source 12 --num-target 10 --num-val 4 --num-test 4
 
 It draws the embedded world and trains a network on the game. From there it goes on three times, as
@@ -104,12 +104,13 @@ def _check_begun(file: Path, options: Mapping[str, Any]) -> None:
     if not file.is_file():
         return
     begun = Config.fromfile(file)
-    had = begun.train_cfg.max_iters, begun.get("load_from")
-    now = options["train_cfg.max_iters"], options.get("load_from")
+    had = begun.train_cfg.max_iters, os.path.abspath(begun.get("load_from") or "")
+    now = options["train_cfg.max_iters"], os.path.abspath(options.get("load_from", ""))
     if had != now:
         raise ConfigError(
-            f"{file.parent} holds a training of {had[0]} iterations from {had[1] or 'its start'}, "
-            f"not of {now[0]} from {now[1] or 'its start'}: delete the folder of the runs, or give "
+            f"{file.parent} holds a training of {had[0]} iterations with "
+            f"load_from={begun.get('load_from')}, not of {now[0]} with "
+            f"load_from={options.get('load_from')}: delete the folder of the runs, or give "
             "another --work-dir, or the --iters of before"
         )
 

@@ -82,13 +82,13 @@ def _shrunk(dataset: SegDataset, position: int, size: Size) -> int:
     """By how many a draw's resizing divides an image of ``size``, as a power of two; at least 1.
 
     A pattern that is finer than the pixels of the result tells nothing of it. Resizing is told by
-    "scale_factor", which mmcv's transforms and ours set.
+    "scale_factor", which mmcv's transforms and ours set; others may, as one number or several.
     """
     plain = np.zeros(size, np.uint8)
     with isolated_rng(dataset.seed or 0, position):
         picture = np.repeat(plain[..., None], 3, 2)
         *_, scale = _run(dataset.pipeline.transforms, dataset.describe(0), picture, plain)
-    return 2 ** max(0, math.ceil(-math.log2(min(scale))))
+    return 2 ** max(0, math.ceil(-math.log2(np.min(scale))))
 
 
 def _is_parted(dataset: SegDataset, position: int, classes: np.ndarray, size: Size) -> bool:
@@ -106,14 +106,14 @@ def _is_parted(dataset: SegDataset, position: int, classes: np.ndarray, size: Si
 
 def _run(
     steps: Sequence[Any], results: dict[str, Any], picture: np.ndarray, label: np.ndarray
-) -> tuple[Any, Any, tuple[float, float]]:
+) -> tuple[Any, Any, Any]:
     """Run a pipeline on a picture and a label in place of those of the files.
 
     Returns:
         The picture and the label that come out, None where nothing does; its last "scale_factor".
     """
     image = found = None
-    scale = (1.0, 1.0)
+    scale: Any = (1.0, 1.0)
     results["label_reader"] = _Given(label)
     for step in steps:
         try:

@@ -27,6 +27,14 @@ class MirrorsTheLabel(BaseTransform):
         return results
 
 
+@TRANSFORMS.register_module(force=True)
+class SaysOneScale(BaseTransform):
+    """As transforms of other packages do: a number for both sides."""
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        return results | dict(scale_factor=0.5)
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_streets(tmp_path_factory.mktemp("streets"), count=8, size=(96, 128))
@@ -44,6 +52,7 @@ def dataset_of(root: Path, *steps: Any, **options: Any) -> FolderDataset:
         [dict(type="RandomFlip", prob=0.5), CROP],
         [dict(type="RandomResize", scale=(128, 96), ratio_range=(0.5, 2.0)), CROP],
         [dict(type="ResizePIL", scale=(64, 48))],
+        [dict(type="SaysOneScale")],
         [PAD],
         [dict(type="CenterCrop", crop_size=(60, 60))],
         [dict(type="PhotoMetricDistortion")],
