@@ -11,6 +11,7 @@ from PIL import Image
 from daseg.datasets import Cityscapes
 from daseg.engine.predict import Writer, _check, find_inputs, predict_files
 from daseg.utils.errors import DataError
+from runs import read_pixels
 
 PALETTE = [[10, 0, 0], [0, 20, 0], [0, 0, 30]]
 
@@ -32,12 +33,6 @@ def picture(path, colour=(0, 255, 0), size=(6, 8)):
     return path
 
 
-def read(path):
-    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    assert found is not None, path
-    return found[..., ::-1] if found.ndim == 3 else found
-
-
 def test_an_image_becomes_a_class_map_and_an_overlay(tmp_path):
     files = find_inputs(str(picture(tmp_path / "street.view.png")))
     writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE, train_ids=True)
@@ -49,11 +44,11 @@ def test_an_image_becomes_a_class_map_and_an_overlay(tmp_path):
         "overlay/street.view.png",
         "train_ids/street.view.png",
     ]
-    assert (read(tmp_path / "out/color/street.view.png") == [0, 20, 0]).all()
-    overlay = read(tmp_path / "out/overlay/street.view.png").reshape(-1, 3)[0].tolist()
+    assert (read_pixels(tmp_path / "out/color/street.view.png") == [0, 20, 0]).all()
+    overlay = read_pixels(tmp_path / "out/overlay/street.view.png").reshape(-1, 3)[0].tolist()
     assert overlay[0] == overlay[2] == 0
     assert 20 < overlay[1] < 255
-    ids = read(tmp_path / "out/train_ids/street.view.png")
+    ids = read_pixels(tmp_path / "out/train_ids/street.view.png")
     assert ids.shape == (6, 8)
     assert (ids == 1).all()
 
@@ -66,8 +61,8 @@ def test_a_folder_keeps_its_tree(tmp_path):
     files = find_inputs(str(tmp_path / "in"))
     writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE)
     assert predict_files(Largest(), files, writer) == 2
-    assert (read(tmp_path / "out/color/a/x.png") == [0, 20, 0]).all()
-    assert (read(tmp_path / "out/color/b/x.png") == [10, 0, 0]).all()
+    assert (read_pixels(tmp_path / "out/color/a/x.png") == [0, 20, 0]).all()
+    assert (read_pixels(tmp_path / "out/color/b/x.png") == [10, 0, 0]).all()
 
 
 def test_a_glob_takes_the_images_it_matches(tmp_path):
@@ -104,7 +99,7 @@ def test_a_video_gives_one_picture_a_frame(tmp_path):
     writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE)
     assert predict_files(Largest(), find_inputs(str(path)), writer) == 3
     for index in range(3):
-        frame = read(tmp_path / f"out/color/drive/{index:06d}.png")
+        frame = read_pixels(tmp_path / f"out/color/drive/{index:06d}.png")
         assert (frame == PALETTE[index]).all()
 
 
@@ -116,7 +111,7 @@ def test_label_ids_are_those_of_the_cityscapes_server(tmp_path):
     files = find_inputs(str(picture(tmp_path / "x.png")))
     writer = Writer(tmp_path / "out", Cityscapes.CLASSES, Cityscapes.PALETTE, label_ids=True)
     predict_files(Cars(), files, writer)
-    ids = read(tmp_path / "out/label_ids/x.png")
+    ids = read_pixels(tmp_path / "out/label_ids/x.png")
     assert ids.dtype == np.uint8
     assert (ids == 26).all()  # Cityscapes' label id of a car; its train id is 13
     with pytest.raises(DataError, match=r"--label-ids writes .* the model's classes are r, g, b"):
@@ -237,7 +232,7 @@ def test_turned_photographs_are_told_once(tmp_path, capsys):
         Image.new("RGB", (8, 4), (0, 255, 0)).save(tmp_path / f"in/{name}.jpg", exif=tags)
     writer = Writer(tmp_path / "out", ("r", "g", "b"), PALETTE, train_ids=True)
     assert predict_files(Largest(), find_inputs(str(tmp_path / "in")), writer) == 2
-    assert read(tmp_path / "out/train_ids/a.png").shape == (4, 8)
+    assert read_pixels(tmp_path / "out/train_ids/a.png").shape == (4, 8)
     said = capsys.readouterr().err
     assert said.count("EXIF tag (orientation 6)") == 1
     assert "a.jpg has an EXIF tag" in said

@@ -1,13 +1,8 @@
-"""A translated data set: its files, its record, and going on after a stop."""
+"""A translated data set: its images, and its files in the layout of its source."""
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -16,28 +11,14 @@ from PIL import Image
 from daseg.datasets import GTA5, SYNTHIA, CamVid, Cityscapes, FolderDataset
 from daseg.discriminators import PixelDiscriminator
 from daseg.generators import ResNetGenerator
-from daseg.offline import job
 from daseg.offline.images import resizing_steps, target_of
 from daseg.offline.translation.translate import translate
 from daseg.translation import CycleGAN
 from daseg.utils.errors import ConfigError, DataError
-from runs import digest, manifest
+from runs import digest, manifest, read_pixels, state_of
 
-ROOT = Path(__file__).parents[3]
 IDENTITY = ["IdentityTranslator"]
 CLASSES = ["left", "right", "square"]
-
-
-def read(path):
-    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    assert found is not None, path
-    return found[..., ::-1] if found.ndim == 3 else found
-
-
-def state_of(root):
-    """Every file below a folder, its bytes and its time of change."""
-    files = sorted(p for p in Path(root).rglob("*") if p.is_file())
-    return {str(p): (digest(p), p.stat().st_mtime_ns) for p in files}
 
 
 def write(path, index, size=(24, 32), high=11):
@@ -78,11 +59,11 @@ def test_the_images_are_those_of_the_network(pair_config, pair_weights, tiny_dat
     network = ResNetGenerator(channels=4, blocks=1).eval()
     state = torch.load(weights)["state_dict"]
     network.load_state_dict({k.removeprefix("source_to_target."): v for k, v in state.items()})
-    image = torch.from_numpy(read(tiny_data / "images/01.png").copy()).permute(2, 0, 1)[None]
+    image = torch.from_numpy(read_pixels(tiny_data / "images/01.png").copy()).permute(2, 0, 1)[None]
     with torch.no_grad():
         expected = (network(image / 127.5 - 1)[0] + 1) * 127.5
     expected = expected.permute(1, 2, 0).numpy().round()
-    difference = abs(read(tmp_path / "out/images/01.png") - expected)
+    difference = abs(read_pixels(tmp_path / "out/images/01.png") - expected)
     assert difference.max() <= 1
     assert difference.mean() < 0.01, "rounded, not cut off"
 
@@ -93,7 +74,7 @@ def test_the_identity_gives_every_bit_back_and_keeps_no_other_file(
     out = tmp_path / "out"
     translate(pair_config(), out=out, translator=IDENTITY, workers=2)
     for path in sorted((tiny_data / "images").iterdir()):
-        assert np.array_equal(read(out / "images" / path.name), read(path))
+        assert np.array_equal(read_pixels(out / "images" / path.name), read_pixels(path))
     assert len(list((out / "images").iterdir())) == 12
 
 
@@ -104,8 +85,8 @@ def test_the_scale_is_that_of_the_training(size, shape, pair_config, tiny_data, 
     with Image.open(tiny_data / "images/04.png") as file:
         small = file.convert("RGB").resize((24, 16), Image.Resampling.BICUBIC)
         expected = small.resize((48, 32), Image.Resampling.BICUBIC) if size == "file" else small
-    assert read(out / "images/04.png").shape[:2] == shape
-    assert np.array_equal(read(out / "images/04.png"), np.asarray(expected))
+    assert read_pixels(out / "images/04.png").shape[:2] == shape
+    assert np.array_equal(read_pixels(out / "images/04.png"), np.asarray(expected))
     assert manifest(out)["images"]["04"]["size"] == [shape[1], shape[0]]
 
 
@@ -138,7 +119,7 @@ def test_the_target_image_is_drawn_by_seed_and_place(pair_config, target_root, t
     assert chosen[0] != chosen[2]
     assert len(set(chosen[0])) > 2
     for number, name in enumerate(chosen[0]):
-        pixels = read(outs[0] / f"images/{number:02d}.png").astype(int)
+        pixels = read_pixels(outs[0] / f"images/{number:02d}.png").astype(int)
         assert abs(pixels - 50 * int(name)).max() <= 1
     assert digest(outs[0] / "images/07.png") == digest(outs[1] / "images/07.png")
 
@@ -248,52 +229,13 @@ def test_another_source_root_and_a_part_of_it(pair_config, tiny_data, tmp_path):
     out = tmp_path / "out"
     options = dict(out=out, translator=IDENTITY, workers=0, source=other)
     assert translate(pair_config(), **options, limit=3).images == 3
-    assert np.array_equal(read(out / "images/00.png"), read(tiny_data / "images/11.png"))
+    assert np.array_equal(
+        read_pixels(out / "images/00.png"), read_pixels(tiny_data / "images/11.png")
+    )
     done = translate(pair_config(), **options, limit=5)
     assert (done.images, done.made) == (5, 2)
     assert sorted(manifest(out)["images"]) == ["00", "01", "02", "03", "04"]
     assert len(FolderDataset(out, CLASSES)) == 5
-
-
-def test_the_manifest_says_what_each_image_was_made_of(
-    pair_config, pair_weights, tiny_data, tmp_path
-):
-    weights, out = pair_weights(), tmp_path / "out"
-    translate(pair_config(), weights, out=out, workers=0, tile=80)
-    found = manifest(out)
-    assert found["checkpoint"] == "iter_7.pth"
-    assert found["settings"]["checkpoint_sha256"] == digest(weights)
-    assert found["settings"]["tile"] == dict(size=80, overlap=16, seams="blended")
-    assert found["settings"]["network"] == dict(type="ResNetGenerator", channels=4, blocks=1)
-    assert found["settings"]["size"] == "file"
-    assert found["source"] == dict(type="FolderDataset", root=str(tiny_data), images=12)
-    assert found["versions"]["torch"] == torch.__version__.partition("+")[0]
-    assert found["images"]["03"] == dict(
-        source="images/03.png",
-        source_sha256=digest(tiny_data / "images/03.png"),
-        file="images/03.png",
-        sha256=digest(out / "images/03.png"),
-        size=[48, 32],
-    )
-
-
-def test_the_contact_sheet_shows_source_translation_and_target(
-    pair_config, tiny_data, tmp_path, monkeypatch
-):
-    drawn = []
-    monkeypatch.setattr(job, "contact_sheet", lambda *a, **k: drawn.append((a[0], k)))
-    monkeypatch.setattr(job, "save_sheet", lambda _, path: drawn.append(path))
-    config = pair_config()
-    monkeypatch.setattr(job, "ROWS", 3)
-    translate(config, out=tmp_path / "out", translator=["ReinhardTranslator"], workers=0, limit=9)
-    (rows, options), path = drawn
-    assert options["headings"] == ["source", "translated", "a target image"]
-    assert path == tmp_path / "out/contact_sheet.png"
-    assert options["captions"] == [["00"], ["04"], ["08"]]
-    for (source, translated, target), number in zip(rows, (0, 4, 8), strict=True):
-        assert np.array_equal(source, read(tiny_data / f"images/{number:02d}.png"))
-        assert np.array_equal(translated, read(tmp_path / f"out/images/{number:02d}.png"))
-        assert (target == 50 * target_of(number, 5, 5)).all(), "that it was made to look like"
 
 
 def test_tiles_are_blended(pair_config, pair_weights, tmp_path):
@@ -301,7 +243,7 @@ def test_tiles_are_blended(pair_config, pair_weights, tmp_path):
         options = dict(workers=0, tile=tile, limit=1)
         translate(pair_config(scale=(160, 96)), pair_weights(), out=tmp_path / name, **options)
     whole, tiled = (
-        read(tmp_path / name / "images/00.png").astype(int) for name in ("whole", "tiled")
+        read_pixels(tmp_path / name / "images/00.png").astype(int) for name in ("whole", "tiled")
     )
     assert 0 < abs(whole - tiled).mean() < 5
 
@@ -313,11 +255,11 @@ def test_in_mixed_precision_grey_levels_hardly_move(pair_config, pair_weights, t
     network = ResNetGenerator(channels=4, blocks=1).eval()
     state = torch.load(weights)["state_dict"]
     network.load_state_dict({k.removeprefix("source_to_target."): v for k, v in state.items()})
-    image = torch.from_numpy(read(tiny_data / "images/00.png").copy()).permute(2, 0, 1)[None]
+    image = torch.from_numpy(read_pixels(tiny_data / "images/00.png").copy()).permute(2, 0, 1)[None]
     with torch.no_grad():
         plain = (network(image / 127.5 - 1)[0] + 1) * 127.5
         mixed = (network.bfloat16()(image.bfloat16() / 127.5 - 1)[0].float() + 1) * 127.5
-    made = torch.from_numpy(read(out / "images/00.png").copy()).permute(2, 0, 1)
+    made = torch.from_numpy(read_pixels(out / "images/00.png").copy()).permute(2, 0, 1)
     away = [(made - each).abs().mean() for each in (plain, mixed)]
     assert 0.3 < away[0] < 3  # rounding to whole grey levels alone gives 0.25
     assert away[1] < 3
@@ -334,99 +276,3 @@ def test_the_generator_alone_is_built(pair_config, pair_weights, tmp_path, monke
     for part in (CycleGAN, PixelDiscriminator):
         monkeypatch.setattr(part, "__init__", broken)
     translate(pair_config(), pair_weights(), out=tmp_path / "out", workers=0, limit=1)
-
-
-def test_a_second_run_makes_only_what_is_missing_broken_or_changed(
-    pair_config, tiny_data, tmp_path
-):
-    root, out = shutil.copytree(tiny_data, tmp_path / "source"), tmp_path / "out"
-    options = dict(out=out, translator=IDENTITY, workers=0)
-    config = pair_config(source=root)
-    translate(config, **options)
-    first = state_of(out / "images")
-    assert translate(config, **options).made == 0
-    assert state_of(out / "images") == first
-    (out / "images/01.png").unlink()
-    torn = out / "images/02.png"
-    torn.write_bytes(torn.read_bytes()[:100])
-    worn = bytearray((out / "images/03.png").read_bytes())
-    worn[200] ^= 1  # of the same length
-    (out / "images/03.png").write_bytes(worn)
-    shutil.copy(root / "images/00.png", root / "images/04.png")
-    done = translate(config, **options)
-    assert (done.images, done.made) == (12, 4)
-    after = state_of(out / "images")
-    names = [str(out / f"images/{i:02d}.png") for i in range(12)]
-    assert [n for n in names if after[n][1] != first[n][1]] == names[1:5]
-    assert after[names[1]][0] == first[names[1]][0]
-    assert np.array_equal(read(names[4]), read(root / "images/00.png"))
-
-
-def test_other_settings_are_refused_unless_all_is_to_be_made_again(
-    pair_config, pair_weights, tmp_path
-):
-    out, config = tmp_path / "out", pair_config()
-    translate(config, pair_weights(), out=out, workers=0, limit=3)
-    before = state_of(out)
-    other = pair_weights(seed=1, name="iter_8.pth")
-    with pytest.raises(DataError, match=r"out was translated with other settings") as caught:
-        translate(config, other, out=out, workers=0)
-    lines = str(caught.value).splitlines()
-    assert len(lines) == 2
-    assert digest(other) in lines[1]
-    with pytest.raises(DataError, match="size: file there, trained now"):
-        translate(config, pair_weights(), out=out, workers=0, size="trained")
-    assert state_of(out) == before
-    done = translate(config, other, out=out, workers=0, limit=2, overwrite=True)
-    assert (done.images, done.made) == (2, 2)
-    assert sorted(p.name for p in (out / "images").iterdir()) == ["00.png", "01.png"]
-    assert manifest(out)["settings"]["checkpoint_sha256"] == digest(other)
-
-
-# Dies as by ``kill -9`` while the eighth image is written: in the folder is half a file. The
-# others are recorded.
-KILLED = """
-import os, signal, sys
-from daseg.offline.translation.translate import translate
-put, count = os.replace, [0]
-def replace(temporary, path):
-    count[0] += '/images/' in str(path)
-    if count[0] == 8:
-        os.kill(os.getpid(), signal.SIGKILL)
-    put(temporary, path)
-os.replace = replace
-translate(sys.argv[1], out=sys.argv[2], translator=['IdentityTranslator'], workers=0)
-"""
-
-
-@pytest.mark.slow
-def test_a_run_that_is_killed_goes_on_where_it_was(pair_config, tiny_data, tmp_path):
-    config, out = pair_config(), tmp_path / "out"
-    command = [sys.executable, "-c", KILLED, str(config), str(out)]
-    assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
-    assert not (out / "manifest.json").exists()
-    assert len([p for p in (out / "images").iterdir() if p.name.startswith(".")]) == 1
-    with (out / "manifest.jsonl").open("a") as file:
-        file.write('{"name": "11", "sou')  # a line that was cut off
-    made = state_of(out / "images")
-    done = translate(config, out=out, translator=IDENTITY, workers=0)
-    assert done.images == 12
-    assert done.made == 5
-    after = state_of(out / "images")
-    assert len([name for name in made if after.get(name) == made[name]]) == 7
-    assert not (out / "manifest.jsonl").exists()
-    assert len(after) == 12, "half an image is left"
-    for path in sorted((tiny_data / "images").iterdir()):
-        assert np.array_equal(read(out / "images" / path.name), read(path))
-
-
-def test_what_a_killed_run_left_half_written_is_gone(pair_config, tmp_path):
-    config, out, number = pair_config(), tmp_path / "out", f"{os.getpid()}.00c0ffee"
-    out.mkdir()
-    (out / f".manifest.{number}.jsonl").write_text("half")
-    translate(config, out=out, translator=IDENTITY, workers=0, limit=2)
-    whole = sorted(p.name for p in out.rglob("*"))
-    (out / f"images/.01.{number}.png").write_bytes(b"half")
-    (out / f"labels/.01.{number}.png").symlink_to("gone.png")
-    translate(config, out=out, translator=IDENTITY, workers=0, limit=2)
-    assert sorted(p.name for p in out.rglob("*")) == whole

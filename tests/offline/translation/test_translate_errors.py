@@ -11,14 +11,10 @@ from daseg.datasets import FolderDataset
 from daseg.offline.translation.translate import translate
 from daseg.utils.errors import CheckpointError, ConfigError, DataError
 from daseg.utils.manifest import read_manifest
+from runs import state_of
 
 IDENTITY = ["IdentityTranslator"]
 CLASSES = ["left", "right", "square"]
-
-
-def state_of(root):
-    files = sorted(p for p in Path(root).rglob("*") if p.is_file())
-    return {str(p): (p.read_bytes(), p.stat().st_mtime_ns) for p in files}
 
 
 @pytest.fixture
