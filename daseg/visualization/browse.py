@@ -16,6 +16,7 @@ from daseg.visualization.figures import check_picture
 from daseg.visualization.sheet import contact_sheet, save_sheet
 
 WIDTH = 320  # of a picture, in pixels
+STRIPE = 6  # of the hatching, in pixels along a row
 
 
 def browse(dataset: Any, num: int = 16, seed: int = 0) -> np.ndarray:
@@ -30,14 +31,20 @@ def browse(dataset: Any, num: int = 16, seed: int = 0) -> np.ndarray:
 
     Returns:
         (H, W, 3) uint8, RGB: two samples a row, each with its name and size below, and at the
-        bottom a legend of the classes.
+        bottom a legend of the classes. What `IgnoreMargins` has marked is hatched, and the sheet's
+        title says so.
     """
     meta = dataset.metainfo
-    drawn = [_shown(sample, meta["palette"]) for sample in _samples(dataset, num, seed)]
+    drawn, title = [], ""
+    for sample in _samples(dataset, num, seed):
+        drawn.append(_shown(sample, meta["palette"]))
+        if "trusted" in sample:
+            title = "hatched: margins, where no teacher's label counts"
     pairs = [drawn[first : first + 2] for first in range(0, len(drawn), 2)]
     return contact_sheet(
         [[picture for pictures, _ in pair for picture in pictures] for pair in pairs],
         captions=[[text for _, texts in pair for text in texts] for pair in pairs],
+        title=title,
         classes=meta["classes"],
         palette=meta["palette"],
         legend=range(len(meta["classes"])),
@@ -60,6 +67,9 @@ def _shown(sample: dict[str, Any], palette: Palette) -> tuple[list[np.ndarray], 
     size = (WIDTH, max(1, round(image.shape[0] * WIDTH / image.shape[1])))
     picture = np.asarray(Image.fromarray(image).resize(size))
     caption = f"{sample['meta']['name']}   {image.shape[1]}x{image.shape[0]}"
+    if "trusted" in sample:
+        margins = Image.fromarray(~sample["trusted"].numpy())
+        picture = _hatched(picture, np.asarray(margins.resize(size, Image.Resampling.NEAREST)))
     key = next((key for key in ("label", "pseudo_label") if key in sample), None)
     if key is None:
         return [picture], [caption]
@@ -68,6 +78,14 @@ def _shown(sample: dict[str, Any], palette: Palette) -> tuple[list[np.ndarray], 
         caption += f", label {label.shape[1]}x{label.shape[0]}"
     small = Image.fromarray(label.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
     return [picture, overlay(picture, np.asarray(small), palette, alpha=0.7)], [caption, ""]
+
+
+def _hatched(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Lay half-transparent diagonal stripes, black and white, over these pixels (H, W)."""
+    rows, columns = np.indices(where.shape)
+    white = (rows + columns) // STRIPE % 2 == 0
+    striped = picture // 2 + np.where(white, 128, 0).astype(np.uint8)[..., None]
+    return np.where(where[..., None], striped, picture)
 
 
 def browse_config(cfg: dict[str, Any], split: str, num: int, seed: int, out: str | Path) -> None:

@@ -78,3 +78,29 @@ def test_a_row_has_a_sample_of_each_domain(make_camvid, tmp_path: Path) -> None:
         assert not (sheet[y : y + 160, : 2 * STEP - GAP] == 255).all(axis=-1).all()
     browse_config(pair_config(source, target), "train", 2, 0, tmp_path / "pair.png")
     assert np.array_equal(cv2.imread(str(tmp_path / "pair.png"))[..., ::-1].shape, sheet.shape)
+
+
+def test_the_margins_of_a_target_are_hatched(make_camvid) -> None:
+    source, target = make_camvid(1, (20, 40)), make_camvid(1, (20, 20), name="target")
+    for path in (target / "images").rglob("*.jpg"):
+        cv2.imwrite(str(path), np.full((20, 20, 3), (0, 200, 0), np.uint8))
+    cfg = pair_config(source, target)["train_dataloader"]["dataset"]
+    plain = browse(DATASETS.build(cfg), num=1)
+    margins = dict(type="IgnoreMargins", top=5, left=2)
+    steps = [dict(type="LoadImageFromFile"), margins, dict(type="PackSample")]
+    cfg["target"].update(pipeline=steps, labels=False)
+    sheet = browse(DATASETS.build(cfg), num=1)
+
+    title, below = sheet[:TEXT], sheet[TEXT:]
+    assert (title < 128).all(axis=-1).sum() > 100, "its letters"
+    assert np.array_equal(below[:160, : 2 * STEP], plain[:160, : 2 * STEP]), "the source has none"
+
+    picture = below[:320, 2 * STEP :].astype(int)  # 16 times as large as the image
+    green = plain[100, -1].astype(int)
+    assert np.array_equal(picture[80:, 32:], np.broadcast_to(green, (240, 288, 3)))
+    hatched = np.concatenate([picture[:80].reshape(-1, 3), picture[80:, :32].reshape(-1, 3)])
+    colours, counts = np.unique(hatched, axis=0, return_counts=True)
+    assert colours.tolist() == [(green // 2).tolist(), (green // 2 + 128).tolist()]
+    assert 0.4 < counts[0] / counts.sum() < 0.6
+    assert np.array_equal(picture[0, 12:24], picture[12, :12]), "along the diagonal"
+    assert not np.array_equal(picture[0, 12:24], picture[6, 12:24])
