@@ -76,7 +76,9 @@ def usable_device(device: str | torch.device) -> torch.device:
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"the device {str(device)!r} cannot be used: {reason}") from error
+        there = ", ".join(["cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))])
+        message = f"the device {str(device)!r} cannot be used: {reason}; there are: {there}"
+        raise ConfigError(message) from error
     return found
 
 

@@ -58,8 +58,32 @@ def _timed(inner: Callable[..., Any], found: list[tuple[float, float]]) -> Calla
     return timed
 
 
-def train_together(count: int, threads: int) -> Run:
+def join_group(rank: int, count: int, folder: str, device: str) -> str:
+    """Meet the other processes; return the device of this one.
+
+    Args:
+        rank: The number of this process.
+        count: How many there are.
+        folder: Where they meet.
+        device: "cuda": a GPU for each process, and NCCL. With fewer GPUs than processes, or with
+            the number of one, as in "cuda:1", all of them share one GPU and talk through gloo,
+            since NCCL refuses that. "cpu": gloo.
+    """
+    place = torch.device(device)
+    own = place.type == "cuda" and place.index is None and count <= torch.cuda.device_count()
+    if place.type == "cuda":
+        place = torch.device("cuda", rank if own else place.index or 0)
+        torch.cuda.set_device(place)
+    meet = f"file://{folder}/meet"
+    backend = "nccl" if own else "gloo"
+    dist.init_process_group(backend, init_method=meet, rank=rank, world_size=count)
+    return str(place)
+
+
+def train_together(count: int, threads: int, device: str = "cpu") -> Run:
     """A short training of the embedded world with all hooks, in ``count`` processes."""
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for them: a runner takes a GPU where there is one
     folder = tempfile.TemporaryDirectory()
     world = Path(folder.name, "world")
     make_world(root=world, num_source=8, num_target=8, num_val=VALIDATED, num_test=1)
@@ -67,17 +91,16 @@ def train_together(count: int, threads: int) -> Run:
 
     def run() -> dict[str, float]:
         with tempfile.TemporaryDirectory(dir=folder.name) as own:
-            mp.spawn(work, (count, own, threads), nprocs=count)
+            mp.spawn(work, (count, own, threads, device), nprocs=count)
             return summary([torch.load(Path(own, f"{rank}.pth")) for rank in range(count)])
 
     return run
 
 
-def work(rank: int, count: int, folder: str, threads: int) -> None:
+def work(rank: int, count: int, folder: str, threads: int, device: str) -> None:
     """One of the processes; it writes down what it has measured."""
     torch.set_num_threads(threads)
-    meet = f"file://{folder}/meet"
-    dist.init_process_group("gloo", init_method=meet, rank=rank, world_size=count)
+    join_group(rank, count, folder, device)
     options = {
         "model.segmentor.backbone.weights": None,
         "val_dataloader.batch_size": 1,

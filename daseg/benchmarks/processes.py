@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from daseg.benchmarks.compare import Comparison, Settings, Side
-from daseg.benchmarks.first_process import train_together
+from daseg.benchmarks.first_process import join_group, train_together
 from daseg.benchmarks.synthetic import classes_of_model, noise, pair, training_of
 from daseg.benchmarks.worker import Run
 from daseg.engine.distributed import NetworkDDP
@@ -26,17 +26,20 @@ STEPS = 3
 
 
 def compare(settings: Settings) -> list[Comparison]:
-    """The same batch for each process, through gloo; there is no peer."""
+    """The same batch for each process; there is no peer. See `join_group` for devices."""
     options = dict(
         config=settings.inputs[0] if settings.inputs else CONFIG,
         size=settings.size or (128, 64),
         batch=settings.batch or 1,
         threads=settings.threads,
         world=settings.world,
+        device=settings.device,
     )
     beside = Comparison(
         "a training of the embedded world with all hooks, 2 processes",
-        Side("daseg", train_together, dict(count=2, threads=settings.threads)),
+        Side(
+            "daseg", train_together, dict(count=2, threads=settings.threads, device=settings.device)
+        ),
         repeats=1,
         warmup=0,
     )
@@ -72,14 +75,21 @@ class Sent(TorchDispatchMode):
 
 
 def together(
-    config: str, size: tuple[int, int], batch: int, threads: int, count: int, world: str | None
+    config: str,
+    size: tuple[int, int],
+    batch: int,
+    threads: int,
+    count: int,
+    world: str | None,
+    device: str = "cpu",
 ) -> Run:
     """Some steps in ``count`` processes.
 
     It returns the seconds of a step, images of each domain a second, and of a step the MiB of
     gradients that there are, of all-reduces, and of broadcasts (running statistics).
     """
-    options = dict(config=config, size=size, batch=batch, threads=threads, world=world)
+    options = dict(config=config, size=size, batch=batch, threads=threads)
+    options |= dict(world=world, device=device)
 
     def run() -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
@@ -93,9 +103,8 @@ def together(
 def work(rank: int, count: int, folder: str, options: dict[str, Any]) -> None:
     """One of the processes; the first writes down what it has measured."""
     torch.set_num_threads(options["threads"])
-    meet = f"file://{folder}/meet"
-    dist.init_process_group("gloo", init_method=meet, rank=rank, world_size=count)
-    model, optimizers = training_of(options["config"], world=options["world"])
+    device = join_group(rank, count, folder, options["device"])
+    model, optimizers = training_of(options["config"], device=device, world=options["world"])
     trained = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
     data = pair(noise(options["batch"], options["size"], classes_of_model(model)))
     wrapped = NetworkDDP(model)
@@ -103,6 +112,8 @@ def work(rank: int, count: int, folder: str, options: dict[str, Any]) -> None:
     for _ in range(1 + STEPS):
         begin = time.perf_counter()
         wrapped.train_step(data, optimizers)
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - begin)
     with Sent() as sent:
         wrapped.train_step(data, optimizers)

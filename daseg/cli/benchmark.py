@@ -63,6 +63,7 @@ def run(args: Namespace) -> None:
 def _measure(args: Namespace) -> None:
     import json
 
+    from daseg.api import usable_device
     from daseg.benchmarks import load_benchmark
     from daseg.benchmarks.compare import Settings, run_comparisons
     from daseg.benchmarks.peers import find_peers
@@ -73,7 +74,7 @@ def _measure(args: Namespace) -> None:
         peers=find_peers(args.peer),
         threads=args.threads,
         repeats=args.repeats,
-        device=default_device(args.device),
+        device=str(usable_device(default_device(args.device))),
         size=parse_size(args.size, "--size") if args.size else None,
         batch=args.batch,
         amp=args.amp,

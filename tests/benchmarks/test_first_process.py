@@ -1,11 +1,17 @@
 """What the first process does beside the steps, told from what the others do themselves."""
 
+import os
+from argparse import ArgumentParser
 from types import SimpleNamespace
 
 import pytest
+import torch
 
-from daseg.benchmarks import first_process
-from daseg.benchmarks.first_process import Beside, summary
+from daseg.benchmarks import first_process, processes
+from daseg.benchmarks.compare import Settings
+from daseg.benchmarks.first_process import Beside, join_group, summary
+from daseg.cli import benchmark
+from daseg.utils.errors import ConfigError
 
 
 def process(monkeypatch, busy, *, images, log=0.0):
@@ -50,3 +56,48 @@ def test_hooks_steps_and_images_are_noted(monkeypatch):
     assert beside.steps == [(2.0, 0.0)]
     assert beside.hooks == dict(SimpleNamespace=[(0.5, 0.0)])
     assert beside.images == 3
+
+
+def test_the_device_reaches_every_process():
+    sides = [each.ours for each in processes.compare(Settings(device="cuda:1"))]
+    assert [side.arguments["device"] for side in sides] == ["cuda:1"] * 4
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "place", "backend"),
+    [
+        ("cpu", 2, "cpu", "gloo"),
+        ("cuda", 2, "cuda:1", "nccl"),
+        ("cuda", 1, "cuda:0", "gloo"),  # NCCL refuses two processes on one GPU
+        ("cuda:1", 2, "cuda:1", "gloo"),
+    ],
+)
+def test_the_second_of_two_processes_joins(device, gpus, place, backend, monkeypatch, tmp_path):
+    joined, current = [], []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setattr(
+        first_process.dist, "init_process_group", lambda name, **own: joined.append((name, own))
+    )
+    assert join_group(1, 2, str(tmp_path), device) == place
+    meet = f"file://{tmp_path}/meet"
+    assert joined == [(backend, dict(init_method=meet, rank=1, world_size=2))]
+    assert [str(each) for each in current] == ([] if place == "cpu" else [place])
+
+
+@pytest.mark.parametrize(("device", "seen"), [("cpu", ""), ("cuda:1", "0,1")])
+def test_a_training_on_the_cpu_sees_no_gpu(device, seen, monkeypatch, tmp_path):
+    monkeypatch.setattr(first_process.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(first_process, "make_world", lambda **options: None)
+    monkeypatch.setenv("DASEG_DEMO", "elsewhere")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    first_process.train_together(2, 1, device)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == seen
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_measured():
+    parser = ArgumentParser()
+    benchmark.add_arguments(parser)
+    message = r"the device 'cuda:7' cannot be used: .*; there are: cpu"
+    with pytest.raises(ConfigError, match=message):
+        benchmark.run(parser.parse_args(["processes", "--device", "cuda:7"]))
