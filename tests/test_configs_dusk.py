@@ -25,10 +25,16 @@ def labelled(cfg) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "lists"),
-    [("longer", [DAY]), ("classmix", [DAY]), ("supervised", [DUSK]), ("both", [DAY, DUSK])],
+    ("name", "lists", "further"),
+    [
+        ("longer", [DAY], []),
+        ("classmix", [DAY], ["ClassMix"]),
+        ("daformer", [DAY], ["FeatureDistance", "ClassMix"]),
+        ("supervised", [DUSK], []),
+        ("both", [DAY, DUSK], []),
+    ],
 )
-def test_what_goes_on_from_source_only_differs_in_its_labels_alone(name, lists):
+def test_what_goes_on_from_source_only_differs_in_its_objectives_alone(name, lists, further):
     cfg, start = row_config(name), row_config("source_only")
     assert labelled(cfg) == lists
     assert cfg.load_from == "{source_only}"
@@ -36,12 +42,34 @@ def test_what_goes_on_from_source_only_differs_in_its_labels_alone(name, lists):
     assert cfg.optim_wrapper.segmentor.optimizer.lr == 0.003
     assert cfg.model.segmentor == start.model.segmentor
     assert cfg.model.objectives[0] == start.model.objectives[0]
-    assert [o.type for o in cfg.model.objectives[1:]] == ["ClassMix"] * (name == "classmix")
+    assert [o.type for o in cfg.model.objectives[1:]] == further
     assert cfg.test_dataloader == start.test_dataloader
     assert cfg.test_dataloader.dataset.list_file == "lists/dusk_test.txt"
 
 
-def test_adaptation_reads_no_label_at_dusk():
-    target = row_config("classmix").train_dataloader.dataset.target
+@pytest.mark.parametrize(
+    ("name", "further"),
+    [
+        ("hrda", ["FeatureDistance", "ClassMix"]),
+        ("mic", ["FeatureDistance", "ClassMix", "MaskedConsistency"]),
+    ],
+)
+def test_what_goes_on_from_hrdas_source_only_differs_in_its_objectives_alone(name, further):
+    cfg, start, plain = row_config(name), row_config("hrda_source_only"), row_config("classmix")
+    assert labelled(cfg) == [DAY]
+    assert cfg.load_from == "{hrda_source_only}"
+    assert (cfg.train_cfg, cfg.optim_wrapper) == (plain.train_cfg, plain.optim_wrapper)
+    assert cfg.model.segmentor == start.model.segmentor
+    assert cfg.model.objectives[0] == start.model.objectives[0]
+    assert [o.type for o in cfg.model.objectives[1:]] == further
+    weights = [o.weights for o in cfg.model.objectives if o.type != "FeatureDistance"]
+    assert weights == [{"main": 0.9, "detail": 0.1}] * len(weights)
+    assert cfg.train_dataloader == plain.train_dataloader
+    assert cfg.test_dataloader == start.test_dataloader == plain.test_dataloader
+
+
+@pytest.mark.parametrize("name", ["classmix", "daformer", "hrda", "mic"])
+def test_adaptation_reads_no_label_at_dusk(name):
+    target = row_config(name).train_dataloader.dataset.target
     assert target.list_file == DUSK
     assert "LoadLabel" not in [step.type for step in target.pipeline]
