@@ -3,14 +3,15 @@
     daseg make-demo
     daseg study studies/demo_methods
 
-`start` learns the drawn game for 120 iterations from ImageNet weights. From there each row goes on
-for 60 at the same rates and with the same class weights: on the game alone (source-only), on the
+`start` learns the drawn game for 200 iterations from ImageNet weights. From there each row goes on
+for 200 at the same rates and with the same class weights: on the game alone (source-only), on the
 game and the city's images, or on the city's labels (supervised). Class weights and the size of the
-images are the demo's. Tested is the trained network, not its teacher, so that a teacher helps by
-its labels alone.
+images are the demo's. HRDA's network sees images of twice that size, their context at the demo's,
+so that it has a start and a source-only row of its own. Where there is a teacher, it is tested.
 
-Weights are ten times those of the papers, since 60 iterations stand for a hundred thousand; the
-confidence is the demo's. No target label and no test image was used to choose anything.
+Weights of adversarial and entropy losses are ten times those of the papers, since 200 iterations
+stand for a hundred thousand; the confidence is the demo's. No target label and no test image was
+used to choose anything.
 """
 
 title = 'Methods on the network of the demo, from one start'
@@ -23,6 +24,9 @@ labels = dict(type='Supervised', loss=dict(type='CrossEntropyLoss', class_weight
 taught = dict(loss='supervised', confidence=0.9)
 class_mix = dict(type='ClassMix', **taught)
 masked = dict(type='MaskedConsistency', block=16, **taught)
+feature_distance = dict(  # of things, from what ImageNet taught
+    type='FeatureDistance',
+    backbone=dict(type='EfficientNetLite0', output_stride=32, weights='package'))
 min_ent = dict(type='EntropyMinimization', weight=0.01)
 adv_ent = dict(type='OutputAdversarial', weight=0.01, map='entropy',
                discriminator=dict(type='FCDiscriminator', channels=16))
@@ -34,63 +38,96 @@ both = dict(  # optimizers: the demo's, and AdaptSegNet's discriminators at five
     discriminators=dict(optimizer=dict(type='Adam', lr=5e-4, betas=(0.9, 0.99))))
 
 load = [dict(type='LoadImageFromFile'), dict(type='LoadLabel')]
-shrink = dict(type='RandomResize', scale=(256, 128), ratio_range=(0.75, 1.5), keep_ratio=True)
-crop = dict(type='RandomCrop', crop_size=(96, 128), cat_max_ratio=0.75)
-rare_crop = dict(crop, class_pixels=64)
 end = [dict(type='RandomFlip', prob=0.5), dict(type='PackSample')]
-labelled, unlabelled = [*load, shrink, crop, *end], [load[0], shrink, crop, *end]
-rare = [*load, shrink, rare_crop, *end]
-tested = [load[0], dict(type='Resize', scale=(256, 128), keep_ratio=True), load[1], end[1]]
+
+
+def pipelines(zoom, **crop):
+    """How labelled and unlabelled images are cut out, and tested, so many times the demo's size."""
+    size = (256 * zoom, 128 * zoom)
+    cut = [dict(type='RandomResize', scale=size, ratio_range=(0.75, 1.5), keep_ratio=True),
+           dict(type='RandomCrop', crop_size=(96 * zoom, 128 * zoom), cat_max_ratio=0.75, **crop)]
+    resize = dict(type='Resize', scale=size, keep_ratio=True)
+    return [*load, *cut, *end], [load[0], *cut, *end], [load[0], resize, load[1], end[1]]
+
 
 data = 'train_dataloader.dataset.'
-all_alike = {
-    'model.objectives': [labels], 'val_dataloader.dataset.pipeline': tested,
-    'test_dataloader.dataset.pipeline': tested, 'default_hooks.checkpoint.interval': 1000}
-one_domain = {**all_alike, data + 'pipeline': labelled}
-start = {'train_cfg.max_iters': 120, 'train_cfg.val_interval': 120}
-goes_on = {'train_cfg.max_iters': 60, 'train_cfg.val_interval': 60, 'load_from': '{start}'}
-pair = {**all_alike, **goes_on, data + 'source.pipeline': labelled,
-        data + 'target.pipeline': unlabelled}
-alone = {**pair, 'model.teacher_momentum': None}
-taught_pair = {**pair, 'model.evaluate': 'student'}
-mixing = {**taught_pair, 'model.objectives': [labels, class_mix]}
-rare_mixing = {**mixing, data + 'source.pipeline': rare,
-               'train_dataloader.sampler.source_sampler': dict(
-                   type='RareClassSampler', temperature=0.1, min_share=0.0015)}
+its = {'train_cfg.max_iters': 200, 'train_cfg.val_interval': 200,
+       'default_hooks.checkpoint.interval': 200}
+goes_on = {**its, 'load_from': '{start}'}
+alone = {**goes_on, 'model.teacher_momentum': None}
 
-steps = [dict(name='start', config='configs/demo/source_only.py',
-              cfg_options={**one_domain, **start})]
-game_and_city = dict(data='game + city (unlabelled)', config='configs/demo/adapted.py',
-                     baseline='source_only', oracle='supervised')
+
+def rare(zoom=1, weights=None):
+    """DAFormer's training: rare classes drawn more often, feature distance, mixtures."""
+    labelled, unlabelled, _ = pipelines(zoom, class_pixels=64 * zoom ** 2)
+    heads = dict(weights=weights) if weights else {}
+    return [dict(labels, **heads), feature_distance, dict(class_mix, **heads)], {
+        **goes_on, data + 'source.pipeline': labelled, data + 'target.pipeline': unlabelled,
+        'train_dataloader.sampler.source_sampler': dict(
+            type='RareClassSampler', temperature=0.1, min_share=0.0015)}
+
+
+# HRDA: the context is half as large as the image, as large as what the other rows see
+detail = dict(main=0.9, detail=0.1)
+labelled, _, tested = pipelines(2)
+network = {
+    'model.segmentor.type': 'HRDASegmentor', 'model.segmentor.attention': dict(type='FPNHead'),
+    'model.segmentor.detail_size': (96, 128), 'model.segmentor.detail_stride': (96, 128),
+    'val_dataloader.dataset.pipeline': tested, 'test_dataloader.dataset.pipeline': tested}
+from_network = {**network, 'load_from': '{hrda_start}'}
+one_network = {**network, data + 'pipeline': labelled,
+               'model.objectives': [dict(labels, weights=detail)]}
+daformer, daformer_options = rare()
+hrda, hrda_options = rare(2, detail)
+mic = [*hrda, dict(masked, weights=detail, block=2 * masked['block'])]
+
+steps = [dict(name='start', config='configs/demo/source_only.py', cfg_options=its),
+         dict(name='hrda_start', config='configs/demo/source_only.py',
+              cfg_options={**its, **one_network})]
+ends = dict(baseline='source_only', oracle='supervised')
+game_and_city = dict(data='game + city (unlabelled)', config='configs/demo/adapted.py', **ends)
 rows = [
     dict(name='source_only', data='game', config='configs/demo/source_only.py',
-         cfg_options={**one_domain, **goes_on}),
+         cfg_options=goes_on),
     dict(name='min_ent', remark='MinEnt (Vu et al., CVPR 2019)', **game_and_city,
          cfg_options={**alone, 'model.objectives': [labels, min_ent]}),
     dict(name='adv_ent', remark='ADVENT (Vu et al., CVPR 2019), one level', **game_and_city,
          cfg_options={**alone, 'model.objectives': [labels, adv_ent], 'optim_wrapper': both}),
     dict(name='fourier', remark='Fourier translation (FDA; Yang and Soatto, CVPR 2020)',
          **game_and_city,
-         cfg_options={**alone, data + 'translator': dict(type='FourierTranslator', beta=0.03)}),
+         cfg_options={**alone, 'model.objectives': [labels],
+                      data + 'translator': dict(type='FourierTranslator', beta=0.03)}),
     dict(name='class_mix', remark='ClassMix (DACS; Tranheden et al., WACV 2021)', **game_and_city,
-         cfg_options=mixing),
-    dict(name='class_mix_rare', remark='with rare class sampling (DAFormer; Hoyer et al., CVPR 2022)',
-         **game_and_city, cfg_options=rare_mixing),
-    dict(name='class_mix_rare_masked',
-         remark='with masked images as well (MIC; Hoyer et al., CVPR 2023)', **game_and_city,
-         cfg_options={**rare_mixing, 'model.objectives': [labels, class_mix, masked]}),
+         cfg_options=goes_on),
+    dict(name='daformer', remark='DAFormer\'s training (Hoyer et al., CVPR 2022): rare class '
+         'sampling and feature distance as well', **game_and_city,
+         cfg_options={**daformer_options, 'model.objectives': daformer}),
+    dict(name='daformer_masked', remark='DAFormer\'s with masked images (MIC; Hoyer et al., CVPR '
+         '2023)', **game_and_city,
+         cfg_options={**daformer_options, 'model.objectives': [*daformer, masked]}),
+    dict(name='hrda_source_only', data='game', remark='HRDA\'s network', baseline='source_only',
+         oracle='supervised', config='configs/demo/source_only.py',
+         cfg_options={**its, **one_network, 'load_from': '{hrda_start}'}),
+    dict(name='hrda', remark='HRDA (Hoyer et al., ECCV 2022)', **game_and_city,
+         cfg_options={**hrda_options, **from_network, 'model.objectives': hrda}),
+    dict(name='mic', remark='MIC with HRDA (Hoyer et al., CVPR 2023)', **game_and_city,
+         cfg_options={**hrda_options, **from_network, 'model.objectives': mic}),
     dict(name='supervised', data='city (labelled)', config='configs/demo/supervised.py',
-         cfg_options={**one_domain, **goes_on}),
+         cfg_options=goes_on),
 ]
 
 claims = [
     dict(title='Each family adapts', checks=[
         'min_ent > source_only', 'adv_ent > source_only', 'fourier > source_only',
-        'class_mix > source_only']),
+        'class_mix > source_only', 'daformer > source_only', 'hrda > hrda_source_only']),
     dict(title='Self-training with mixed images is ahead of aligned outputs', checks=[
         'class_mix > min_ent', 'class_mix > adv_ent']),
-    dict(title='Rare class sampling adds to it', checks=['class_mix_rare > class_mix']),
-    dict(title='Masked images add to both', checks=['class_mix_rare_masked > class_mix_rare']),
+    dict(title='Rare class sampling and feature distance add to it', checks=[
+        'daformer > class_mix']),
+    dict(title='Two resolutions add to it', checks=[
+        'hrda_source_only > source_only', 'hrda > daformer']),
+    dict(title='Masked images add to it', checks=['daformer_masked > daformer', 'mic > hrda']),
     dict(title='Labels of the city are ahead of all', checks=[
-        'supervised > class_mix', 'supervised > class_mix_rare_masked']),
+        'supervised > class_mix', 'supervised > daformer', 'supervised > hrda',
+        'supervised > mic']),
 ]
