@@ -4,6 +4,7 @@ daseg test demo/source_only work_dirs/source_only/iter_400.pth
 daseg test CONFIG CHECKPOINT --tta --out results
 daseg test CONFIG CHECKPOINT --adabn            # batch norm adapted to the target
 daseg test CONFIG CHECKPOINT --adabn --keep adapted.pth
+daseg test CONFIG CHECKPOINT --network student  # of a training with a teacher
 daseg test CONFIG CHECKPOINT CHECKPOINT         # the mean of several networks
 daseg test CONFIG CHECKPOINT --gpus 4
 """
@@ -35,6 +36,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "that the config trains on)",
     )
     add("--keep", metavar="FILE", help="with --adabn: write the adapted network, a checkpoint")
+    add(
+        "--network",
+        choices=["teacher", "student"],
+        help="which network of a training with a teacher (default: the one that was validated)",
+    )
     add_amp(parser)
     add_processes(parser)
 

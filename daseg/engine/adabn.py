@@ -30,7 +30,7 @@ from daseg.utils.errors import ConfigError, DataError
 from daseg.utils.progress import track
 from daseg.utils.signals import leave_to_parent
 from daseg.utils.workers import workers_of
-from daseg.weights.strict import segmentor_prefix
+from daseg.weights.strict import Network, segmentor_prefix
 
 
 def adapt_batch_norm(segmentor: nn.Module, loader: Any) -> int:
@@ -188,7 +188,7 @@ def adapt_to_images(
 
 
 def adapted_checkpoint(
-    checkpoint: dict[str, Any], segmentor: nn.Module, done: str
+    checkpoint: dict[str, Any], segmentor: nn.Module, done: str, which: Network | None = None
 ) -> dict[str, Any]:
     """A checkpoint, weights only, whose tested network is the adapted one.
 
@@ -196,11 +196,15 @@ def adapted_checkpoint(
         checkpoint: That of the network before, as `read_checkpoint` gives it.
         segmentor: The adapted network.
         done: What `adapt_to_images` returned.
+        which: Whether it is the checkpoint's "teacher" or its "student"; default the one that was
+            validated.
     """
-    prefix = segmentor_prefix(checkpoint)
+    prefix = segmentor_prefix(checkpoint, which)
     own = {prefix + name: value.cpu() for name, value in get_state_dict(segmentor).items()}
     kept = {key: checkpoint[key] for key in ("message_hub",) if key in checkpoint}
     meta = {**(checkpoint.get("meta") or {}), "batch_norm": done}
+    if which is not None:
+        meta["evaluated"] = which
     return dict(kept, meta=meta, state_dict={**checkpoint["state_dict"], **own})
 
 

@@ -12,6 +12,7 @@ from daseg.engine.class_check import check_checkpoint, names_in
 from daseg.inference import NetworkMean
 from daseg.segmentor import Segmentor, segmentor_config
 from daseg.utils.errors import ConfigError
+from daseg.weights.strict import Network
 
 Checkpoints = str | Path | Sequence[str | Path]
 
@@ -31,9 +32,14 @@ def checkpoint_paths(checkpoints: Checkpoints) -> list[Path]:
 
 
 def load_networks(
-    segmentor: Segmentor, paths: Sequence[Path]
+    segmentor: Segmentor, paths: Sequence[Path], which: Network | None = None
 ) -> tuple[list[Segmentor], list[dict[str, Any]]]:
     """Load a checkpoint; of several, let the segmentor predict the mean of their networks.
+
+    Args:
+        segmentor: What is loaded.
+        paths: The checkpoints.
+        which: The "teacher" or the "student" of each; default the one that was validated.
 
     Returns:
         The network of each checkpoint, the first of which is ``segmentor``, and its ``meta``.
@@ -43,7 +49,7 @@ def load_networks(
         ConfigError: They were trained on other classes, or on these in another order.
     """
     networks = [segmentor, *(copy.deepcopy(segmentor).eval() for _ in paths[1:])]
-    metas = [load_segmentor(*pair) for pair in zip(networks, paths, strict=True)]
+    metas = [load_segmentor(*pair, which) for pair in zip(networks, paths, strict=True)]
     for path, meta in zip(paths[1:], metas[1:], strict=True):
         check_checkpoint(path, meta, names_in(metas[0]), f"{paths[0]} on")
     if len(networks) > 1:

@@ -17,12 +17,12 @@ from torch import nn
 from daseg.utils.errors import CheckpointError
 from daseg.weights.files import write_torch_file
 from daseg.weights.strict import (
-    TEACHER,
     load_groups,
     load_segmentor,
     load_strictly,
     read_checkpoint,
     segmentor_weights,
+    which_network,
 )
 
 __all__ = [
@@ -130,14 +130,6 @@ def read_to_resume(path: Path) -> dict[str, Any]:
 def model_state(model: nn.Module) -> dict[str, torch.Tensor]:
     """The state dict on the CPU, without the prefixes of distributed wrappers."""
     return {name: value.cpu() for name, value in get_state_dict(model).items()}
-
-
-def which_network(checkpoint: dict[str, Any]) -> str | None:
-    """Which is tested, "teacher" or "student"; None where a checkpoint has no teacher."""
-    if not any(key.startswith(TEACHER) for key in checkpoint["state_dict"]):
-        return None
-    evaluated: str = (checkpoint.get("meta") or {}).get("evaluated", "teacher")
-    return evaluated
 
 
 def pack_message_hub(state: dict[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from daseg.utils.pseudo_labels import CHOSEN
 from daseg.utils.verbosity import is_verbose
 from daseg.utils.writable import check_file, check_folder, writing
 from daseg.visualization.figures import draw_matrices
+from daseg.weights.strict import Network
 
 LOCK = ".test.lock"  # not a training's: a test may write into the folder of one that runs
 
@@ -50,6 +51,7 @@ def evaluate(
     world: str | None = None,
     adabn: bool | str | Path = False,
     keep: str | Path | None = None,
+    network: Network | None = None,
 ) -> IoUResult | None:
     """Evaluate a checkpoint on the config's test images; print and write the result.
 
@@ -59,7 +61,7 @@ def evaluate(
             the mean of their networks' probabilities is evaluated.
         out: Folder for the table, the confusion matrix and the protocol card; default
             ``<folder of the checkpoint>/test_<its name>``, of N checkpoints the first's and
-            ``_mean_of_N``, and ``_adabn`` with that option.
+            ``_mean_of_N``, and ``_teacher``, ``_student`` and ``_adabn`` with those options.
         tta: Predict as the config's key ``tta`` says: several scales, flipped.
         seed_log: Also write the result as AdaptSegNet's evaluation prints it, to this file.
         launcher: "none", "pytorch" or "slurm".
@@ -69,19 +71,26 @@ def evaluate(
             True for those of the `DomainPair` that the config trains on, or a folder of images.
             Each network of several is adapted by itself.
         keep: With ``adabn``, write the adapted network to this file: a checkpoint, weights only.
+        network: Which network of a training with a teacher is evaluated: the "teacher" or the
+            "student"; default the one that was validated.
 
     Returns:
         The result; None in processes other than the first.
 
     Raises:
         ConfigError: The config is wrong, or says nothing about testing.
-        CheckpointError: The checkpoint cannot be read or does not fit.
+        CheckpointError: The checkpoint cannot be read or does not fit, or has no teacher.
         FolderInUseError: Another test writes into the same folder.
     """
     if out is not None:
         check_folder(out, "--out")
     if seed_log is not None:
         check_file(seed_log, "--seed-log")
+    if "model.evaluate" in (cfg_options or {}):
+        raise ConfigError(
+            "model.evaluate is an option of the training; which network of a finished checkpoint "
+            "is tested, --network teacher or --network student says"
+        )
     cfg = load_config(config, cfg_options, world=world)
     config_text = cfg.pretty_text  # as the user wrote it: the hash names config and overrides
     if world is not None:
@@ -93,7 +102,8 @@ def evaluate(
         _check_keep(keep, paths, adabn)
     if out is None:
         mean = f"_mean_of_{len(paths)}" if len(paths) > 1 else ""
-        out = paths[0].parent / f"test_{paths[0].stem}{mean}{'_adabn' if adabn else ''}"
+        which = f"_{network}" if network else ""
+        out = paths[0].parent / f"test_{paths[0].stem}{mean}{which}{'_adabn' if adabn else ''}"
     out = check_folder(out, "--out")
     images = target_images(cfg, None if adabn is True else adabn) if adabn else None
     inference = stated_inference(cfg, "test_cfg")
@@ -102,7 +112,7 @@ def evaluate(
     with locked(out, name=LOCK) if starts_first() else nullcontext():
         with writing(out):  # the log
             runner = Runner.from_cfg(cfg)
-        networks, metas = load_networks(runner.bare_segmentor, paths)
+        networks, metas = load_networks(runner.bare_segmentor, paths, network)
         check_testing(runner, whole, paths, metas)
         problem = check_labelled(runner.test_dataloader.dataset, "test_dataloader")
         if problem:
@@ -110,11 +120,11 @@ def evaluate(
         metric = _iou_metric(runner.test_evaluator)
         norms = [meta.get("batch_norm", BATCH_NORM) for meta in metas]
         if images is not None:
-            norms = [adapt_to_images(network, images, cfg.test_dataloader) for network in networks]
+            norms = [adapt_to_images(one, images, cfg.test_dataloader) for one in networks]
         if keep is not None and is_main_process():
-            adapted = adapted_checkpoint(read_checkpoint(paths[0]), networks[0], norms[0])
+            adapted = adapted_checkpoint(read_checkpoint(paths[0]), networks[0], norms[0], network)
             write_checkpoint(adapted, keep)
-        kinds = sorted({one or "student" for one in evaluated}, reverse=True)
+        kinds = sorted({network or one or "student" for one in evaluated}, reverse=True)
         further = getattr(runner.test_loop, "sets", ())
         measured = {"": metric} | {one.name: _iou_metric(one.evaluator) for one in further}
         with writing(out):

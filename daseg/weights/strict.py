@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from mmengine.runner.checkpoint import get_state_dict
@@ -12,6 +12,8 @@ from daseg.utils.errors import CheckpointError
 from daseg.utils.wrapping import unwrap
 from daseg.weights.files import check_finite, read_torch_file
 from daseg.weights.form import wrong_checkpoint
+
+Network = Literal["teacher", "student"]
 
 SEGMENTOR = "segmentor."
 TEACHER = "teacher.module."
@@ -33,36 +35,57 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def segmentor_prefix(checkpoint: dict[str, Any]) -> str:
+def which_network(checkpoint: dict[str, Any]) -> Network | None:
+    """Which of teacher and student was validated; None where a checkpoint has no teacher."""
+    if not any(key.startswith(TEACHER) for key in checkpoint["state_dict"]):
+        return None
+    student = (checkpoint.get("meta") or {}).get("evaluated") == "student"
+    return "student" if student else "teacher"
+
+
+def segmentor_prefix(checkpoint: dict[str, Any], network: Network | None = None) -> str:
     """What the keys of the segmentor in a checkpoint begin with; "" where all of it is one.
 
-    Of teacher and student it is the one that was validated.
+    Of teacher and student it is ``network``, by default the one that was validated.
     """
-    student = (checkpoint.get("meta") or {}).get("evaluated") == "student"
-    for prefix in (SEGMENTOR,) if student else (TEACHER, SEGMENTOR):
+    network = network or which_network(checkpoint)
+    for prefix in (TEACHER, SEGMENTOR) if network == "teacher" else (SEGMENTOR,):
         if any(key.startswith(prefix) for key in checkpoint["state_dict"]):
             return prefix
     return ""
 
 
-def segmentor_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """The segmentor in a checkpoint: the one of teacher and student that was validated.
+def segmentor_weights(
+    checkpoint: dict[str, Any], network: Network | None = None
+) -> dict[str, torch.Tensor]:
+    """The segmentor in a checkpoint, see `segmentor_prefix`.
 
     Of a checkpoint of an adapter it is a part, of one of a segmentor all of it.
     """
-    prefix, state = segmentor_prefix(checkpoint), checkpoint["state_dict"]
+    prefix, state = segmentor_prefix(checkpoint, network), checkpoint["state_dict"]
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def load_segmentor(segmentor: nn.Module, path: str | Path) -> dict[str, Any]:
+def load_segmentor(
+    segmentor: nn.Module, path: str | Path, network: Network | None = None
+) -> dict[str, Any]:
     """Load a segmentor's weights from a checkpoint, strictly; return the checkpoint's ``meta``.
 
+    Args:
+        segmentor: What is loaded.
+        path: The checkpoint.
+        network: Its "teacher" or its "student"; default the one that was validated.
+
     Raises:
-        CheckpointError: The file cannot be read, or a key is missing, left over or of another
-            shape.
+        CheckpointError: The file cannot be read, has no teacher, or a key is missing, left over or
+            of another shape.
     """
     checkpoint = read_checkpoint(path)
-    load_strictly(segmentor, segmentor_weights(checkpoint), str(path))
+    if network is not None and which_network(checkpoint) is None:
+        raise CheckpointError(
+            f"{path} has one network, not a teacher and a student: leave {network!r} out"
+        )
+    load_strictly(segmentor, segmentor_weights(checkpoint, network), str(path))
     return checkpoint.get("meta") or {}
 
 
