@@ -79,6 +79,8 @@ one_network = {**network, data + 'pipeline': labelled,
                'model.objectives': [dict(labels, weights=detail)]}
 daformer, daformer_options = rare()
 hrda, hrda_options = rare(2, detail)
+# hidden blocks change the statistics of batch norm, so that the teacher has its own
+own_statistics = {'model.teacher_statistics': 'batch', 'model.teacher_buffers': 'own'}
 mic = [*hrda, dict(masked, weights=detail, block=2 * masked['block'])]
 
 steps = [dict(name='start', config='configs/demo/source_only.py', cfg_options=its),
@@ -104,14 +106,15 @@ rows = [
          cfg_options={**daformer_options, 'model.objectives': daformer}),
     dict(name='daformer_masked', remark='DAFormer\'s with masked images (MIC; Hoyer et al., CVPR '
          '2023)', **game_and_city,
-         cfg_options={**daformer_options, 'model.objectives': [*daformer, masked]}),
+         cfg_options={**daformer_options, **own_statistics,
+                      'model.objectives': [*daformer, masked]}),
     dict(name='hrda_source_only', data='game', remark='HRDA\'s network', baseline='source_only',
          oracle='supervised', config='configs/demo/source_only.py',
          cfg_options={**its, **one_network, 'load_from': '{hrda_start}'}),
     dict(name='hrda', remark='HRDA (Hoyer et al., ECCV 2022)', **game_and_city,
          cfg_options={**hrda_options, **from_network, 'model.objectives': hrda}),
     dict(name='mic', remark='MIC with HRDA (Hoyer et al., CVPR 2023)', **game_and_city,
-         cfg_options={**hrda_options, **from_network, 'model.objectives': mic}),
+         cfg_options={**hrda_options, **from_network, **own_statistics, 'model.objectives': mic}),
     dict(name='supervised', data='city (labelled)', config='configs/demo/supervised.py',
          cfg_options=goes_on),
 ]
