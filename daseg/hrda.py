@@ -35,7 +35,9 @@ class HRDASegmentor(Segmentor):
         backbone: As in `Segmentor`.
         head: As in `Segmentor`.
         attention: The head of the scale attention, as ``head``; ``dict(type='DAFormerHead',
-            fusion='conv')`` in the paper.
+            fusion='conv')`` in the paper. An attention of another resolution is resized.
+        aux_head: As in `Segmentor`, on the context's features, for objectives that look at two
+            heads. The paper has none.
         detail_size: (height, width) of the box and of the windows, in pixels of the image.
         detail_stride: (height, width) between windows; default half of ``detail_size``.
         context_scale: How much smaller the context image is, below 1.
@@ -57,6 +59,7 @@ class HRDASegmentor(Segmentor):
         head: nn.Module | dict[str, Any],
         attention: nn.Module | dict[str, Any],
         *,
+        aux_head: nn.Module | dict[str, Any] | None = None,
         detail_size: Size = (512, 512),
         detail_stride: Size | None = None,
         context_scale: float = 0.5,
@@ -74,6 +77,7 @@ class HRDASegmentor(Segmentor):
         super().__init__(
             backbone,
             head,
+            aux_head,
             num_classes=num_classes,
             mean=mean,
             std=std,
@@ -107,7 +111,8 @@ class HRDASegmentor(Segmentor):
     @property
     def head_names(self) -> tuple[str, ...]:
         """Names of the predictions in its output in training."""
-        return ("main", "detail", *(("context",) if self.context_prediction else ()))
+        further = ("context",) if self.context_prediction else ()
+        return (*super().head_names, "detail", *further)
 
     def backbone_input(self, image: Tensor) -> Tensor:
         """The context image, normalised and shrunk, which the features are of."""
@@ -140,8 +145,11 @@ class HRDASegmentor(Segmentor):
         if box is None and self.training:
             box = self.draw_box(size)
         features = self.backbone(self.backbone_input(image))
+        # The auxiliary head runs first, as in `Segmentor`.
+        aux = {} if self.aux_head is None else {"aux": Prediction(self.aux_head(features))}
         context = at_least_float32(self.head(features))
-        attention = at_least_float32(self.attention(features)).sigmoid()
+        attention = at_least_float32(self.attention(features))
+        attention = resize(attention, size_of(context), self.align_corners).sigmoid()
         details = self.details(self.normalize(image), [box] if box else self.boxes(size))
         if box is not None:
             rows, columns = details[0].region(size, size_of(attention))
@@ -152,7 +160,7 @@ class HRDASegmentor(Segmentor):
         fine = self.joined(details, size)
         fused = resize(attention, size_of(fine), self.align_corners) * fine
         fused = fused + resize(context, size_of(fine), self.align_corners)
-        predictions = {"main": Prediction(fused)}
+        predictions = {"main": Prediction(fused)} | aux
         if box is not None:
             predictions["detail"] = details[0]
             if self.context_prediction:

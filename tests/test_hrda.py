@@ -11,7 +11,13 @@ from daseg.compat.rules import rename
 from daseg.engine.optim import OptimizersByNetwork
 from daseg.hrda import HRDASegmentor
 from daseg.inference import SlideInference
-from daseg.objectives import ClassMix, Supervised, View
+from daseg.objectives import (
+    ClassMix,
+    MemoryRegularization,
+    RectifiedPseudoLabel,
+    Supervised,
+    View,
+)
 from daseg.ops.resize import resize
 from daseg.utils.errors import ConfigError
 from published import (
@@ -106,7 +112,8 @@ class Tiny(nn.Module):
 def tiny(**options) -> HRDASegmentor:
     torch.manual_seed(0)
     head = dict(type="FPNHead", channels=8)
-    return HRDASegmentor(Tiny(), head, head, **dict(num_classes=3, detail_size=(32, 48)) | options)
+    settings = dict(attention=head, num_classes=3, detail_size=(32, 48)) | options
+    return HRDASegmentor(Tiny(), head, **settings)
 
 
 def test_boxes_are_drawn_on_a_grid_and_reach_every_side() -> None:
@@ -177,6 +184,45 @@ def test_a_step_trains_every_part_and_repeats_itself(micro_batch) -> None:
     again, _ = trained(micro_batch)
     for own, other in zip(adapter.parameters(), again.parameters(), strict=True):
         assert torch.equal(own, other)
+
+
+@torch.no_grad()
+def test_an_attention_of_another_resolution_is_resized() -> None:
+    """One that is the same everywhere gives the same as one of the head's own resolution."""
+    fine, coarse = tiny().eval(), tiny(attention=dict(type="LinearHead")).eval()
+    for network in (fine, coarse):
+        network.attention.classifier.weight.zero_()
+        network.attention.classifier.bias[:] = torch.tensor([-1.0, 0.0, 2.0])
+    assert coarse.attention(coarse.backbone(torch.rand(1, 3, 64, 96))).shape[2:] == (8, 12)
+    coarse.head.load_state_dict(fine.head.state_dict())
+    coarse.backbone.load_state_dict(fine.backbone.state_dict())
+    image = torch.rand(2, 3, 64, 96) * 255
+    for box in (None, (16, 32, 48, 80)):
+        own, other = (network(image, box).logits for network in (coarse, fine))
+        inside = (slice(5, 11), slice(9, 19)) if box else (slice(None), slice(None))
+        torch.testing.assert_close(own[(..., *inside)], other[(..., *inside)])
+
+
+def test_objectives_of_two_heads_train_an_auxiliary_one_on_the_context() -> None:
+    network = tiny(aux_head=dict(type="LinearHead", in_index=0))
+    assert network.head_names == ("main", "aux", "detail")
+    objectives = [
+        Supervised(weights=dict(main=0.9, detail=0.1, aux=0.1)),
+        MemoryRegularization(begin=0),
+        RectifiedPseudoLabel(),
+    ]
+    adapter = DomainAdapter(network, objectives).train()
+    before = network.aux_head.classifier.weight.clone()
+    wrappers = OptimizersByNetwork(dict(segmentor=dict(optimizer=dict(type="SGD", lr=0.1))))
+    data = batch()
+    data["target"]["pseudo_label"] = data["source"]["label"].flip(0)
+    log = adapter.train_step(data, wrappers(adapter))
+    assert {"loss_seg_aux", "loss_memory", "loss_rectified", "loss_rectified_aux"} <= log.keys()
+    assert all(value.isfinite() for value in log.values())
+    assert not torch.equal(network.aux_head.classifier.weight, before)
+    output = network.eval()(data["target"]["image"])
+    assert output.predictions.keys() == {"main", "aux"}
+    assert output.head("aux").logits.shape[2:] == (8, 8)  # of the image at half its size
 
 
 def test_the_detail_loss_is_that_of_the_box_of_the_label(monkeypatch) -> None:
