@@ -7,8 +7,8 @@ Domain-Adaptive Semantic Segmentation", CVPR 2022.
 Source labels; mixtures of both domains, which a teacher labels; features of things near those of
 ImageNet; source images drawn for rare classes. Crops of 512 of images of 1024x512.
 
-DeepLab v2, for comparison with older methods. The authors report results with it, too; daseg
-has not compared with them.
+DeepLab v2, for comparison with older methods. As a later paper (DiDA, NeurIPS 2025) quotes it, it
+reaches 54.7 mIoU over 16 classes.
 """
 
 _base_ = ['../_base_/models/daformer_r101.py', '../_base_/datasets/daformer_synthia.py',

@@ -6,8 +6,8 @@ Hoyer et al., "MIC: Masked Image Consistency for Context-Enhanced Domain Adaptat
 HRDA's training, and a further pass of each step on target images of which 70 % is hidden: the
 network predicts what the teacher says of the whole image.
 
-DeepLab v2, for comparison with older methods. The authors report results with it, too; daseg
-has not compared with them.
+DeepLab v2, for comparison with older methods. No published number with this
+network was found.
 """
 
 _base_ = ['../_base_/models/hrda_r101.py', '../_base_/datasets/hrda_dark_zurich.py',

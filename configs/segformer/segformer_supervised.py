@@ -4,7 +4,8 @@ r"""SegFormer with MiT-B5, supervised on Cityscapes at 1024x512: an upper bound 
 
 Xie et al., "SegFormer", NeurIPS 2021, whose published 84.0 mIoU on the validation images needs what
 is not here: crops of 1024, 160000 iterations in batches of 8, and testing at several scales. The
-schedule is DAFormer's, so that the two can be compared. To test published weights of Cityscapes:
+schedule is DAFormer's, so that the two can be compared. To test published weights of Cityscapes (82.4
+at full size, see docs/weights.md):
 
     daseg convert segformer segformer.b5.1024x1024.city.160k.pth data/weights/segformer_b5.pth \
         --config segformer/segformer_supervised
