@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from daseg.losses.cross_entropy import mean_over_processes
 from daseg.ops.logits import at_least_float32, entropy
 from daseg.registry import LOSSES
 from daseg.utils.errors import ConfigError
@@ -105,7 +106,7 @@ class InformationLoss(nn.Module):
     Unsupervised Domain Adaptation" (SHOT), ICML 2020, eqs. (3) and (4), over pixels: minus the
     mutual information of input and class, divided by log K. The second term is what keeps the first
     from giving all pixels to one class. The mean is over the pixels that are in the network at a
-    time: with ``micro_batch``, or on several processes, the step is not that of the whole batch.
+    time, in all processes: with ``micro_batch`` the step is not that of the whole batch.
 
     Args:
         diversity: Weight of the second term; 1 in the paper, 0 is `EntropyLoss`.
@@ -123,6 +124,9 @@ class InformationLoss(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         """Return the loss, -diversity .. 1, of logits (N,K,H,W)."""
         mean = at_least_float32(logits).softmax(1).mean((0, 2, 3), keepdim=True)
+        # The value is that of all processes; its gradient the own one, for they are averaged.
+        own = mean.detach()
+        mean = mean + (mean_over_processes(own.clone()) - own)
         # Logarithms of probabilities are logits of them.
         of_mean = entropy(mean.clamp(min=torch.finfo(mean.dtype).tiny).log()).mean()
         return entropy(logits).mean() - self.diversity * of_mean

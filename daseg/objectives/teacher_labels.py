@@ -5,6 +5,7 @@ from copy import deepcopy
 from typing import Any, Literal, NamedTuple
 
 import torch
+from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 from daseg.objectives.base import Objective, Weights, label_loss, label_losses
@@ -40,8 +41,9 @@ class TeacherLabels:
         who: Named in errors.
         confidence: Probability from which on the teacher counts as confident, 0..1.
         weighting: A pixel's weight is the "share" of pixels that the teacher is confident of, among
-            all images that are in the network at a time (DACS, DAFormer, HRDA, MIC: its
-            "threshold_uniform"); "pixel": 1 where it is confident and 0 elsewhere; "none": 1.
+            all images that are in the networks of all processes at a time (DACS, DAFormer, HRDA,
+            MIC: its "threshold_uniform"); "pixel": 1 where it is confident and 0 elsewhere; "none":
+            1.
         ignore_top: So many rows at the top of the image have weight 0, for example where rectified
             images have no picture. The share counts them all the same.
         ignore_bottom: The same at the bottom, for example the own car's bonnet.
@@ -90,6 +92,7 @@ class TeacherLabels:
         probability, label = target.teacher_probabilities(flip=self.flip).max(1)
         sure = (probability >= self.confidence).float()
         share = sure.mean()
+        all_reduce(share, op="mean")
         weight = sure if self.weighting == "pixel" else torch.ones_like(sure)
         if self.weighting == "share":
             weight = weight * share

@@ -1,10 +1,13 @@
-"""ClassMix on several processes: each mixes its own images, and all hold the same networks."""
+"""Self-training on several processes: each draws for its own images, the step is one for all."""
+
+import shutil
 
 import pytest
 import torch
 
 from daseg.engine.checkpoint import read_checkpoint
 from processes import environment, free_port, largest_difference, launch
+from runs import curve
 
 MIX = """
 model['objectives'] = [dict(type='Supervised'), dict(type='ClassMix', confidence=0.4)]
@@ -75,3 +78,65 @@ def test_processes_mix_differently_and_hold_the_same_and_resume_exactly(
     resumed = [read_checkpoint(tmp_path / f"halves/rank{r}.pth")["state_dict"] for r in range(2)]
     for ours, whole in zip(resumed, ranks, strict=True):
         assert largest_difference(ours, whole) == 0
+
+
+# What is drawn in a step is each process's own: here nothing is.
+SAME_DRAWS = """
+import torch
+from daseg.objectives import masking, mixing
+
+mixing.class_mask = lambda label, *_, **__: label < 1
+masking.block_mask = lambda n, size, *_: (torch.arange(size[1]) % 3 > 0).expand(n, 1, *size)
+"""
+TOGETHER = """
+frozen = dict(type='SmallBackbone', norm='gn', weights='3')
+taught = dict(confidence=0.375, jitter_prob=0.0, blur_prob=0.0, flip=True, aux_weight=0.5)
+game = dict(type='PixelDiscriminator', channels=8)
+heads = dict(main=0.8, aux=0.1, detail=0.1)
+model['objectives'] = [
+    dict(type='Supervised', weights=heads, loss=dict(type='CrossEntropyLoss', mean='all')),
+    dict(type='FeatureDistance', backbone=frozen, classes=['left', 'square'], weight=0.1),
+    dict(type='FeatureDistance', backbone=frozen, projector=True, distance='cosine', classes=None,
+         domains=['source', 'target'], name='wide'),
+    dict(type='ClassMix', ignore_top=2, **taught),
+    dict(type='MaskedConsistency', weighting='pixel', **taught),
+    dict(type='InformationMaximization', weight=20.0), dict(type='PseudoLabel'),
+    dict(type='OutputAdversarial', weight=0.1, discriminator=game)]
+model.update(teacher_momentum=0.05, teacher_start='initial',
+             translator=dict(type='FourierTranslator', beta=0.1))
+head = dict(type='FPNHead', channels=8, norm='gn', dropout=0.0)
+model['segmentor'].update(
+    type='HRDASegmentor', head=head, attention=head, detail_size=(32, 32), box_multiple=4)
+domains = train_dataloader['dataset']
+domains['target']['pipeline'][2].update(crop_size=(32, 32))
+domains.update(pseudo_labels={pseudo!r}, pseudo_labels_without_manifest=True)
+optim_wrapper['segmentor']['optimizer'].update(lr=0.01)
+optim_wrapper['segmentor']['lr_mult'] = dict(projectors=10)
+custom_imports = dict(imports=['gan_parts', 'same_draws'])
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_steps_of_one_with_the_doubled_batch(
+    gan_config, tiny_data, tmp_path
+):
+    """All of self-training, on two resolutions, beside adversarial, FDA and pseudo-label parts."""
+    shutil.copytree(tiny_data / "labels", tmp_path / "pseudo/labels")
+    (tmp_path / "same_draws.py").write_text(SAME_DRAWS)
+    config = gan_config(TOGETHER.format(pseudo=str(tmp_path / "pseudo")), norm="gn")
+    for name, count, batch in (("one", 1, 4), ("two", 2, 2)):
+        env = environment(tmp_path, MASTER_PORT=str(free_port()))
+        options = ("--cfg-options", f"train_dataloader.batch_size={batch}")
+        command = ("tools/dist_train.sh", config, count, "--work-dir", tmp_path / name, *options)
+        launch(*command, env=env)
+    one, two, other = (
+        read_checkpoint(tmp_path / f"{name}.pth")["state_dict"]
+        for name in ("one/rank0", "two/rank0", "two/rank1")
+    )
+    assert largest_difference(two, other) == 0
+    start = read_checkpoint(tmp_path / "one/iter_3.pth")["state_dict"]
+    assert largest_difference(one, start) > 1e-2
+    assert largest_difference(one, two) < 1e-5
+    shares, same = ([r["mix_sure"] for r in curve(tmp_path / name)] for name in ("one", "two"))
+    assert same == pytest.approx(shares, abs=1e-3)
+    assert any(0 < share < 1 for share in shares)

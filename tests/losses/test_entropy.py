@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from daseg.losses import EntropyLoss, InformationLoss, MaxSquareLoss, RobustEntropyLoss
+from daseg.losses import EntropyLoss, InformationLoss, MaxSquareLoss, RobustEntropyLoss, entropy
 from daseg.utils.errors import ConfigError
 
 
@@ -139,3 +139,16 @@ def test_information_of_certain_predictions_is_finite_and_rewards_many_classes()
         assert logits.grad.isfinite().all()
     with pytest.raises(ConfigError, match="diversity of InformationLoss is at least 0, not -1"):
         InformationLoss(diversity=-1)
+
+
+def test_information_of_processes_averages_to_that_of_all_their_pixels(monkeypatch):
+    """Value and gradient; each half is in a process of its own."""
+    logits = random_logits().requires_grad_()
+    InformationLoss()(logits).backward()
+    whole = logits.detach().softmax(1).mean((0, 2, 3), keepdim=True)
+    monkeypatch.setattr(entropy, "mean_over_processes", lambda own: own.copy_(whole))
+    halves = [half.detach().requires_grad_() for half in logits.chunk(2)]
+    values = [InformationLoss()(half) for half in halves]
+    torch.stack(values).mean().backward()
+    torch.testing.assert_close(torch.stack(values).mean(), InformationLoss()(logits))
+    torch.testing.assert_close(torch.cat([half.grad for half in halves]), logits.grad)

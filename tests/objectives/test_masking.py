@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from daseg.objectives import ClassMix, MaskedConsistency, Supervised, View
+from daseg.objectives import ClassMix, MaskedConsistency, Supervised, View, teacher_labels
 from daseg.ops.mixing import block_mask
 from daseg.segmentor import Segmentor
 from daseg.utils.errors import ConfigError
@@ -113,6 +113,20 @@ def test_what_a_pixel_counts(weighting, expected):
     _, target = make(teacher)
     masked = MaskedConsistency(weighting=weighting, **PLAIN).derive(None, target)
     assert masked.weight.flatten(1).mean(1).tolist() == expected
+
+
+def test_the_share_is_that_of_all_processes(monkeypatch):
+    def others_are_not_sure(share, op):
+        assert (share.item(), op) == (0.5, "mean")
+        share /= 2
+
+    monkeypatch.setattr(teacher_labels, "all_reduce", others_are_not_sure)
+    teacher = torch.zeros(2, K, *SIZE)
+    teacher[1, 2] = 5.0
+    _, target = make(teacher)
+    _, weight, confident = MaskedConsistency().labels(target)
+    assert (weight == 0.25).all()
+    assert confident == 0.25
 
 
 def test_the_teachers_answers_for_an_image_and_its_mirror_image_are_averaged():
