@@ -12,6 +12,7 @@ from prettytable import PrettyTable
 
 from daseg.datasets.base import SegDataset
 from daseg.datasets.class_statistics import class_counts
+from daseg.datasets.target_labels import join_labelled
 from daseg.registry import DATASETS
 from daseg.utils.errors import ConfigError, DataError
 
@@ -147,7 +148,7 @@ def sampled_classes(cfg: Mapping[str, Any]) -> RareClasses:
             `RareClassSampler` would draw, from all images that have a pixel of the class.
 
     Raises:
-        ConfigError: The config has no training data.
+        ConfigError: The config has no training data, or none with labels.
         DataError: A label cannot be read.
     """
     loader = cfg.get("train_dataloader") or {}
@@ -156,8 +157,23 @@ def sampled_classes(cfg: Mapping[str, Any]) -> RareClasses:
         raise ConfigError("the config has no train_dataloader.dataset, whose classes are counted")
     sampler = class_sampler(cfg) or dict(min_pixels=0)
     settings = {k: sampler[k] for k in ("temperature", "min_pixels", "min_share") if k in sampler}
-    labelled = dataset.get("source") or dataset
-    return rare_classes(DATASETS.build(labelled), **settings)
+    return rare_classes(_labelled(dataset), **settings)
+
+
+def _labelled(dataset: Mapping[str, Any]) -> Any:
+    """The labelled images of a config's training data, built: of a `DomainPair` the source's."""
+    if "target" not in dataset:
+        return DATASETS.build(dataset)
+    source, few = (dataset.get(key) for key in ("source", "labelled_target"))
+    if source is None and few is None:
+        raise ConfigError(
+            "the training data is the target's images alone, without labels whose classes could "
+            "be counted"
+        )
+    built = None if source is None else DATASETS.build(source)
+    if few is None:
+        return built
+    return join_labelled(built, DATASETS.build(few), dataset.get("labelled_share", 0.5))
 
 
 def class_sampler(cfg: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -10,6 +10,7 @@ import pytest
 from daseg.config.load import load_config
 from daseg.datasets import DomainPair, PairSampler, RareClassSampler
 from daseg.datasets.check import dataset_configs
+from daseg.datasets.rare_classes import sampled_classes
 from daseg.engine.checkpoint import read_checkpoint
 from daseg.engine.evaluate import evaluate
 from daseg.engine.lineage import target_labels_seen
@@ -70,6 +71,32 @@ def test_settings_that_make_no_sense_are_refused(tiny_data):
     other = folder(tiny_data) | dict(classes=["a", "b", "c"])
     with pytest.raises(ConfigError, match="the classes differ"):
         pair(tiny_data, labelled_target=other)
+
+
+def test_their_classes_are_in_what_check_data_shows(tiny_data):
+    loader = dict(
+        sampler=dict(
+            type="PairSampler", source_sampler=dict(type="RareClassSampler", min_pixels=20)
+        ),
+        dataset=dict(
+            type="DomainPair",
+            source=folder(tiny_data, num_samples=4),
+            target=folder(tiny_data),
+            labelled_target=folder(tiny_data, num_samples=3, subset_seed=1),
+            labelled_share=0.9,
+        ),
+    )
+    shown = sampled_classes(dict(train_dataloader=loader))
+    drawn = RareClassSampler(pair(tiny_data, labelled_share=0.9).source, min_pixels=20, seed=0).rare
+    assert shown.probability == pytest.approx(drawn.probability)
+    assert [n.tolist() for n in shown.images] == [n.tolist() for n in drawn.images]
+    loader["dataset"] |= dict(source=None)
+    few = sampled_classes(dict(train_dataloader=loader))
+    assert max(map(len, few.images)) <= 3
+    assert few.shares != pytest.approx(shown.shares)
+    loader["dataset"] |= dict(labelled_target=None)
+    with pytest.raises(ConfigError, match="the target's images alone, without labels whose"):
+        sampled_classes(dict(train_dataloader=loader))
 
 
 METHODS = """
