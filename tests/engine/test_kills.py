@@ -66,19 +66,28 @@ def test_fifty_kills(tiny_config, tmp_path):
     assert len({tuple(run["left"]) for run in runs}) >= 4, "at different moments"
 
 
-HRDA = """
-head = dict(type='FPNHead', channels=8)
-model.update(teacher_momentum=0.1, segmentor=dict(
+SELF_TRAINING = """
+head, heads = dict(type='FPNHead', channels=8), dict(main=0.9, detail=0.1)
+taught = dict(confidence=0.35, colors='hsv', joint=True, weights=heads)
+frozen = dict(type='SmallBackbone', norm='gn', weights='3')
+model.update(teacher_momentum=0.1, teacher_start='initial', segmentor=dict(
     type='HRDASegmentor', num_classes=3, backbone=dict(type='SmallBackbone', norm='bn'),
     head=head, attention=head, detail_size=(16, 16), box_multiple=4), objectives=[
-        dict(type='Supervised', weights=dict(main=0.9, detail=0.1)),
-        dict(type='FeatureDistance', classes=None, projector=True,
-             backbone=dict(type='SmallBackbone', norm='gn', weights='3'))])
+        dict(type='Supervised', weights=heads),
+        dict(type='FeatureDistance', classes=None, projector=True, backbone=frozen),
+        dict(type='ClassMix', classes_of='batch', **taught),
+        dict(type='MaskedConsistency', block=8, **taught),
+        dict(type='InformationMaximization')])
 optim_wrapper['segmentor']['lr_mult'] = dict(head=10, attention=10)
+train_dataloader.update(sampler=dict(type='PairSampler'), dataset=dict(
+    type='DomainPair', source=train_dataloader['dataset'], target=dict(
+        data, num_samples=7, pipeline=[
+            dict(type='LoadImageFromFile'), dict(type='RandomCrop', crop_size=(32, 32)),
+            dict(type='PackSample')])))
 """
 
 
 @pytest.mark.slow
-def test_kills_of_two_resolutions_and_a_projector(tiny_config, tmp_path):
+def test_kills_of_self_training_at_two_resolutions(tiny_config, tmp_path):
     kinds = ("anywhere", "anywhere", "writing", "term")
-    killed(tiny_config(CONFIG + HRDA), tmp_path / "runs", 3, *kinds)
+    killed(tiny_config(CONFIG + SELF_TRAINING), tmp_path / "runs", 3, *kinds)

@@ -1,15 +1,20 @@
 """ClassMix: the mixture and its loss, worked out by hand; what it refuses."""
 
+import re
+import zlib
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from daseg.objectives import ClassMix, View
+from daseg.objectives import ClassMix, View, mixing
+from daseg.objectives.teacher_labels import Taught
 from daseg.ops.mixing import class_mask
 from daseg.utils.errors import ConfigError
 from outputs import seg_output
+from published import modern_fixtures
 
 K, SIZE = 4, (6, 8)
 PLAIN = dict(jitter_prob=0.0, blur_prob=0.0)
@@ -69,6 +74,44 @@ def test_the_mixture_by_hand():
     assert image is target.image
     assert not with_graph
     assert target.segmentor.asked == []
+
+
+@pytest.mark.parametrize("case", modern_fixtures()["small"]["classmix"]["cases"], ids=["a", "b"])
+def test_the_mixture_is_that_of_daformers_public_code(case, monkeypatch):
+    """Half of the classes of the whole batch, "no label" among them, are the fixture's."""
+    seed = int(re.findall(r"RandomState\((\d+)\)", case["recipe"])[0])
+    cells, repeat = ((2, 2, 3), 16) if seed == 61 else ((2, 3, 5), 8)
+    r = np.random.RandomState(seed)
+    label = r.randint(0, 19, cells).repeat(repeat, 1).repeat(repeat, 2)
+    label[r.random_sample(label.shape) < 0.08] = 255
+    pseudo = torch.from_numpy(r.randint(0, 19, label.shape))
+    shape = (2, 3, *label.shape[1:])
+    images = [torch.from_numpy(r.standard_normal(shape).astype("f4")) for _ in range(2)]
+    label = torch.from_numpy(label)
+    known = torch.tensor(case["classes_of_the_whole_batch_incl_255"])
+    assert label.unique().tolist() == known.tolist()
+    drawn = class_mask(known.view(1, 1, -1), 19, pool=label, ignored=True)
+    assert drawn.sum() == case["number_chosen"]
+
+    chosen = torch.tensor(case["chosen_classes"])
+    monkeypatch.setattr(mixing, "class_mask", lambda label, *_, **__: torch.isin(label, chosen))
+    objective = ClassMix(classes_of="batch", paste_ignored=True, **PLAIN)
+    share = torch.tensor(case["pseudo_weight"])
+    taught = Taught(pseudo, share.expand(label.shape), share)
+    monkeypatch.setattr(objective, "labels", lambda target: taught)
+    source, target = (View(None, image, label, align_corners=False) for image in images)
+    mixed = objective.derive(source, target)
+    assert mixed.label.dtype is torch.int64
+    for row, expected in enumerate(case["per_image"]):
+        pasted = torch.isin(label[row], chosen).to(torch.uint8)
+        assert crc(pasted) == expected["mask_uint8_crc32"]
+        assert crc(mixed.label[row].to(torch.uint8)) == expected["mixed_label_uint8_crc32"]
+        assert crc(mixed.image[row]) == expected["mixed_image_float32_crc32"]
+        assert mixed.weight[row].sum().item() == pytest.approx(expected["weight_map_sum"])
+
+
+def crc(values):
+    return zlib.crc32(values.contiguous().numpy().tobytes())
 
 
 @pytest.mark.parametrize(("confidence", "share"), [(0.979, 0.5), (0.981, 0.0), (0.0, 1.0)])

@@ -1,13 +1,16 @@
 """The moving average of weights, against its formula and against mmengine's."""
 
 import copy
+import re
 
+import numpy as np
 import pytest
 import torch
 from mmengine.model import MomentumAnnealingEMA
 from torch import nn
 
 from daseg.ops.ema import MovingAverage
+from published import modern_fixtures
 
 
 def networks(count: int):
@@ -36,6 +39,34 @@ def test_early_steps_are_averaged_evenly_and_later_ones_by_the_momentum():
             mean = sum(n[0].weight for n in series[:3]) / 3
             assert torch.allclose(average.module[0].weight, mean, atol=1e-6)
     assert int(average.steps) == 6
+
+
+@pytest.mark.parametrize("case", modern_fixtures()["small"]["ema"]["cases"], ids=["999", "99"])
+def test_from_the_initial_weights_it_is_that_of_daformers_public_code(case):
+    """There the update comes before an iteration, here after the one before it."""
+    (seed,) = re.findall(r"RandomState\((\d+)\+t\)", case["recipe"])
+    network = nn.Linear(4, 3, bias=False).requires_grad_(False)
+
+    def trained(step):
+        numbers = np.random.RandomState(int(seed) + step).standard_normal((3, 4))
+        network.weight.copy_(torch.from_numpy(numbers.astype("f4")))
+        return network
+
+    average = MovingAverage(network, 1 - case["alpha"], start="initial")
+    average.start_from(trained(0))
+    for step, expected in enumerate(case["teacher"], start=1):
+        average.update(trained(step))
+        found = average.module.weight.flatten()
+        torch.testing.assert_close(found, torch.tensor(expected["weights"]), rtol=1e-5, atol=1e-7)
+
+    network.weight.zero_()
+    average = MovingAverage(network, 1 - case["alpha"], start="initial")
+    network.weight.fill_(1)
+    for step in range(1, 1501):
+        average.update(network)
+        value = case["student_constant_1_teacher_started_at_0"].get(str(step))
+        if value is not None:
+            assert average.module.weight[0, 0].item() == pytest.approx(value, rel=1e-5)
 
 
 def test_it_is_mmengines_and_has_the_networks_buffers():
