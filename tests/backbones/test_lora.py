@@ -1,5 +1,7 @@
 """Low-rank adapters: what is trained, and what a checkpoint holds."""
 
+import json
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,11 +11,14 @@ from daseg.adaptation import DomainAdapter
 from daseg.backbones import ViTBackbone
 from daseg.backbones.lora import LowRankLinear
 from daseg.backbones.vit import ARCHITECTURES, Architecture
+from daseg.engine.evaluate import evaluate
 from daseg.engine.optim import OptimizersByNetwork
+from daseg.engine.train import train
 from daseg.objectives import Supervised
 from daseg.segmentor import Segmentor, without_initial_weights
 from daseg.utils.errors import CheckpointError, ConfigError
 from daseg.weights.strict import load_segmentor
+from runs import same_run
 
 TINY = Architecture(32, 3, 2, 128, patch=16, grid=4, scaled=True)
 
@@ -90,3 +95,30 @@ def test_what_cannot_be() -> None:
         ViTBackbone("tiny", lora_rank=0)
     with pytest.raises(ConfigError, match="needs frozen=False"):
         ViTBackbone("tiny", lora_rank=4, frozen=True)
+
+
+ADAPTED = """
+model.update(
+    teacher_momentum=0.1,
+    segmentor=dict(
+        type='Segmentor', num_classes=3, head=dict(type='LightHead'),
+        backbone=dict(type='ViTBackbone', arch='tiny', weights={weights!r}, lora_rank=4)))
+optim_wrapper['segmentor'].update(lr_mult=dict(backbone=0.1), layer_decay=0.9)
+"""
+
+
+@pytest.mark.slow
+def test_a_training_resumes_exactly_from_a_checkpoint_of_adapters(weights, tiny_config, tmp_path):
+    config = tiny_config(ADAPTED.format(weights=weights))
+    train(config, work_dir=tmp_path / "whole")
+    half = {"train_cfg.max_iters": 3, "param_scheduler.0.end": 6}
+    train(config, work_dir=tmp_path / "halves", cfg_options=half)
+    train(config, work_dir=tmp_path / "halves", resume=True)
+    last = same_run(tmp_path / "whole/iter_6.pth", tmp_path / "halves/iter_6.pth")
+    assert not any("attn.qkv.weight" in key for key in last["state_dict"])
+    moments = last["optimizer"]["segmentor"]["state"]
+    assert len(moments) == 3 * 4 + len(list(segmentor(weights).head.parameters()))
+    evaluate(config, tmp_path / "whole/iter_6.pth", out=tmp_path / "test")
+    tested = json.loads((tmp_path / "test/results.json").read_text())["mIoU"]
+    (log,) = (tmp_path / "whole").glob("*/vis_data/scalars.json")
+    assert tested == pytest.approx(json.loads(log.read_text().splitlines()[-1])["mIoU"])
