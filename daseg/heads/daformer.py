@@ -9,6 +9,7 @@ from daseg.heads.aspp import ASPP
 from daseg.heads.interlaced import InterlacedAttention
 from daseg.heads.levels import ConvFusion, LevelEmbedding, concatenated
 from daseg.ops.layers import classifier
+from daseg.ops.resize import resize, size_of
 from daseg.registry import HEADS, did_you_mean
 from daseg.utils.errors import ConfigError
 
@@ -30,8 +31,8 @@ class DAFormerHead(nn.Module):
         fusion: How the maps are fused: "sepaspp", DAFormer's, by dilated separable convolutions
             without image pooling; "aspp", by plain ones; "conv", by a 1x1 convolution, as SegFormer
             does, which is also HRDA's scale attention; "coarse_sepaspp", by a 1x1 convolution
-            after the dilated ones on the coarsest map alone; "isa", by a 1x1 convolution and
-            `InterlacedAttention` in blocks of 8x8 after it.
+            after the dilated ones on the coarsest map alone, resized to the finest's size; "isa",
+            by a 1x1 convolution and `InterlacedAttention` in blocks of 8x8 after it.
         rates: Dilations of the 3x3 convolutions, beside which there is a 1x1 one.
         norm: See `make_norm`.
         dropout: Probability that a channel is dropped before the classifier, in training.
@@ -95,6 +96,7 @@ class DAFormerHead(nn.Module):
             joined: Tensor = self.context(concatenated(maps, self.align_corners))
             return joined
         if self.context is not None:
-            maps = [*maps[:-1], self.context(maps[-1])]
+            coarsest = resize(maps[-1], size_of(maps[0]), self.align_corners)
+            maps = [*maps[:-1], self.context(coarsest)]
         joined = self.fuse(maps)
         return joined if self.attention is None else self.attention(joined)

@@ -72,10 +72,18 @@ def test_fpn_adds_coarse_levels_to_fine_ones() -> None:
 
 
 def test_context_of_the_coarsest_map_alone() -> None:
-    """The dilated convolutions see the last map only; a change of the first stays where it is."""
-    head = DAFormerHead(CHANNELS, 5, **SMALL, fusion="coarse_sepaspp").eval()
+    """The dilated convolutions see the last map only; a change of the first stays where it is.
+
+    They are those of the finest's size: the public code resizes the map before its linear layer.
+    """
+    head, seen = DAFormerHead(CHANNELS, 5, **SMALL, fusion="coarse_sepaspp").eval(), []
+    head.context.register_forward_hook(lambda module, args, output: seen.append(args[0]))
     maps = features()
     before = head(maps)
+    large = F.interpolate(maps[3], SIZES[0], mode="bilinear", align_corners=False)
+    layer = head.embed.layers[3]
+    embedded = F.conv2d(large, layer.weight[:, :, None, None], layer.bias)
+    torch.testing.assert_close(seen[0], embedded, atol=1e-5, rtol=1e-5)
     maps[0][:, :, 0, 0] += 1
     changed = (head(maps) - before).abs().sum((0, 1)) > 0
     assert changed.nonzero().tolist() == [[0, 0]]
