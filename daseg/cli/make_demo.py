@@ -19,6 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--num-target", type=int, default=300, help="city pictures, split train")
     add("--num-val", type=int, default=60, help="city pictures, split val")
     add("--num-test", type=int, default=60, help="city pictures, split test")
+    add("--light", choices=["day", "dusk"], default="day", help="of the city (default day)")
     add("--seed", type=int, default=0)
     add("--workers", type=int, help="processes (default: one a core)")
     add("--force", action="store_true", help="replace a world of other settings")

@@ -155,6 +155,27 @@ def test_other_settings_are_an_error_unless_forced(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "demo_world.json").read_text())["settings"]["seed"] == 7
 
 
+def test_the_city_at_dusk_is_that_of_the_day_with_other_light(world: Path, tmp_path: Path) -> None:
+    make_world(tmp_path, workers=1, light="dusk", **TINY)
+    day, dusk = digests(world), digests(tmp_path)
+    differing = {name for name in day if day[name] != dusk[name]} - {"demo_world.json"}
+    assert differing == {name for name in day if "leftImg8bit" in name}
+    assert len(differing) == 4 + 2 + 1
+
+
+def test_a_world_of_other_light_is_an_error_also_where_its_record_is_from_before(
+    world: Path, tmp_path: Path
+) -> None:
+    make_world(tmp_path, workers=1, **TINY)
+    record = tmp_path / "demo_world.json"
+    content = json.loads(record.read_text())
+    assert content["settings"].pop("light") == "day"
+    record.write_text(json.dumps(content))
+    make_world(tmp_path, workers=1, **TINY)  # nothing to do
+    with pytest.raises(DataError, match=r"other settings \(light is day, not dusk\)"):
+        make_world(tmp_path, workers=1, light="dusk", **TINY)
+
+
 def test_data_that_is_not_ours_is_never_touched(tmp_path: Path) -> None:
     (tmp_path / "gta5/images").mkdir(parents=True)
     (tmp_path / "gta5/images/00001.png").write_bytes(b"real")
@@ -179,6 +200,7 @@ def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
         (dict(num_source=0), r"num_source: 0 is not in 1\.\.99999"),
         (dict(num_test=-1), r"num_test: -1 is not in 0\.\.99999"),
         (dict(workers=0), r"workers: 0 is less than 1"),
+        (dict(light="night"), r"light: 'night' is not one of day, dusk"),
     ],
 )
 def test_bad_settings(tmp_path: Path, setting: dict, message: str) -> None:

@@ -75,6 +75,22 @@ def test_the_sky_is_above_and_the_road_below(domain: str) -> None:
         assert (lowest_sky < highest_road).all()
 
 
+def test_dusk_is_dark_blue_and_noisy_and_the_scene_the_same() -> None:
+    days, labels = scenes("city")
+    for index in range(6):
+        image, label = draw_scene("city", index=index, size=(256, 128), light="dusk")
+        assert np.array_equal(label, labels[index])
+        day, dusk = days[index].astype(float), image.astype(float)
+        assert dusk.mean() < 0.7 * day.mean()
+        # In linear intensity an eighth to a third of the light is left, and a little stray light.
+        left = ((dusk / 255) ** 2.2).mean() / ((day / 255) ** 2.2).mean()
+        assert 0.1 < left < 0.4
+        blue = dusk[..., 2].mean() / dusk[..., 0].mean()
+        assert blue > 1.03 * day[..., 2].mean() / day[..., 0].mean()
+    game = draw_scene("game", index=0, size=(256, 128), light="dusk")[0]
+    assert np.array_equal(game, scenes("game")[0][0])
+
+
 def test_near_people_are_larger() -> None:
     """Perspective: people whose feet are lower in the picture are taller there."""
     feet, heights = [], []

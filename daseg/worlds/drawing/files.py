@@ -28,6 +28,7 @@ class Sample:
     domain: str  # "game" or "city"
     split: str  # "train", "val" or "test"
     index: int  # within the split, from 0
+    light: str = "day"  # or "dusk"
 
     def paths(self, root: Path) -> tuple[Path, ...]:
         """Image, label ids and, for the city, the label in colour."""
@@ -47,7 +48,9 @@ class Sample:
 
     def write(self, root: Path, seed: int, size: tuple[int, int]) -> None:
         """Draw the picture and write its files."""
-        image, label = draw_scene(self.domain, seed, split=self.split, index=self.index, size=size)
+        image, label = draw_scene(
+            self.domain, seed, split=self.split, index=self.index, size=size, light=self.light
+        )
         paths, ids = self.paths(root), Image.fromarray(label)
         write_bytes(paths[0], encode_picture(paths[0], image))
         if self.domain == "game":  # as GTA5, whose labels are palette pictures

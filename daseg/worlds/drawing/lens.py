@@ -127,7 +127,7 @@ def _add_clouds(image: np.ndarray, label: np.ndarray, look: Look, rng: Rng) -> N
 
 
 def _photograph(image: np.ndarray, look: Look, rng: Rng) -> np.ndarray:
-    """Saturation, tone curve, vignette, blur and noise."""
+    """Saturation, tone curve, dusk, vignette, blur and noise."""
     shape = image.shape[:2]
     grey = image.mean(axis=2, keepdims=True)
     image = grey + (image - grey) * look.saturation
@@ -136,6 +136,9 @@ def _photograph(image: np.ndarray, look: Look, rng: Rng) -> np.ndarray:
         curve = 14 + 0.92 * curve
     tones = np.rint(curve).astype(np.uint8)
     image = cv2.LUT(np.clip(image, 0, 255).astype(np.uint8), tones).astype(np.float32)
+    if look.dusk is not None:
+        linear = (image / 255) ** 2.2 * look.dusk.exposure * np.array(look.dusk.tint, np.float32)
+        image = 255 * (linear + look.dusk.stray) ** (1 / 2.2)
     y = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, shape[1], dtype=np.float32)[None]
     vignette = 1 - look.vignette * np.clip(0.5 * (x * x + y * y), 0, 1) ** 1.5

@@ -3,7 +3,8 @@
 A `Look` is drawn anew for every image around its domain's means, so that a domain has a spread and
 not one appearance. "game" is a rendered Californian town: sun, hard shadows, saturated paint, a
 clean wide-angle picture. "city" is a photographed Central European one: overcast, pale, a narrow
-low camera with noise, blur, a colour cast and vignetting.
+low camera with noise, blur, a colour cast and vignetting. At dusk an eighth to a third of the
+city's light is left, and what the sensor adds is seen.
 """
 
 import math
@@ -18,6 +19,7 @@ Colours = tuple[Colour, ...]
 Rng = np.random.Generator
 T = TypeVar("T")
 DOMAINS = ("game", "city")
+LIGHTS = ("day", "dusk")
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,15 @@ PALE_SKY = np.array((196.0, 202.0, 210.0))
 
 
 @dataclass(frozen=True)
+class Dusk:
+    """What is left of the daylight."""
+
+    exposure: float  # share of the daylight, in linear intensity, 0..1
+    tint: tuple[float, float, float]  # RGB gain, about 1: the sky is blue, the sun is gone
+    stray: float  # light that falls on the sensor everywhere, in linear intensity, 0..1
+
+
+@dataclass(frozen=True)
 class Look:
     """One image's appearance."""
 
@@ -106,6 +117,7 @@ class Look:
     saturation: float  # gain of the colourfulness; 1 leaves it
     gamma: float  # exponent of the tone curve
     cloud: float  # cloud cover, 0..1
+    dusk: Dusk | None = None  # None: by day
 
     @property
     def is_game(self) -> bool:
@@ -145,7 +157,9 @@ def draw_look(domain: str, rng: Rng) -> Look:
     else:
         sun, gains = rng.uniform(-1, 1), (1 - tint, 1.02, 1 - 0.3 * tint)
     which = DOMAINS.index(domain)
-    drawn = {name: float(rng.uniform(*limits[which])) for name, limits in RANGES.items()}
+    drawn: dict[str, Any] = {
+        name: float(rng.uniform(*limits[which])) for name, limits in RANGES.items()
+    }
     for name, loss in (("contrast", 1.0), ("haze_range", 0.6), ("saturation", 0.35)):
         drawn[name] *= 1 - loss * grey
     palette = PALETTES[domain]
@@ -153,3 +167,15 @@ def draw_look(domain: str, rng: Rng) -> Look:
     red, green, blue = (bright * gain for gain in gains)
     palette = replace(palette, sky_top=sky)
     return Look(domain, palette, float(sun), (red, green, blue), **drawn)
+
+
+def at_dusk(look: Look, rng: Rng) -> Look:
+    """Draw the dusk in which the same place is photographed: dark, blue, noisy, less sharp."""
+    blue = rng.uniform(0.3, 1.2)
+    dusk = Dusk(
+        exposure=float(rng.uniform(0.12, 0.3)),
+        tint=(0.8**blue, 1.0, 1.3**blue),
+        stray=float(rng.uniform(0.002, 0.012)),
+    )
+    noise, blur = float(rng.uniform(2, 5)), float(rng.uniform(0.7, 1.2))
+    return replace(look, dusk=dusk, noise=noise, blur=blur)

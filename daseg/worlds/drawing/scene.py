@@ -9,7 +9,7 @@ from daseg.worlds.drawing.furniture import paint_bonnet
 from daseg.worlds.drawing.ground import Street, draw_street, paint_ground, paint_sky, paint_skyline
 from daseg.worlds.drawing.layout import Scene, furnish
 from daseg.worlds.drawing.lens import develop
-from daseg.worlds.drawing.looks import DOMAINS, Look, Rng, draw_look
+from daseg.worlds.drawing.looks import DOMAINS, LIGHTS, Look, Rng, at_dusk, draw_look
 
 SPLITS = ("train", "val", "test")
 # Rare things take turns, so that even a small world holds every class.
@@ -25,6 +25,7 @@ def draw_scene(
     split: str = "train",
     index: int = 0,
     size: tuple[int, int] = (512, 256),
+    light: str = "day",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one street scene; the same arguments give the same pixels.
 
@@ -34,16 +35,21 @@ def draw_scene(
         split: "train", "val" or "test".
         index: number of the picture within its split, from 0.
         size: width and height of the picture, pixels.
+        light: "day" or "dusk", in which the city is photographed; the game is always in daylight.
+            The scene is the same in both.
 
     Returns:
         image (H, W, 3) uint8 RGB and label ids (H, W) uint8 in Cityscapes' numbering, 0..33.
 
     Raises:
-        ConfigError: the domain or the split is unknown, or the size is below 64x32.
+        ConfigError: domain, split or light is unknown, or the size is below 64x32.
     """
-    _check(domain, split, size)
+    _check(domain, split, size, light)
     rng = np.random.default_rng([seed, DOMAINS.index(domain), SPLITS.index(split), index])
     look = draw_look(domain, rng)
+    if light == "dusk" and domain == "city":  # drawn apart: the scene stays as by day
+        place = [seed, len(DOMAINS), SPLITS.index(split), index]
+        look = at_dusk(look, np.random.default_rng(place))
     feature = FEATURES[index % len(FEATURES)]
     tracks = feature == "train" or (not look.is_game and rng.random() < 0.12)
     scene = Scene(draw_street(rng, game=look.is_game, tracks=tracks), look, feature)
@@ -54,11 +60,13 @@ def draw_scene(
     return develop(canvas.data, camera, look, rng)
 
 
-def _check(domain: str, split: str, size: tuple[int, int]) -> None:
+def _check(domain: str, split: str, size: tuple[int, int], light: str) -> None:
     if domain not in DOMAINS:
         raise ConfigError(f"unknown demo domain {domain!r}: choose one of {', '.join(DOMAINS)}")
     if split not in SPLITS:
         raise ConfigError(f"unknown demo split {split!r}: choose one of {', '.join(SPLITS)}")
+    if light not in LIGHTS:
+        raise ConfigError(f"unknown light {light!r}: choose one of {', '.join(LIGHTS)}")
     if size[0] < 64 or size[1] < 32:
         raise ConfigError(f"demo pictures of {size[0]}x{size[1]} are too small: 64x32 at least")
 

@@ -11,12 +11,13 @@ from daseg.utils.json_files import read_json
 from daseg.utils.progress import track
 from daseg.utils.writable import check_folder
 from daseg.worlds.drawing.files import Sample, write_bytes
+from daseg.worlds.drawing.looks import LIGHTS
 
 VERSION = 1  # raise it when the pictures change, so that old worlds are not taken for new ones
 MANIFEST = "demo_world.json"
 STARTED = "demo_world.started.json"  # the settings of a world that is being drawn
 FOLDERS = ("gta5", "cityscapes")
-SETTINGS = dict[str, int | list[int]]
+SETTINGS = dict[str, int | str | list[int]]
 WORTH_WORKERS = 60  # for fewer pictures starting processes costs more than it saves
 
 
@@ -29,6 +30,7 @@ def make_world(
     num_val: int = 60,
     num_test: int = 60,
     seed: int = 0,
+    light: str = "day",
     workers: int | None = None,
     progress: bool = True,
     force: bool = False,
@@ -46,6 +48,7 @@ def make_world(
         num_val: "city" pictures of the split val, from cities of their own: to choose models by.
         num_test: "city" pictures of the split test, again from other cities: to report on.
         seed: seed of the whole world.
+        light: "day" or "dusk", in which the city is photographed; the game is in daylight.
         workers: processes that draw; None takes one a core.
         progress: show a line with the time left on stderr.
         force: replace a world with other settings.
@@ -56,14 +59,14 @@ def make_world(
     """
     root = check_folder(root, "--root")
     counts = {"source": num_source, "target": num_target, "val": num_val, "test": num_test}
-    _check(size, counts, workers)
-    settings = {"version": VERSION, "size": list(size), "seed": seed, **counts}
+    _check(size, counts, light, workers)
+    settings = {"version": VERSION, "size": list(size), "seed": seed, "light": light, **counts}
     if force:
         remove_world(root)
     _claim(root, settings)
     samples = [Sample("game", "train", index) for index in range(num_source)]
     for split, count in (("train", num_target), ("val", num_val), ("test", num_test)):
-        samples += [Sample("city", split, index) for index in range(count)]
+        samples += [Sample("city", split, index, light) for index in range(count)]
     missing = [sample for sample in samples if not sample.is_drawn(root)]
     if missing:
         _write_json(root / STARTED, settings)
@@ -89,13 +92,15 @@ def remove_world(root: Path) -> None:
         (root / name).unlink(missing_ok=True)
 
 
-def _check(size: tuple[int, int], counts: dict[str, int], workers: int | None) -> None:
+def _check(size: tuple[int, int], counts: dict[str, int], light: str, workers: int | None) -> None:
     if size[0] < 64 or size[1] < 32:
         raise ConfigError(f"size: {size[0]}x{size[1]} is too small, 64x32 is the least")
     for name, count in counts.items():
         least = 0 if name == "test" else 1
         if not least <= count <= 99999:
             raise ConfigError(f"num_{name}: {count} is not in {least}..99999")
+    if light not in LIGHTS:
+        raise ConfigError(f"light: {light!r} is not one of {', '.join(LIGHTS)}")
     if workers is not None and workers < 1:
         raise ConfigError(f"workers: {workers} is less than 1")
 
@@ -132,7 +137,8 @@ def _read_settings(root: Path) -> dict[str, object] | None:
         shape = {"settings": SETTINGS} if name == MANIFEST else SETTINGS
         hint = f"delete {root} and draw anew"
         content = read_json(path, "the record of a demo world", shape, hint=hint)
-        return dict(content["settings"] if name == MANIFEST else content)
+        settings = content["settings"] if name == MANIFEST else content
+        return {"light": "day", **settings}  # the only one that there was at first
     return None
 
 
