@@ -1,6 +1,10 @@
 """FDA: the target's amplitude at low frequencies under the source's phase."""
 
+import logging
+import math
+
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
 from daseg.ops.resize import resize, size_of
@@ -18,7 +22,7 @@ class FourierTranslator(Translator):
     frequencies of ``-b..b`` cycles per image with ``b = floor(beta * min(H, W))``, so that a
     real image comes out. (The torch version of the authors' code swaps ``-b..b-1``, which gives a
     complex one, whose imaginary part is dropped.) Where b is 0 nothing is swapped, not the mean
-    either, and the image comes back as it is.
+    either, and the image comes back as it is; the log says so once.
 
     The result is not clipped: it may leave 0..255 a little.
 
@@ -35,12 +39,23 @@ class FourierTranslator(Translator):
         if not 0 <= beta <= 0.5:
             raise ConfigError(f"beta of FourierTranslator must be in 0..0.5, got {beta}")
         self.beta = beta
+        self.warned = False
 
     def translate(self, source: Tensor, target: Tensor) -> Tensor:
         """Translate source (N,3,H,W) by target (N,3,h,w), which is resized to (H,W) first."""
         size = size_of(source)
         b = int(self.beta * min(size))
         if b == 0:
+            if self.beta and not self.warned:
+                self.warned = True
+                enough = math.ceil(1000 / min(size)) / 1000
+                print_log(
+                    f"FourierTranslator: beta={self.beta:g} of images of {size[0]}x{size[1]} is "
+                    "less than one frequency, so they are not translated: for some change they are "
+                    f"to be larger, or beta={enough} or more",
+                    logger="current",
+                    level=logging.WARNING,
+                )
             return source
         # Of a real image's spectrum the half with frequencies of 0 and more across says it all.
         spectrum = torch.fft.rfft2(source)

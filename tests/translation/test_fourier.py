@@ -69,6 +69,20 @@ def test_too_small_a_window_is_the_identity(beta: float) -> None:
     assert torch.equal(FourierTranslator(beta=beta)(source, target), source)
 
 
+def test_too_small_a_window_is_said_once_with_one_that_is_large_enough(monkeypatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("daseg.translation.fourier.print_log", lambda text, **_: said.append(text))
+    translator, (source, target) = FourierTranslator(beta=0.01), images(96, 128)
+    for _ in range(2):
+        translator(source, target)
+    assert len(said) == 1
+    assert "beta=0.01 of images of 96x128 is less than one frequency" in said[0]
+    assert "beta=0.011 or more" in said[0]
+    assert not torch.equal(FourierTranslator(beta=0.011)(source, target), source)
+    FourierTranslator(beta=0.0)(source, target)  # asked for
+    assert len(said) == 1
+
+
 def test_the_mean_is_the_targets() -> None:
     source, target = images(64, 96)
     result = FourierTranslator(beta=0.02)(source, target)
