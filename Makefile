@@ -1,4 +1,4 @@
-# make demo    adapt a small network from a drawn game to a drawn city, and show what it gains
+# make demo    adapt a small network from a drawn game to a drawn city at dusk, and show what it gains
 # make test    run the tests (make test-slow: the long ones; make test-gpu, make gpu: on a GPU; make lint: style and types)
 # make docs    build the documentation site into site/
 # make setup   only make the virtual environment .venv and install what is needed
@@ -28,7 +28,7 @@ demo: setup
 
 # What `make demo` has made; what else lies there, such as other runs, stays.
 clean-demo:
-	rm -rf $(addprefix data/demo/,gta5 cityscapes contact_sheet.png demo_world.json)
+	rm -rf $(addprefix data/demo_dusk/,gta5 cityscapes contact_sheet.png demo_world.json)
 	rm -rf $(addprefix $(DEMO)/,runs steps report report.html report.md study.json panel.png)
 
 test: setup

@@ -67,10 +67,11 @@ def test_the_demo_runs_and_goes_on(installed, tmp_path):
     assert "target train labels opened: 0" in (runs / "adapted/seed_0/report.txt").read_text()
     for file in ("panel.png", "report.html", "report.md"):
         assert (folder / file).is_file()
-    assert (tmp_path / "data/demo/contact_sheet.png").is_file()
+    assert (tmp_path / "data/demo_dusk/contact_sheet.png").is_file()
     start = "work_dirs/demo/steps/start/seed_0/iter_2.pth"
     for name in names:  # all from one start, for as long
-        config = Config.fromfile(runs / name / "seed_0" / f"{name}.py")
+        file = "adapted_dusk.py" if name == "adapted" else f"{name}.py"
+        config = Config.fromfile(runs / name / "seed_0" / file)
         assert (config.load_from, config.train_cfg.max_iters) == (start, 2)
     (runs / "supervised/seed_0/iter_2.pth").unlink()
     times = {file: (runs / file).stat().st_mtime_ns for file in made[:1]}
@@ -86,6 +87,7 @@ def test_the_demo_runs_and_goes_on(installed, tmp_path):
     shown = run(installed, "configs", "list", "demo", cwd=tmp_path)
     assert [line.split()[0] for line in shown.splitlines()] == [
         "demo/adapted",
+        "demo/adapted_dusk",
         "demo/source_only",
         "demo/supervised",
     ]

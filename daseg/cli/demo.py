@@ -1,12 +1,12 @@
-"""Adapt a network to a drawn city; show what it gains.
+"""Adapt a network to a drawn city at dusk; show what it gains.
 
     daseg demo                                  # about seven minutes on two CPU cores
     daseg demo --iters 20 --num-source 12 --num-target 10 --num-val 4 --num-test 4
 
-It draws the embedded world and trains a network on the game. From there it goes on three times, as
-long: on the game alone (source-only), adapted to the city without its labels, and with the city's
-labels, the ceiling of adaptation. A table and a page, report.html, say what came out. The same
-command goes on where it was stopped.
+It draws the embedded world, a game in daylight and a city at dusk, and trains a network on the
+game. From there it goes on three times, as long: on the game alone (source-only), adapted to the
+city without its labels, and with the city's labels, the ceiling of adaptation. A table and a page,
+report.html, say what came out. The same command goes on where it was stopped.
 """
 
 import json
@@ -21,29 +21,36 @@ from daseg.utils.errors import ConfigError
 
 
 class Model(NamedTuple):
-    """A network of the demo: its row in the report, its config, its name in pictures."""
+    """A network of the demo: its row in the report, its name in pictures, its data, its config."""
 
     row: str
     name: str
     data: str
-
-    @property
-    def config(self) -> str:
-        """The file."""
-        return f"configs/demo/{self.row}.py"
+    config: str
 
 
 START = "configs/demo/source_only.py"  # what is trained first; from it all models go on
 MODELS = (
-    Model("source_only", "source-only", "game with labels"),
-    Model("adapted", "adapted", "game with labels, city without"),
-    Model("supervised", "supervised", "game, then city with labels"),
+    Model("source_only", "source-only", "game with labels", START),
+    Model(
+        "adapted",
+        "adapted",
+        "game with labels, city at dusk without",
+        "configs/demo/adapted_dusk.py",
+    ),
+    Model(
+        "supervised",
+        "supervised",
+        "game, then city at dusk with labels",
+        "configs/demo/supervised.py",
+    ),
 )
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     make_demo.add_arguments(parser)
+    parser.set_defaults(root="data/demo_dusk", light="dusk")
     add = parser.add_argument
     add("--work-dir", default="work_dirs/demo", help="folder of the runs (work_dirs/demo)")
     add("--iters", type=int, default=400, help="iterations of each training (default 400)")
@@ -85,7 +92,7 @@ def run(args: Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write_text(folder / "study.json", json.dumps(_study(), indent=1) + "\n")
     shown = Picture(panel, "Test images of the city, their labels, and what each network predicts")
-    steps = _next_steps(folder, checkpoints["adapted"])
+    steps = _next_steps(folder, checkpoints["adapted"], args.root)
     page, _ = write_report(folder, opening=shown, next_steps=steps)
     print(summary(folder))
     print(f"\nThe page: {page.resolve()}\nThe two domains: {args.root}/contact_sheet.png\nNext:")
@@ -126,7 +133,7 @@ def _study() -> dict[str, Any]:
     checks = ["adapted > source_only", "supervised > adapted"]
     return dict(
         name="demo",
-        title="daseg demo: from the game to the city",
+        title="daseg demo: from the game by day to the city at dusk",
         world="demo",
         seeds=[0],
         rows=rows,
@@ -134,10 +141,11 @@ def _study() -> dict[str, Any]:
     )
 
 
-def _next_steps(folder: Path, checkpoint: Path) -> list[str]:
+def _next_steps(folder: Path, checkpoint: Path, root: str) -> list[str]:
     return [
-        f"daseg predict demo/adapted {checkpoint} YOUR_IMAGES --out predictions",
-        f"daseg test demo/adapted {checkpoint} --out {folder}/test_again",
+        f"daseg predict demo/adapted_dusk {checkpoint} YOUR_IMAGES --out predictions",
+        f"DASEG_DEMO={root} daseg test demo/adapted_dusk {checkpoint} --out {folder}/test_again",
+        "daseg make-demo  # the world by day, which --world demo has",
         "daseg train adaptseg/multi_vanilla --world demo",
         "daseg study studies/methods --world demo",
         "daseg configs list",

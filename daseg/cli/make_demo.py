@@ -13,13 +13,13 @@ from pathlib import Path
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments: where the world is, and how large."""
     add = parser.add_argument
-    add("--root", default="data/demo", help="folder of the world (default data/demo)")
+    add("--root", default="data/demo", help="folder of the world (default %(default)s)")
     add("--size", type=int, nargs=2, default=(512, 256), metavar=("W", "H"))
     add("--num-source", type=int, default=400, help="labelled game pictures")
     add("--num-target", type=int, default=300, help="city pictures, split train")
     add("--num-val", type=int, default=60, help="city pictures, split val")
     add("--num-test", type=int, default=60, help="city pictures, split test")
-    add("--light", choices=["day", "dusk"], default="day", help="of the city (default day)")
+    add("--light", choices=["day", "dusk"], default="day", help="of the city (default %(default)s)")
     add("--seed", type=int, default=0)
     add("--workers", type=int, help="processes (default: one a core)")
     add("--force", action="store_true", help="replace a world of other settings")
