@@ -61,6 +61,13 @@ setup(
             "ruff>=0.6",
         ],
         "slurm": ["submitit>=1.5"],
-        "dev": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", "mypy>=1.11", "submitit>=1.5"],
+        "dev": [
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "ruff>=0.6",
+            "mypy>=1.11",
+            "submitit>=1.5",
+            "kornia-rs>=0.2",
+        ],
     },
 )

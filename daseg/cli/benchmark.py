@@ -19,6 +19,10 @@ from daseg.cli.arguments import add_device, add_world, default_device
 from daseg.utils.options import parse_size
 
 REPORT = "report"
+INPUTS = (
+    "translate: CONFIG [CHECKPOINT]; infer, scale, processes: CONFIG; train: names of methods; "
+    "data: the root of GTA5; report: JSON files"
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -27,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
     add = parser.add_argument
     add("what", choices=[*BENCHMARKS, REPORT], help="what is measured; or report: write tables")
-    add("inputs", nargs="*", help="translate: CONFIG [CHECKPOINT]; report: JSON files")
+    add("inputs", nargs="*", help=INPUTS)
     add(
         "--peer",
         action="append",

@@ -13,10 +13,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_config(parser)
     add = parser.add_argument
-    add("--split", choices=["train", "val", "test"], default="train")
+    splits = ["train", "val", "test"]
+    add("--split", choices=splits, default="train", help="which data sets (default train)")
     add("--num", type=int, default=16, help="number of samples (default 16)")
     add("--out", default="browse.png", help="picture to write (browse.png)")
-    add("--seed", type=int, default=0, help="seed of choice and augmentation")
+    add("--seed", type=int, default=0, help="seed of choice and augmentation (default 0)")
 
 
 def run(args: Namespace) -> None:

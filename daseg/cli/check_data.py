@@ -24,7 +24,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_config(parser)
     add = parser.add_argument
-    add("--split", choices=["train", "val", "test", "all"], default="all")
+    splits = ["train", "val", "test", "all"]
+    add("--split", choices=splits, default="all", help="which data sets (default all)")
     add("--workers", type=int, default=4, help="threads that read (default 4)")
     add("--plot", metavar="FILE", help="draw each class's pixels, and how often it is drawn for")
     add("--may-lack", nargs="+", default=[], metavar="CLASS", help="classes that need no pixel")

@@ -21,7 +21,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_config(parser)
     add = parser.add_argument
-    add("--memory", nargs="+", type=float, default=USUAL, metavar="GIB", help="(8 11 24 80)")
+    sizes = "which memories (default 8 11 24 80)"
+    add("--memory", nargs="+", type=float, default=USUAL, metavar="GIB", help=sizes)
     add("--size", metavar="WxH", help="of the images (default: as the config's pipelines end)")
     add("--amp", action="store_true", help="train in mixed precision (bfloat16)")
     add_device(parser)

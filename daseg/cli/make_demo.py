@@ -14,13 +14,17 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments: where the world is, and how large."""
     add = parser.add_argument
     add("--root", default="data/demo", help="folder of the world (default %(default)s)")
-    add("--size", type=int, nargs=2, default=(512, 256), metavar=("W", "H"))
-    add("--num-source", type=int, default=400, help="labelled game pictures")
-    add("--num-target", type=int, default=300, help="city pictures, split train")
-    add("--num-val", type=int, default=60, help="city pictures, split val")
-    add("--num-test", type=int, default=60, help="city pictures, split test")
+    small = "of a picture (default 512 256)"
+    add("--size", type=int, nargs=2, default=(512, 256), metavar=("W", "H"), help=small)
+    for name, count, what in (
+        ("source", 400, "labelled game pictures"),
+        ("target", 300, "city pictures, split train"),
+        ("val", 60, "city pictures, split val"),
+        ("test", 60, "city pictures, split test"),
+    ):
+        add(f"--num-{name}", type=int, default=count, metavar="N", help=f"{what} (default {count})")
     add("--light", choices=["day", "dusk"], default="day", help="of the city (default %(default)s)")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, help="of what is drawn (default 0)")
     add("--workers", type=int, help="processes (default: one a core)")
     add("--force", action="store_true", help="replace a world of other settings")
 

@@ -6,7 +6,7 @@ r"""Draw test images, labels, and the predictions of checkpoints.
 
 from argparse import ArgumentParser, Namespace
 
-from daseg.cli.arguments import add_world
+from daseg.cli.arguments import add_device, add_world, default_device
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add("--out", required=True, help="the picture file")
     add("--num", type=int, default=6, help="number of images (default 6)")
-    add("--device", default="cpu")
+    add_device(parser)
     add_world(parser)
 
 
@@ -31,5 +31,6 @@ def run(args: Namespace) -> None:
     from daseg.visualization.compare import show_models
 
     models = [tuple(model) for model in args.model]
-    show_models(models, args.out, num=args.num, device=args.device, world=args.world)
+    device = default_device(args.device)
+    show_models(models, args.out, num=args.num, device=device, world=args.world)
     print(f"the panel is {args.out}")

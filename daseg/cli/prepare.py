@@ -18,7 +18,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_config(parser)
     add = parser.add_argument
     add("--out", required=True, metavar="DIR", help="folder of all prepared data sets")
-    add("--split", choices=["train", "val", "test", "all"], default="all")
+    splits = ["train", "val", "test", "all"]
+    add("--split", choices=splits, default="all", help="which data sets (default all)")
     add("--workers", type=int, default=4, help="processes (default 4)")
     add("--shard-size", type=int, default=100, metavar="N", help="samples a tar (default 100)")
     add("--compress", action="store_true", help="images as PNG: fewer bytes, slower")

@@ -31,7 +31,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--tile", type=int, nargs="?", const=512, metavar="SIZE", help="run in tiles (of 512)")
     add_device(parser)
     add_amp(parser)
-    add("--size", choices=["file", "trained"], default="file", help="of the images written")
+    size = "of the images written: as the source's files (default), or as the network was trained"
+    add("--size", choices=["file", "trained"], default="file", help=size)
     add("--limit", type=int, metavar="N", help="only the first N images")
     add("--segmentor", nargs=2, metavar=("CONFIG", "CHECKPOINT"), help="judge the translation")
     add("--segmentor-world", metavar="WORLD", help="small world of the segmentor's config")
