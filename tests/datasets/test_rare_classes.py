@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from itertools import islice
@@ -83,6 +84,17 @@ def test_counts_are_those_of_the_labels_and_are_kept(tmp_path, monkeypatch):
     assert np.array_equal(class_counts(folder(tmp_path)), counts)
     subset = folder(tmp_path, num_samples=2)
     assert class_counts(subset)[:, 0].tolist() == [PIXELS[int(n)][0] for n in subset.names]
+
+
+def test_translated_images_have_the_counts_of_the_labels_that_they_share(tmp_path, monkeypatch):
+    game, made = make(tmp_path / "game"), make(tmp_path / "made")
+    shutil.rmtree(made / "labels")
+    counts = class_counts(folder(game))
+    monkeypatch.setattr(class_statistics, "ThreadPoolExecutor", None)  # nothing is read again
+    translated = folder(made, label_root=game)
+    assert np.array_equal(class_counts(translated), counts)
+    both = RareClassSampler(MixedDataset([folder(game), translated]), 0.05, 150, seed=0).rare
+    assert [images.tolist() for images in both.images[1:3]] == [[0, 2, 3, 4, 6, 7], [3, 7]]
 
 
 def test_a_label_that_has_changed_is_counted_again(tmp_path):
