@@ -161,8 +161,6 @@ def test_a_config_trains_in_the_embedded_world(name, tiny_world, tmp_path, monke
         options[f"train_dataloader.dataset.{'target.' * ('target_' in name)}num_samples"] = 2
     if name.endswith("_labels.py"):
         options["train_dataloader.dataset.labelled_target.num_samples"] = 2
-    if name.startswith("vfm/"):  # the decay begins after the warm-up
-        options |= {"param_scheduler.1.begin": 0}
     if name.startswith("source_free/"):
         options |= {"load_from": None}
     if name.startswith("student/"):

@@ -13,4 +13,4 @@ images of slightly changed colours, in passes of their own.
 _base_ = ['./gta5_dinov2_base.py']
 
 model = dict(objectives=[
-    _base_.supervised, _base_.projected_distance, _base_.flipped_mix, _base_.flipped_masked])
+    _base_.source_labels, _base_.projected_distance, _base_.flipped_mix, _base_.flipped_masked])

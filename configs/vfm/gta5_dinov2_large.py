@@ -6,14 +6,13 @@ Englert et al., "Exploring the Benefits of Vision Foundation Models for Unsuperv
 Adaptation", CVPR Workshops 2024: a foundation model with a light head, trained with mixtures and
 masked images that a teacher labels. The authors' README reports 78.4 mIoU, their paper 79.0.
 
-Differences: hidden are blocks of 64 pixels, as in their variant, not single tokens; colours change
-in mixtures and masked images alone; 11 crops of an image are tried at most, not 20; windows average
-logits, not probabilities.
+Differences: hidden are blocks, as in their variant, not single tokens; colours change in mixtures
+and masked images alone; windows average logits, not probabilities.
 """
 
 _base_ = ['../_base_/models/vfm_dinov2_large.py', '../_base_/datasets/vfm_gta5.py',
           '../_base_/methods/vfm.py', '../_base_/schedules/vfm.py', '../_base_/runtime.py']
 
 model = dict(
-    objectives=[_base_.supervised, _base_.flipped_mix, _base_.flipped_masked],
+    objectives=[_base_.source_labels, _base_.flipped_mix, _base_.flipped_masked],
     **_base_.averaged_teacher)

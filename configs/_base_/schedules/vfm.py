@@ -10,5 +10,4 @@ optim_wrapper = dict(segmentor=dict(
     lr_mult=dict(_delete_=True, backbone=0.1),
     decay_mult=dict(_delete_=True)))
 param_scheduler = [
-    dict(type='LinearRamp', start_factor=1e-3, end=1500),
-    dict(type='PolyDecay', power=1.0, begin=1500)]
+    dict(type='LinearRamp', start_factor=1e-3, end=1500), dict(type='PolyDecay', power=1.0)]
