@@ -11,13 +11,13 @@ that fuses context and details.
 _base_ = ['./day_to_dusk_hrda_source_only.py']
 
 load_from = 'work_dirs/day_to_dusk_hrda_source_only/iter_450.pth'
-fit_labels = dict(_base_.fit_labels, weights=_base_.detail_weights)
-feature_distance = dict(
-    type='FeatureDistance', backbone=_base_.model.segmentor.backbone, weight=0.005,
-    classes=['sign', 'car', 'pedestrian', 'bicyclist'])
-class_mix = dict(type='ClassMix', loss='supervised', weights=_base_.detail_weights)
 model = dict(
-    objectives=[fit_labels, feature_distance, class_mix],
+    objectives=[
+        dict(_base_.fit_labels, weights=_base_.detail_weights),
+        dict(
+            type='FeatureDistance', backbone=_base_.model.segmentor.backbone, weight=0.005,
+            classes=['sign', 'car', 'pedestrian', 'bicyclist']),
+        dict(type='ClassMix', loss='supervised', weights=_base_.detail_weights)],
     teacher_momentum=0.02, teacher_statistics='batch')
 train_cfg = dict(max_iters=225, val_interval=225)
 optim_wrapper = dict(segmentor=dict(optimizer=dict(lr=0.003)))

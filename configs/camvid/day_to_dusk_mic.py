@@ -10,11 +10,19 @@ Hidden blocks change the statistics of batch norm, so that the teacher, which is
 its own.
 """
 
-_base_ = ['./day_to_dusk_hrda.py']
+_base_ = ['./day_to_dusk_hrda_source_only.py']
 
-masked = dict(
-    type='MaskedConsistency', block=16, hidden=0.7, loss='supervised',
-    weights=_base_.detail_weights)
+load_from = 'work_dirs/day_to_dusk_hrda_source_only/iter_450.pth'
+taught = dict(loss='supervised', weights=_base_.detail_weights)
 model = dict(
-    objectives=[_base_.fit_labels, _base_.feature_distance, _base_.class_mix, masked],
-    teacher_buffers='own')
+    objectives=[
+        dict(_base_.fit_labels, weights=_base_.detail_weights),
+        dict(
+            type='FeatureDistance', backbone=_base_.model.segmentor.backbone, weight=0.005,
+            classes=['sign', 'car', 'pedestrian', 'bicyclist']),
+        dict(type='ClassMix', **taught),
+        dict(type='MaskedConsistency', block=16, hidden=0.7, **taught)],
+    teacher_momentum=0.02, teacher_statistics='batch', teacher_buffers='own')
+train_cfg = dict(max_iters=225, val_interval=225)
+optim_wrapper = dict(segmentor=dict(optimizer=dict(lr=0.003)))
+default_hooks = dict(checkpoint=dict(interval=225))
