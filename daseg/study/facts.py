@@ -61,6 +61,11 @@ def gap(study: Study, row: Row) -> str:
     return number(gap_closed(study.mean(row.name), *ends), 0)
 
 
+def has_log(study: Study) -> bool:
+    """Whether an earlier study's number is stated for any row; else nothing is said of a log."""
+    return any(row.logged for row in study.rows.values())
+
+
 def logged(row: Row) -> str:
     """The study's own number, its iteration in brackets; then those at other iterations."""
     return "; ".join(f"{miou:.2f} ({step})" for step, miou in row.logged.items())

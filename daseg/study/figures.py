@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from daseg.study.definition import Row, Study
-from daseg.study.facts import class_names
+from daseg.study.facts import class_names, has_log
 from daseg.study.runs import Run
 from daseg.utils.files import atomic_write, read_bytes
 from daseg.utils.json_files import unreadable
@@ -45,14 +45,15 @@ def draw_overview(study: Study, path: Path) -> bool:
         logged = [] if row.logged_miou is None else [row.logged_miou]
         for values, marker, style in ((seeds, "o", seed), (means, "|", mean), (logged, "D", log)):
             axes.plot(values, [place] * len(values), marker, **style)
-    handles, names = axes.get_legend_handles_labels()
+    kinds = 3 if has_log(study) else 2
+    handles, names = (each[:kinds] for each in axes.get_legend_handles_labels())
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel("mIoU (%)")
     axes.set_xlim(left=0)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(handles[:3], names[:3], loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
     save_figure(figure, path)
     return True
 

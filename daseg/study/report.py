@@ -66,7 +66,7 @@ def summary(root: str | Path) -> str:
     """
     study = read_results(root)
     ranking = rank(study)
-    logs = any(row.logged for row in study.rows.values())  # else nothing is said of a log
+    logs = facts.has_log(study)
     log_column = ["study's log"] if logs else []
     table = PrettyTable(["row", "mIoU (n)", *log_column, "gap closed (%)", "rank", "runs"])
     table.align = "r"
@@ -94,6 +94,7 @@ def contents(study: Study) -> dict[str, Any]:
         next_steps=(),
         study=study,
         rows=study.rows.values(),
+        logs=facts.has_log(study),
         facts=facts,
         ranking=ranking,
         selection=selection,

@@ -73,11 +73,26 @@ def test_an_opening_picture_and_next_steps_are_in_both(study):
     assert "## What to do next" in text.read_text()
 
 
-def test_without_a_log_the_summary_says_nothing_of_one(folder):
+def test_without_a_log_nothing_is_said_of_one(folder):
     folder.row("low", {1: 20.0})
+    folder.spec["claims"] = [dict(title="Enough", checks=["low > 10"])]
+    folder.spec["sizes"] = dict(all=[[100, "low"]])
+    folder.save()
     assert "log" not in summary(folder.root)
+    words = "The study's log", "study's own number", "by the study's log", "both sides in the log"
+
+    def said():
+        page, text = write_report(folder.root)
+        return Page(page.read_text()).text, text.read_text()
+
+    for text in said():
+        assert "Enough" in text
+        assert not [each for each in words if each in text]
+    assert "study's log" not in text  # in Markdown; in HTML a comment of the script has it
     folder.row("high", {1: 60.0}, logged={"9": 25.0})
     assert "study's log" in summary(folder.root)
+    for text in said():
+        assert [each for each in words if each in text] == list(words)
 
 
 def test_html_needs_nothing_beside_it(study):

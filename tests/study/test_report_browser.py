@@ -98,6 +98,9 @@ def test_the_filter_hides_rows_in_tables_curves_and_pictures(report):
         """
         const lines = () => document.querySelectorAll(".chart polyline").length;
         found.all = [visible("table:first-of-type tbody th").length, lines()];
+        const dots = [...document.querySelectorAll(".chart polyline.dot")];
+        found.dots = dots.map((dot) => getComputedStyle(dot).strokeLinecap);
+        found.ends = dots.every((dot) => new Set(dot.getAttribute("points").split(" ")).size === 1);
         set(document.getElementById("group"), "ends <b>", "change");
         found.rows = shownRows();
         found.lines = lines();
@@ -109,6 +112,8 @@ def test_the_filter_hides_rows_in_tables_curves_and_pictures(report):
         """,
     )
     assert found["all"][1] == 6  # two charts of three runs
+    assert found["dots"] == ["round"] * 3  # each has one validation, which is no line
+    assert found["ends"]
     assert set(found["rows"]) == {"high"}
     assert found["lines"] == 2
     assert [text.split(",")[0] for text in found["pictures"]] == ["high"]

@@ -121,6 +121,19 @@ def test_runs_without_a_choice_are_not_in_the_means(run, folder):
     assert f"\nNot in the means: {told}\n" in write_report(folder.root)[1].read_text()
 
 
+def test_where_no_run_has_a_choice_there_are_no_empty_tables(folder):
+    for name, miou in (("a", 45.0), ("b", 46.0), ("c", 47.0)):
+        folder.row(name, {1: miou})
+        folder.log(folder.root / f"runs/{name}/seed_1", [validation(120, 1.0, entropy=50 - miou)])
+    _, of_scores = folder.table("entropy")
+    [between] = of_scores  # no run has a correlation of its own
+    assert between[1] == "1.00 (3 runs)"
+    text = write_report(folder.root)[1].read_text()
+    assert "\nNo run had more than one checkpoint to choose from.\n" in text
+    assert "| rule |" not in text
+    assert "The same for each run" not in text
+
+
 def test_nothing_is_said_of_runs_without_a_choice_where_all_have_one(run, folder):
     text = write_report(folder.root)[1].read_text()
     assert "Choosing a checkpoint" in text

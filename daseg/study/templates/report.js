@@ -151,8 +151,9 @@ function chart(key, title) {
         || (pairs[index + 1] && inside(pairs[index + 1]))
         || (pairs[index - 1] && inside(pairs[index - 1])));
       const xy = near.map(([step, value]) => [toX(step), toY(value)]);
-      parts.push(make("polyline", { points: xy.map((each) => each.join()).join(" "),
-        stroke: colourOf(run.row) }));
+      const alone = xy.length === 1; // a line from a point to itself, with round ends, is a dot
+      parts.push(make("polyline", { points: (alone ? [...xy, ...xy] : xy).map(
+        (each) => each.join()).join(" "), stroke: colourOf(run.row), class: alone ? "dot" : "" }));
       near.forEach(([step, value], index) => {
         if (inside([step])) points.push({ run, step, value, x: xy[index][0], y: xy[index][1] });
       });
