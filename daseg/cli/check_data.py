@@ -54,5 +54,6 @@ def run(args: Namespace) -> None:
             print("\n".join(["\nsamples drawn for rare classes:", rare.table(), *rare.notes()]))
         if args.plot:
             plot_classes(rare, args.plot)
-    print(f"\n{problems} problems" if problems else "\nall files are in order")
+    said = f"{problems} problem{'s' * (problems != 1)}" if problems else "all files are in order"
+    print(f"\n{said}")
     sys.exit(1 if problems else 0)

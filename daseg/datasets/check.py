@@ -207,11 +207,11 @@ def _compare_classes(reports: Sequence[Report]) -> None:
         return
     for report in reports:
         if report.classes and tuple(report.classes) != tuple(first.classes):
-            same = sorted(report.classes) == sorted(first.classes)
+            one = sorted({*report.classes} ^ {*first.classes})
+            how = f"only one has {', '.join(one)}" if one else "the same, in another order"
             report.problems.append(
                 f"its classes are {', '.join(report.classes)}; those of {first.title} are "
-                f"{', '.join(first.classes)}{' (the same, in another order)' if same else ''}: a "
-                "network knows one list of classes, in one order"
+                f"{', '.join(first.classes)} ({how}): a network knows one list, in one order"
             )
 
 

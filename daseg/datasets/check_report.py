@@ -48,7 +48,8 @@ class Report:
         return [name for name, n in zip(self.classes, self.pixels, strict=False) if not n]
 
     def __str__(self) -> str:
-        lines = [f"{self.title}: {self.count} samples, {len(self.problems)} problems"]
+        problems = f"{len(self.problems)} problem{'s' * (len(self.problems) != 1)}"
+        lines = [f"{self.title}: {self.count} sample{'s' * (self.count != 1)}, {problems}"]
         sizes = [f"{w}x{h} ({n})" for (w, h), n in self.sizes.most_common(5)]
         more = f" and {len(self.sizes) - 5} more" if len(self.sizes) > 5 else ""
         lines.append(f"  image sizes (width x height): {', '.join(sizes) or 'none'}{more}")

@@ -124,7 +124,8 @@ def test_check_data_ends_with_a_status(config_file: Path, monkeypatch, capsys) -
     said = capsys.readouterr().out
     assert "PROBLEM label" in said
     assert "frame_001.png cannot be read: the file is empty" in said
-    assert said.endswith("1 problems\n")
+    assert "3 samples, 1 problem\n" in said
+    assert said.endswith("\n1 problem\n")
     assert run_tool(monkeypatch, "check_data.py", config_file, "--split", "val") == 2
     assert "error: the config has no val_dataloader" in capsys.readouterr().err
 

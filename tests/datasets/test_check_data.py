@@ -78,6 +78,9 @@ def test_classes_are_compared_by_name(tmp_path: Path) -> None:
     (line,) = problems(config(train, val))
     assert "its classes are water, dry; those of train: FolderDataset at" in line
     assert "(the same, in another order)" in line
+    wrong = folder(tmp_path / "b", ("dry", "watre"))
+    (line,) = problems(config(train, wrong))
+    assert "(only one has water, watre): a network knows one list" in line
 
 
 @pytest.mark.parametrize(("names", "outputs"), [(("dry", "water"), 3), (("water",), 1)])

@@ -128,7 +128,9 @@ def find_files(
     walked = Walk()
     for place in [folder / each for each in folders] or [folder]:
         if not place.is_dir():
-            raise DataError(f"{what}: the folder {place} does not exist")
+            beside = sorted(each.name for each in place.parent.glob("*") if each.is_dir())[:8]
+            there = f"; beside it are {', '.join(beside)}" if beside else ""
+            raise DataError(f"{what}: the folder {place} does not exist{there}")
         walked.add(walk(place, suffixes, what, leave_out=leave_out))
     files = walked.files
     if not_ending is not None:
@@ -151,7 +153,9 @@ def find_files(
         found.unusable[name_of(path, folder, suffixes)] = f"{path} {reason}"
     if not found.paths and not found.unusable:
         other = f" (those in {not_ending} are labels)" if not_ending else ""
-        raise DataError(f"{what}: no file ending in {' or '.join(suffixes)} below {folder}{other}")
+        text = f"{what}: no file ending in {' or '.join(suffixes)} below {folder}{other}"
+        first = next((each for each in folder.rglob("*") if each.is_file()), None)
+        raise DataError(text + (f"; there is {first.relative_to(folder)}" if first else ""))
     found.paths = dict(sorted(found.paths.items()))
     return found
 

@@ -14,10 +14,17 @@ from daseg.utils.errors import ConfigError, DataError
 def test_missing_root_and_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"CamVid: its root .*nowhere does not exist; say root="):
         CamVid(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"CamVid: the folder .*images does not exist"):
+    with pytest.raises(DataError, match=r"CamVid: the folder .*images does not exist$"):
         CamVid(tmp_path)
-    (tmp_path / "images").mkdir()
-    with pytest.raises(DataError, match=r"CamVid: no file ending in \.jpg below .*images"):
+    for name in ("photos", "labels"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match=r"images does not exist; beside it are labels, photos$"):
+        CamVid(tmp_path)
+    (tmp_path / "images/a").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"CamVid: no file ending in \.jpg below .*images$"):
+        CamVid(tmp_path)
+    (tmp_path / "images/a/1.bmp").touch()
+    with pytest.raises(DataError, match=r"ending in \.jpg below .*images; there is a/1\.bmp$"):
         CamVid(tmp_path)
 
 
