@@ -46,14 +46,15 @@ def draw_overview(study: Study, path: Path) -> bool:
         for values, marker, style in ((seeds, "o", seed), (means, "|", mean), (logged, "D", log)):
             axes.plot(values, [place] * len(values), marker, **style)
     kinds = 3 if has_log(study) else 2
-    handles, names = (each[:kinds] for each in axes.get_legend_handles_labels())
+    handles, names = axes.get_legend_handles_labels()
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel("mIoU (%)")
     axes.set_xlim(left=0)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
+    own = handles[:kinds], names[:kinds]
+    figure.legend(*own, loc="outside lower center", ncols=3, frameon=False)
     save_figure(figure, path)
     return True
 
