@@ -2,10 +2,11 @@
 
     daseg train camvid/day_to_dusk_hrda_source_only
     daseg train camvid/day_to_dusk_hrda
-    daseg test camvid/day_to_dusk_hrda work_dirs/day_to_dusk_hrda/iter_225.pth
+    daseg test camvid/day_to_dusk_hrda work_dirs/day_to_dusk_hrda/iter_225.pth --adabn
 
 Hoyer et al., "HRDA", ECCV 2022: DAFormer's training, as in `day_to_dusk_daformer.py`, of a network
-that fuses context and details.
+that fuses context and details. Its running statistics of batch norm are those of several kinds of
+passes, and without AdaBN they spoiled two of three trainings.
 """
 
 _base_ = ['./day_to_dusk_hrda_source_only.py']
