@@ -62,7 +62,11 @@ def browse(page, steps: str, *options: str) -> dict:
     """What some steps of JavaScript have put into ``found``, in a browser that shows the page."""
     text = page.read_text()
     # An error of the page's own script would leave the steps to run on: it is kept, too.
-    listen = "<script>addEventListener('error', (e) => window.failed = e.message)</script>"
+    # No observer reports before the next frame, and a busy machine may not render one in time.
+    listen = (
+        "<script>addEventListener('error', (e) => window.failed = e.message);"
+        "window.ResizeObserver = class { observe() {} };</script>"
+    )
     steps += " if (window.failed) found.error = window.failed;"
     copy = page.with_name("driven.html")
     copy.write_text(text.replace("<body>", "<body>" + listen) + SCRIPT.format(steps=steps))

@@ -243,6 +243,7 @@ if (drawn) {
   for (let next = drawn.nextElementSibling; next?.tagName === "FIGURE";
     next = next.nextElementSibling) next.hidden = true; // the same curves as pictures
   drawn.after(...charts.filter(Boolean), legend);
+  listeners.forEach((listener) => listener()); // at once: an observer waits for the next frame
 }
 
 // --- two pictures, one over the other -----------------------------------------------------------
