@@ -133,6 +133,7 @@ rows = [
                          type='BalancedCrossEntropyLoss', num_classes=number, rare_pixels=pixels,
                          hard_percent=0))]}
              for world, length, number, pixels in [('demo', 120, 19, 256),
+                                                   ('dusk', 120, 19, 256),
                                                    ('camvid', 160, 11, 337)]},
          remark="the students' teacher; the study only tested its published weights"),
 ]

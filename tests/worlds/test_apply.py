@@ -223,7 +223,7 @@ def test_a_wrong_world_names_near_ones():
     with pytest.raises(ConfigError, match=r"--world dmeo: there is no such world; .*'demo'"):
         use_world(config(), "dmeo")
     with pytest.raises(
-        ConfigError, match=r"there are camvid, demo, pyramid, and any other is .* path"
+        ConfigError, match=r"there are camvid, demo, dusk, pyramid, and any other is .* path"
     ):
         use_world(config(), "xyz")
 

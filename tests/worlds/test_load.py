@@ -26,7 +26,7 @@ NO_WEIGHTS = {"model.segmentor.backbone.weights": None}
 @pytest.fixture(autouse=True)
 def _no_traces(monkeypatch):
     monkeypatch.setattr(load, "_added", dict(load._added))
-    for name in ("DASEG_DEMO", "DASEG_CAMVID", "RAIN"):
+    for name in ("DASEG_DEMO", "DASEG_DUSK", "DASEG_CAMVID", "RAIN"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -256,3 +256,14 @@ def test_the_world_with_a_pyramid_has_another_main_head_and_trains_longer():
     assert pyramid.model == demo.model
     assert (pyramid.train_cfg.max_iters, demo.train_cfg.max_iters) == (240, 120)
     assert pyramid.test_dataloader == demo.test_dataloader
+
+
+def test_the_world_at_dusk_is_another_folder_of_the_pyramids(monkeypatch):
+    pyramid, dusk = (load_config("adaptseg/multi_vanilla", world=w) for w in ("pyramid", "dusk"))
+    assert dusk.train_dataloader.dataset.source.root == "data/demo_dusk/gta5"
+    assert dusk.test_dataloader.dataset.root == "data/demo_dusk/cityscapes"
+    assert dusk.model.segmentor == pyramid.model.segmentor
+    assert (dusk.train_cfg.max_iters, dusk.train_cfg.val_interval) == (120, 30)
+    monkeypatch.setenv("DASEG_DUSK", "elsewhere")
+    assert load_world("dusk").root == "elsewhere"
+    assert hint("elsewhere/gta5").endswith("daseg make-demo --root elsewhere --light dusk")
