@@ -82,7 +82,7 @@ class LabelReader:
         known = _ranges((*self.train_ids, *self.ignored))
         return (
             f"label {path} holds ids that this data set does not know: {shown}{more}; "
-            f"known are {known}"
+            f"known are {known} (id_map and ignored_ids tell a FolderDataset of more)"
         )
 
 
