@@ -57,14 +57,22 @@ def _rewritten(cfg: dict[str, Any], world: World) -> dict[str, Any]:
 
 
 def _change_rates(cfg: dict[str, Any], world: World) -> None:
-    """Let all of the segmentor learn as fast as its heads; scale the rates of other networks."""
+    """Let all of the segmentor learn as fast as its heads; scale the rates of other networks.
+
+    Only the parts that the world names are faster than the rest.
+    """
     networks = cfg.get("optim_wrapper") or {}
     if "segmentor" in networks:
         optimizer = networks["segmentor"]["optimizer"]
         factors = networks["segmentor"].pop("lr_mult", {}).values()
         networks["segmentor"].pop("decay_mult", None)  # names parts of a backbone that is replaced
-        highest = world.highest_adam_lr if "Adam" in optimizer["type"] else world.highest_lr
-        optimizer["lr"] = min(optimizer["lr"] * max([1, *factors]), highest)
+        is_adam = "Adam" in optimizer["type"]
+        least, highest = (
+            (0.0, world.highest_adam_lr) if is_adam else (world.least_lr, world.highest_lr)
+        )
+        optimizer["lr"] = min(max(optimizer["lr"] * max([1, *factors]), least), highest)
+        if world.lr_mult and not is_adam:
+            networks["segmentor"]["lr_mult"] = dict(world.lr_mult)
         of_all = cfg.get("param_scheduler") or {}
         own = of_all.get("segmentor", []) if isinstance(of_all, dict) else of_all
         if any(scheduler["type"] in world.warm_ups for _, scheduler in schedulers(own)):

@@ -29,6 +29,9 @@ class World:
         least_batch: Fewest images in a batch.
         highest_lr: Learning rate of the segmentor that is not exceeded.
         highest_adam_lr: The same where its optimizer is one of Adam's kind.
+        least_lr: Learning rate of the segmentor that SGD does not fall short of.
+        lr_mult: Factors of the segmentor's rate by the name of a part, as in a config: for heads
+            that have to learn faster than the backbone. Those of the configs are not used.
         parts: By the type of a part, of its base class, or its kind: what becomes of its arguments;
             see `daseg.worlds.parts`.
         models: By the type of a model, fields that have other values where it is trained.
@@ -57,6 +60,8 @@ class World:
     warm_ups: Sequence[str] = ()
     crop_multiple: int = 1
     highest_adam_lr: float = 0.001
+    least_lr: float = 0.0
+    lr_mult: Mapping[str, float] = field(default_factory=dict)
     variable: str = ""
     translated: str = "{root}/translated"
     pseudo_labels: str = "{root}/pseudo_labels"

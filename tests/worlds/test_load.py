@@ -263,7 +263,17 @@ def test_the_world_at_dusk_is_another_folder_of_the_pyramids(monkeypatch):
     assert dusk.train_dataloader.dataset.source.root == "data/demo_dusk/gta5"
     assert dusk.test_dataloader.dataset.root == "data/demo_dusk/cityscapes"
     assert dusk.model.segmentor == pyramid.model.segmentor
-    assert (dusk.train_cfg.max_iters, dusk.train_cfg.val_interval) == (120, 30)
+    assert "lr_mult" not in pyramid.optim_wrapper.segmentor
+    assert dusk.optim_wrapper.segmentor.optimizer.lr == 0.01
+    assert dusk.optim_wrapper.segmentor.lr_mult == dict(head=10)
+    assert (dusk.train_cfg.max_iters, dusk.train_cfg.val_interval) == (120, 60)
+    assert load_world("dusk").size == (192, 96)
     monkeypatch.setenv("DASEG_DUSK", "elsewhere")
     assert load_world("dusk").root == "elsewhere"
     assert hint("elsewhere/gta5").endswith("daseg make-demo --root elsewhere --light dusk")
+
+
+def test_the_rates_of_the_world_at_dusk_are_those_of_sgd():
+    both = [load_config("daformer/gta5_mitb5", world=w) for w in ("pyramid", "dusk")]
+    pyramid, dusk = (cfg.optim_wrapper.segmentor for cfg in both)
+    assert dusk == pyramid and dusk.optimizer.type == "AdamW"
