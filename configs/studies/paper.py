@@ -25,7 +25,10 @@ translator = 'configs/cyclegan/gta2cityscapes_semantic.py'
 watched = {'model.segmentor_weights': '{source_only}'}
 steps = [
     dict(name='cyclegan', config=translator, once=True,  # with the seed of its config
-         cfg_options={**watched, 'randomness.seed': 0}),
+         cfg_options={**watched, 'randomness.seed': 0},
+         # A segmentor of daylight takes dark streets for other things: at its full weight it would
+         # not let the generator darken anything.
+         world_cfg_options=dict(dusk={'model.semantic_weight': 0.02})),
     dict(name='translated', tool='translate', config=translator, once=True, cfg_options=watched,
          checkpoint='{cyclegan}', judge=('configs/style_transfer/source_only.py', '{source_only}')),
     dict(name='teacher_labels', tool='pseudo_label', checkpoint='{deeplabv3plus_r101}',
