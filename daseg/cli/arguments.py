@@ -1,5 +1,6 @@
 """Arguments that several commands share."""
 
+import os
 from argparse import ArgumentParser
 
 CONFIG = "config file, or the name of one of daseg's, as `daseg configs list` shows them"
@@ -34,6 +35,16 @@ def add_world(parser: ArgumentParser, *, real: bool = False) -> None:
 def add_device(parser: ArgumentParser) -> None:
     """Add ``--device``; None where it is not given, see `default_device`."""
     parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
+
+
+def add_workers(parser: ArgumentParser) -> None:
+    """Add ``--workers``, of what reads images, runs them and writes; not more than cores."""
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=min(4, os.cpu_count() or 1),
+        help="reading processes, writing threads (default 4, or one a core)",
+    )
 
 
 def add_amp(parser: ArgumentParser) -> None:

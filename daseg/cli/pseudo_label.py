@@ -9,7 +9,7 @@ The same command continues an earlier run. Labels of the target are not looked a
 
 from argparse import ArgumentParser, Namespace
 
-from daseg.cli.arguments import add_amp, add_config, add_device, default_device
+from daseg.cli.arguments import add_amp, add_config, add_device, add_workers, default_device
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--keep", type=float, help="entropy: share of the pixels that get a label (0.5)")
     add("--confidence-map", action="store_true", help="also write probabilities as pictures")
     add("--audit", action="store_true", help="compare with the labels of validation images")
-    add("--workers", type=int, default=4, help="reading processes, writing threads (default 4)")
+    add_workers(parser)
     add_device(parser)
     add_amp(parser)
     add("--limit", type=int, metavar="N", help="only the first N images")

@@ -11,7 +11,7 @@ run. The source is never written to.
 
 from argparse import ArgumentParser, Namespace
 
-from daseg.cli.arguments import add_amp, add_config, add_device, default_device
+from daseg.cli.arguments import add_amp, add_config, add_device, add_workers, default_device
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar=("NAME", "KEY=VALUE"),
         help="a translator that needs no checkpoint (default: the config's)",
     )
-    add("--workers", type=int, default=4, help="reading processes, writing threads (default 4)")
+    add_workers(parser)
     add("--tile", type=int, nargs="?", const=512, metavar="SIZE", help="run in tiles (of 512)")
     add_device(parser)
     add_amp(parser)
