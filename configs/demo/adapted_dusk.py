@@ -6,11 +6,19 @@
     daseg train demo/adapted_dusk --cfg-options load_from=work_dirs/source_only/iter_400.pth
     daseg test demo/adapted_dusk work_dirs/adapted_dusk/iter_400.pth
 
-As `adapted.py`, but the teacher normalises by the dusk's own statistics, in training and in
-testing, as AdaBN does (Li et al., "Revisiting Batch Normalization for Practical Domain Adaptation",
-2016): those of the game by day mislead it in images that are this dark.
+As `adapted.py`, but the game is darkened first: each picture gets the mean and the deviation of a
+dusk image's colours (Reinhard et al., "Color Transfer between Images", 2001), so that its labels teach
+the network what things look like at dusk. The teacher normalises by the dusk's own statistics, in
+training and in testing, as AdaBN does (Li et al., "Revisiting Batch Normalization for Practical
+Domain Adaptation", 2016): those of the game by day mislead it in images that are this dark. The
+mixture's colours are left as they are, since they are the dusk's.
 """
 
 _base_ = ['./adapted.py']
 
-model = dict(teacher_statistics='batch', teacher_buffers='own')
+model = dict(
+    objectives=[
+        {{_base_.fit_labels}},
+        dict(type='ClassMix', loss='supervised', confidence=0.9, jitter_prob=0.0, blur_prob=0.0)],
+    translator=dict(type='ReinhardTranslator'),
+    teacher_statistics='batch', teacher_buffers='own')
