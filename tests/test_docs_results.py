@@ -26,9 +26,10 @@ def table(page: str, width: int, seeds: int) -> list[list[str]]:
     return [row for row in rows if SEEDS.fullmatch(row[seeds])]
 
 
-STUDY = record("embedded_world.json")
+STUDY = record("study_dusk.json")
+BY_DAY = record("embedded_world.json")
 DUSK = record("day_to_dusk.json")
-SHOWN = {row[0]: row[1:] for row in table("results_study.md", width=5, seeds=2)}
+SHOWN = {row[0]: row[1:] for row in table("results_study.md", width=6, seeds=2)}
 
 
 def mious(row: dict[str, Any]) -> list[float]:
@@ -43,27 +44,30 @@ def agrees(shown: str, values: list[float]) -> bool:
 
 
 def test_every_row_of_the_study_is_shown():
-    assert SHOWN.keys() == STUDY.keys()
+    assert SHOWN.keys() == STUDY.keys() == BY_DAY.keys()
     assert len(SHOWN) == 26
 
 
 @pytest.mark.parametrize("row", STUDY)
 def test_a_row_of_the_study_says_what_was_recorded(row):
-    shown_miou, shown_seeds, shown_gap, shown_log = SHOWN[row]
+    shown_miou, shown_seeds, shown_gap, shown_by_day, shown_log = SHOWN[row]
     values, gap, log = mious(STUDY[row]), STUDY[row]["gap_closed"], STUDY[row]["log"]
 
     assert agrees(shown_miou, values)
     assert [float(n) for n in shown_seeds.split(", ")] == pytest.approx(values, abs=0.0501)
     assert shown_gap == ("-" if gap is None else str(gap))
+    assert agrees(shown_by_day, mious(BY_DAY[row]))
     assert shown_log == (f"{next(iter(log.values())):.2f}" if log else "-")
 
 
-@pytest.mark.parametrize("row", STUDY)
-def test_each_run_has_its_protocol_card(row):
-    for seed, run in STUDY[row]["runs"].items():
-        assert run["card"]["config"].startswith(f"{STUDY[row]['config']} --world demo (sha256 ")
-        assert run["card"]["trained"].startswith(f"{STUDY[row]['iterations']} iterations from ")
-        assert f", seed {seed}" in run["card"]["trained"]
+@pytest.mark.parametrize(("study", "world"), [(STUDY, "dusk"), (BY_DAY, "demo")])
+def test_each_run_has_its_protocol_card(study, world):
+    for row in study.values():
+        assert len(row["runs"]) == 3
+        for seed, run in row["runs"].items():
+            assert run["card"]["config"].startswith(f"{row['config']} --world {world} (sha256 ")
+            assert run["card"]["trained"].startswith(f"{row['iterations']} iterations from ")
+            assert f", seed {seed}" in run["card"]["trained"]
 
 
 def test_the_table_from_day_to_dusk_says_what_was_recorded():
@@ -123,22 +127,22 @@ def test_the_table_from_the_game_to_photographs_says_what_was_recorded():
             assert f"seed {seed}" in run["card"]["trained"]
 
 
-def test_numbers_that_several_pages_show_are_the_same():
-    """Rows of the first stage and of AdaptSegNet are on the study's page and on the world's."""
-    pages = {
-        "results_embedded_world.md": {
-            "style_transfer/gc_b1.py": "gc_640x360_b1",
-            "style_transfer/agc_b1.py": "agc_640x360_b1",
-            "style_transfer/aagc_b2.py": "aagc_640x360_b2",
-            "style_transfer/source_only.py": "source_only",
-            "supervised/cityscapes_seg.py": "cityscapes_seg",
-        }
+def test_the_first_stage_by_day_says_what_was_recorded():
+    names = {
+        "style_transfer/gc_b1.py": "gc_640x360_b1",
+        "style_transfer/agc_b1.py": "agc_640x360_b1",
+        "style_transfer/aagc_b2.py": "aagc_640x360_b2",
+        "style_transfer/source_only.py": "source_only",
+        "supervised/cityscapes_seg.py": "cityscapes_seg",
     }
-    for page, names in pages.items():
-        shown = {row[1].strip("`"): row for row in table(page, width=5, seeds=3)}
-        assert shown.keys() == names.keys()
-        for config, name in names.items():
-            assert shown[config][2:5] == SHOWN[name][:3]
+    shown = {row[1].strip("`"): row for row in table("results_embedded_world.md", 5, seeds=3)}
+    assert shown.keys() == names.keys()
+    for config, name in names.items():
+        row = BY_DAY[name]
+        assert agrees(shown[config][2], mious(row))
+        seeds = [float(number) for number in shown[config][3].split(", ")]
+        assert seeds == pytest.approx(mious(row), abs=0.0501)
+        assert shown[config][4] == str(row["gap_closed"])
 
 
 def test_the_committed_results_are_small():
