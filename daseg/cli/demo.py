@@ -145,8 +145,7 @@ def _next_steps(folder: Path, checkpoint: Path, root: str) -> list[str]:
     return [
         f"daseg predict demo/adapted_dusk {checkpoint} YOUR_IMAGES --out predictions",
         f"DASEG_DEMO={root} daseg test demo/adapted_dusk {checkpoint} --out {folder}/test_again",
-        "daseg make-demo  # the world by day, which --world demo has",
-        "daseg train adaptseg/multi_vanilla --world demo",
-        "daseg study studies/methods --world demo",
+        f"DASEG_DUSK={root} daseg train adaptseg/multi_vanilla --world dusk",
+        f"DASEG_DEMO={root} daseg study studies/demo  # the same over three seeds",
         "daseg configs list",
     ]
