@@ -1,6 +1,7 @@
 r"""The study that daseg repeats: 19 rows of GTA5 to Cityscapes, and seven to compare them with.
 
     daseg study studies/paper --world demo --seeds 1
+    daseg study studies/paper --world dusk --given translated=data/demo_dusk_reinhard
     daseg study studies/paper --devices cuda:0 cuda:1 \
         --given deeplabv3plus_r101=data/weights/segmentron.pth translated=data/gta5_as_cityscapes
 

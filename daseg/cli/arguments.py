@@ -27,8 +27,7 @@ def add_world(parser: ArgumentParser, *, real: bool = False) -> None:
         metavar="WORLD",
         help="run the config in a small world: its images, sizes, network, number of iterations; "
         f"demo, pyramid, dusk, camvid, {'real (none), ' if real else ''}or another's file, "
-        "WORLD.py; "
-        "camvid:size=480x360,max_iters=2000 changes its size and length",
+        "WORLD.py; camvid:size=480x360,max_iters=2000 changes its size and length",
     )
 
 
