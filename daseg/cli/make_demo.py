@@ -24,6 +24,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     ):
         add(f"--num-{name}", type=int, default=count, metavar="N", help=f"{what} (default {count})")
     add("--light", choices=["day", "dusk"], default="day", help="of the city (default %(default)s)")
+    what = "varied: in any light, of any material, as a source for photographs (default plain)"
+    add("--game", choices=["plain", "varied"], default="plain", help=what)
     add("--seed", type=int, default=0, help="of what is drawn (default 0)")
     add("--workers", type=int, help="processes (default: one a core)")
     add("--force", action="store_true", help="replace a world of other settings")

@@ -6,6 +6,7 @@ import numpy as np
 
 from daseg.worlds.drawing import labels
 from daseg.worlds.drawing.canvas import NEAR, Canvas
+from daseg.worlds.drawing.facades import decorate_face, paint_chimneys, paint_shop
 from daseg.worlds.drawing.looks import Colour, Look, Rng, pick
 from daseg.worlds.drawing.solids import patches
 
@@ -55,17 +56,28 @@ def paint_house(canvas: Canvas, rng: Rng, house: House) -> None:
     start = max(house.start, NEAR)
     front = _rectangle((house.x, start), (house.x, house.end), 0, house.height)
     gable = _rectangle((house.x, start), (house.x + away, start), 0, house.height)
+    varied = canvas.look.variety is not None
+    if varied:
+        top = house.height + (3.4 if house.pitched else 0)
+        paint_chimneys(canvas, rng, house.x + away / 2, start, house.end, top)
     if house.pitched:
         _paint_roof(canvas, house, start, away)
     if house.start > NEAR:
         gain = canvas.look.shade(np.array([0.0, 0, -1]))
         canvas.fill(gable, house.wall, labels.BUILDING, gain=gain)
         _paint_windows(canvas, rng, house, gable, 11.0, gain)
+        if varied:
+            decorate_face(canvas, rng, gable, house.wall, house.floors, gain)
     gain = canvas.look.shade(np.array([-np.sign(house.x), 0, 0]))
     canvas.fill(front, house.wall, labels.BUILDING, gain=gain)
     if house.end - start > 3:
         _paint_windows(canvas, rng, house, front, house.end - start, gain)
-        _paint_ground_floor(canvas, rng, house, front, gain)
+        if varied and house.shop:
+            paint_shop(canvas, rng, front, house.floors, gain)
+        else:
+            _paint_ground_floor(canvas, rng, house, front, gain)
+        if varied:
+            decorate_face(canvas, rng, front, house.wall, house.floors, gain)
     cornice = _rectangle((house.x, start), (house.x, house.end), house.height - 0.4, house.height)
     canvas.fill(cornice, house.wall, labels.BUILDING, gain=gain * 1.14)
 

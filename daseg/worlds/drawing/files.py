@@ -29,6 +29,7 @@ class Sample:
     split: str  # "train", "val" or "test"
     index: int  # within the split, from 0
     light: str = "day"  # or "dusk"
+    game: str = "plain"  # or "varied"
 
     def paths(self, root: Path) -> tuple[Path, ...]:
         """Image, label ids and, for the city, the label in colour."""
@@ -49,7 +50,13 @@ class Sample:
     def write(self, root: Path, seed: int, size: tuple[int, int]) -> None:
         """Draw the picture and write its files."""
         image, label = draw_scene(
-            self.domain, seed, split=self.split, index=self.index, size=size, light=self.light
+            self.domain,
+            seed,
+            split=self.split,
+            index=self.index,
+            size=size,
+            light=self.light,
+            game=self.game,
         )
         paths, ids = self.paths(root), Image.fromarray(label)
         write_bytes(paths[0], encode_picture(paths[0], image))

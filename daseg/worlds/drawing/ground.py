@@ -182,6 +182,28 @@ def _paint_marks(canvas: Canvas, rng: Rng, street: Street) -> None:
             _floor(canvas, strip(x, x + 0.55, 0, start, start + 2.8), paint, labels.ROAD)
 
 
+def paint_varied_marks(canvas: Canvas, rng: Rng, street: Street) -> None:
+    """Lines along the kerb, arrows and boxes on the road, in white and yellow."""
+    yellow, white = (206.0, 178.0, 92.0), (208.0, 208.0, 204.0)
+
+    def fill(shape: np.ndarray, colour: Colour) -> None:
+        canvas.fill(shape, colour, labels.ROAD, gain=rng.uniform(0.7, 1.0))
+
+    for side in (-1, 1):
+        if rng.random() < 0.5:
+            for x in (0.25, 0.45):
+                at = side * (street.kerb - x)
+                fill(strip(at - 0.05, at + 0.05, 0), yellow)
+    for _ in range(rng.integers(0, 5)):
+        x, z = rng.uniform(-0.8, 0.8) * street.half, rng.uniform(4, 30)
+        along, across = rng.uniform(0.5, 6), rng.uniform(-2, 2)
+        wide = rng.uniform(0.1, 0.5)
+        near, far = [[x, 0, z], [x + wide, 0, z]], [x + across, 0, z + along]
+        shape = np.array([*near, [far[0] + wide, 0, far[2]], far])
+        shape[:, 0] = np.clip(shape[:, 0], -street.half, street.half)
+        fill(shape, pick(rng, (white, white, yellow)))
+
+
 def _mark(
     canvas: Canvas, street: Street, x: float, width: float, colour: Colour, *, through: bool = False
 ) -> None:

@@ -7,12 +7,13 @@ from functools import partial
 import numpy as np
 
 from daseg.worlds.drawing import buildings, furniture, nature, people, vehicles
+from daseg.worlds.drawing.bodywork import varied_car
 from daseg.worlds.drawing.canvas import Canvas
 from daseg.worlds.drawing.ground import KERB, Street
 from daseg.worlds.drawing.looks import Look, Rng
 from daseg.worlds.drawing.solids import Place
 
-MAKERS = dict(car=vehicles.car, truck=vehicles.truck, bus=vehicles.bus, train=vehicles.tram)
+MAKERS = dict(truck=vehicles.truck, bus=vehicles.bus, train=vehicles.tram)
 Paint = Callable[[Canvas, Rng], None]
 
 
@@ -47,6 +48,8 @@ def furnish(scene: Scene, rng: Rng) -> None:
         _add_furniture(scene, rng, side)
         _add_people(scene, rng, side)
         _add_parked(scene, rng, side)
+        if scene.look.variety is not None and rng.random() < 0.35:
+            _add_railing(scene, rng, side)
     _add_signals(scene, rng)
     _add_traffic(scene, rng)
 
@@ -91,7 +94,8 @@ def _add_garden(
         if place.z > 5:
             paint = nature.paint_tree if rng.random() < 0.7 else nature.paint_bush
             scene.rows.append((place.z, partial(paint, place=place)))
-    kind = wanted or rng.choice(["wall", "fence", "hedge", "open"], p=[0.18, 0.26, 0.26, 0.3])
+    shares = [0.18, 0.26, 0.26, 0.3] if scene.look.variety is None else [0.15, 0.5, 0.2, 0.15]
+    kind = wanted or rng.choice(["wall", "fence", "hedge", "open"], p=shares)
     painters: dict[str, Callable[..., None]] = dict(
         wall=buildings.paint_wall, fence=buildings.paint_fence, hedge=nature.paint_hedge
     )
@@ -123,9 +127,18 @@ def _add_furniture(scene: Scene, rng: Rng, side: float) -> None:
             scene.add(kind, Place(x, max(spot, 4.5), y=KERB))
 
 
+def _add_railing(scene: Scene, rng: Rng, side: float) -> None:
+    """A railing between the sidewalk and the road, or between the sidewalk and the houses."""
+    street = scene.street
+    x = side * (street.kerb + 0.3 if rng.random() < 0.4 else street.edge - 0.1)
+    z, length = rng.uniform(2, 25), rng.uniform(4, 25)
+    if not street.blocked(z, length):
+        scene.rows.append((z, partial(buildings.paint_fence, x=x, start=z, end=z + length)))
+
+
 def _add_people(scene: Scene, rng: Rng, side: float) -> None:
     """People on the sidewalk, bicycles leaning about."""
-    street, game = scene.street, scene.look.is_game
+    street, game = scene.street, scene.look.is_game and scene.look.variety is None
     for _ in range(rng.poisson(1.3 if game else 4.2)):
         z = rng.uniform(5, 14) if rng.random() < 0.3 else rng.uniform(8, 55)
         place = Place(side * rng.uniform(street.kerb + 0.4, street.edge - 0.3), z, y=KERB)
@@ -147,9 +160,14 @@ def _add_parked(scene: Scene, rng: Rng, side: float) -> None:
     share = rng.uniform(0.2, 0.6) if scene.look.is_game else rng.uniform(0.2, 0.8)
     for z in np.arange(rng.uniform(2.5, 7), 90, 6.0):
         if rng.random() < share and not street.blocked(z + 2, 4):
-            model = vehicles.car(rng, scene.look)
+            model = _draw_car(rng, scene.look)
             turned = side < 0 and rng.random() < 0.8
             _add_vehicle(scene, model, side * (street.half + 0.5 * street.parking), z, turned)
+
+
+def _draw_car(rng: Rng, look: Look) -> vehicles.Vehicle:
+    varied = look.variety is not None and rng.random() < 0.75
+    return varied_car(rng, look) if varied else vehicles.car(rng, look)
 
 
 def _add_vehicle(scene: Scene, model: vehicles.Vehicle, x: float, z: float, turned: bool) -> None:
@@ -190,12 +208,14 @@ def _add_traffic(scene: Scene, rng: Rng) -> None:
     for lane in range(2 * street.lanes):
         x = (lane - street.lanes + 0.5) * street.lane
         z = rng.uniform(8, 32) if x > 0 else rng.uniform(4, 18)
+        if scene.look.variety is not None:
+            z *= rng.uniform(1, 4)
         while z < 110:
             kind = scene.feature
             if lane != rare_lane:
                 kind = str(rng.choice(["car", "truck", "bus"], p=[0.95, 0.035, 0.015]))
             rare_lane = -1 if lane == rare_lane else rare_lane
-            model = MAKERS[kind](rng, scene.look)
+            model = (_draw_car if kind == "car" else MAKERS[kind])(rng, scene.look)
             _add_vehicle(scene, model, x + rng.normal(0, 0.15), z, x < 0)
             z += model.length + rng.uniform(6, 60)
     _add_riders(scene, rng)
@@ -205,7 +225,8 @@ def _add_riders(scene: Scene, rng: Rng) -> None:
     """Cyclists at the edge of the road and motorcycles, ridden or parked at the kerb."""
     street, game = scene.street, scene.look.is_game
     wanted = int(scene.feature in ("rider", "motor_rider"))
-    for number in range(wanted + rng.poisson(0.08 if game else 0.3)):
+    often = 1.0 if scene.look.variety is not None else 0.08 if game else 0.3
+    for number in range(wanted + rng.poisson(often)):
         side = float(rng.choice([-1, 1]))
         motor = scene.feature == "motor_rider" if number < wanted else rng.random() < 0.25
         x = side * (street.half - rng.uniform(0.4, 0.9))

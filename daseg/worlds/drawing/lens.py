@@ -7,7 +7,8 @@ import numpy as np
 
 from daseg.worlds.drawing import labels
 from daseg.worlds.drawing.canvas import SUPERSAMPLING, Camera
-from daseg.worlds.drawing.looks import Look, Rng
+from daseg.worlds.drawing.looks import Look, Rng, Variety
+from daseg.worlds.drawing.variety import STAINS
 
 TILE = 512
 
@@ -93,6 +94,8 @@ def _add_texture(
     )
     leaf = 2.4 if look.is_game else 1.3
     gain += table[2][label] * _crop(leaf * scale, shape, rng)
+    if look.variety is not None:
+        _add_stains(gain, image, label, look, look.variety, rng)
     top = max(0, int(camera.horizon / SUPERSAMPLING) + 1)
     if top < shape[0]:
         floor, z = _ground_grain(shape, top, camera, rng)
@@ -101,6 +104,30 @@ def _add_texture(
         mask = np.isin(label[top:], FLOORS) * share.astype(np.float32)
         image[top:] += (np.array(look.palette.haze, np.float32) - image[top:]) * mask[..., None]
     image *= gain[..., None]
+
+
+def _add_stains(
+    gain: np.ndarray,
+    image: np.ndarray,
+    label: np.ndarray,
+    look: Look,
+    variety: Variety,
+    rng: Rng,
+) -> None:
+    """Let the brightness (H, W) of each material vary at all sizes; the sky in crowns is left."""
+    across, up = variety.stretch
+    shape, scale = label.shape, label.shape[1] / 512
+    building = label == labels.BUILDING
+    sky = np.minimum(look.palette.sky_top, look.palette.sky_bottom)
+    through = (label == labels.VEGETATION) & (image > 0.9 * sky - 4).all(axis=2)
+    for size, table in zip(STAINS, variety.roughness, strict=True):
+        noise = _crop(size * scale, shape, rng)
+        if max(across, up) > 1:
+            height, width = max(1, int(shape[0] / up)), max(1, int(shape[1] / across))
+            wide = cv2.resize(np.ascontiguousarray(noise[:height, :width]), shape[::-1])
+            noise = np.where(building, wide, noise)
+        gain += table[label] * noise
+    gain[through] = 1
 
 
 def _ground_grain(

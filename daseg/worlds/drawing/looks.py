@@ -20,6 +20,7 @@ Rng = np.random.Generator
 T = TypeVar("T")
 DOMAINS = ("game", "city")
 LIGHTS = ("day", "dusk")
+GAMES = ("plain", "varied")
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,16 @@ class Dusk:
 
 
 @dataclass(frozen=True)
+class Variety:
+    """What differs from picture to picture of the varied game, beside the look."""
+
+    harsh: float  # exponent of the faces' brightness: the higher, the darker those in the shade
+    bare: float  # share of the trees that have no leaves, 0..1
+    roughness: np.ndarray  # (4, 256): deviation of the brightness by size of the stains and label
+    stretch: tuple[float, float]  # of the stains on buildings, across and up: bricks or columns
+
+
+@dataclass(frozen=True)
 class Look:
     """One image's appearance."""
 
@@ -118,6 +129,7 @@ class Look:
     gamma: float  # exponent of the tone curve
     cloud: float  # cloud cover, 0..1
     dusk: Dusk | None = None  # None: by day
+    variety: Variety | None = None  # of the varied game
 
     @property
     def is_game(self) -> bool:
@@ -127,7 +139,8 @@ class Look:
         """Brightness of a face by its outward normal (3,): sky light plus sun."""
         x, y, z = (float(part) for part in normal)
         sun = max(0.75 * self.sun * x + 0.5 * y - 0.45 * z, 0)
-        return (0.86 + 0.16 * y) * (1 - 0.35 * self.contrast) + 0.6 * self.contrast * sun
+        bright = (0.86 + 0.16 * y) * (1 - 0.35 * self.contrast) + 0.6 * self.contrast * sun
+        return bright if self.variety is None else bright**self.variety.harsh
 
     def lit(self, colour: Colour, depth: float, gain: float = 1.0) -> tuple[int, int, int]:
         """The colour as it reaches the camera over ``depth`` metres of haze, 0..255."""

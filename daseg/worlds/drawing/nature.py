@@ -4,9 +4,10 @@ import numpy as np
 
 from daseg.worlds.drawing import labels
 from daseg.worlds.drawing.canvas import Canvas
-from daseg.worlds.drawing.looks import Rng, pick
+from daseg.worlds.drawing.looks import Rng, colours, pick
 from daseg.worlds.drawing.solids import Box, Place, paint_box
 
+WINTER_BARK = colours("3a322c 54483e 6a6258 2c2826")
 BARK = {"game": (110, 84, 60), "city": (74, 66, 58)}
 
 
@@ -17,6 +18,10 @@ def _leaf(canvas: Canvas, rng: Rng) -> np.ndarray:
 def paint_tree(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A broad-leaved tree, or now and then in the game a palm. Trunks are vegetation too."""
     if not canvas.camera.sees(place.x, place.z, 5):
+        return
+    variety = canvas.look.variety
+    if variety is not None and rng.random() < variety.bare:
+        paint_bare_tree(canvas, rng, place)
         return
     if canvas.look.is_game and rng.random() < 0.35:
         paint_palm(canvas, rng, place)
@@ -31,6 +36,32 @@ def paint_tree(canvas: Canvas, rng: Rng, place: Place) -> None:
         tip = base + [side * radius, height * 0.68, 0]
         canvas.line(np.array([fork, tip]), 0.14, bark, labels.VEGETATION)
     paint_crown(canvas, rng, base + [0, height - radius, 0], radius, _leaf(canvas, rng))
+
+
+def paint_bare_tree(canvas: Canvas, rng: Rng, place: Place) -> None:
+    """A tree in winter; its whole crown is labelled, with the sky that shows through it."""
+    height = rng.uniform(6, 13)
+    reach = height * rng.uniform(0.22, 0.36)
+    base = np.array([place.x, place.y, place.z])
+    middle = base + [0, height * 0.62, 0]
+    turn = np.linspace(0, 2 * np.pi, 18, endpoint=False)
+    rim = rng.uniform(0.8, 1.1, 18)
+    outline = np.column_stack([np.cos(turn) * rim * reach, np.sin(turn) * rim * height * 0.36])
+    canvas.tag(middle + np.column_stack([outline, np.zeros(18)]), labels.VEGETATION)
+    bark = np.array(pick(rng, WINTER_BARK)) * rng.uniform(0.8, 1.2)
+    levels = 6 if canvas.camera.pixels(height, place.z) > 200 else 5
+    tips = [(np.zeros(2), np.pi / 2 + rng.normal(0, 0.05), height * rng.uniform(0.22, 0.32))]
+    width = height * 0.03
+    for level in range(levels):
+        grown = []
+        for start, angle, length in tips:
+            end = start + length * np.array([np.cos(angle), np.sin(angle)])
+            points = base + np.column_stack([np.stack([start, end]), np.zeros(2)])
+            canvas.line(points, width, bark, labels.VEGETATION)
+            count = 3 if level < 3 else 2
+            for spread in np.linspace(-0.55, 0.55, count) + rng.normal(0, 0.18, count):
+                grown.append((end, angle + spread, length * rng.uniform(0.6, 0.85)))
+        tips, width = grown, width * 0.6
 
 
 def paint_crown(

@@ -6,10 +6,22 @@ from daseg.utils.errors import ConfigError
 from daseg.worlds.drawing import labels
 from daseg.worlds.drawing.canvas import SUPERSAMPLING, Camera, Canvas
 from daseg.worlds.drawing.furniture import paint_bonnet
-from daseg.worlds.drawing.ground import Street, draw_street, paint_ground, paint_sky, paint_skyline
+from daseg.worlds.drawing.ground import (
+    Street,
+    draw_street,
+    paint_ground,
+    paint_sky,
+    paint_skyline,
+    paint_varied_marks,
+)
 from daseg.worlds.drawing.layout import Scene, furnish
 from daseg.worlds.drawing.lens import develop
-from daseg.worlds.drawing.looks import DOMAINS, LIGHTS, Look, Rng, at_dusk, draw_look
+from daseg.worlds.drawing.looks import DOMAINS, GAMES, LIGHTS, Look, Rng, at_dusk, draw_look
+from daseg.worlds.drawing.variety import (
+    draw_varied_camera,
+    draw_varied_look,
+    draw_varied_street,
+)
 
 SPLITS = ("train", "val", "test")
 # Rare things take turns, so that even a small world holds every class.
@@ -26,6 +38,7 @@ def draw_scene(
     index: int = 0,
     size: tuple[int, int] = (512, 256),
     light: str = "day",
+    game: str = "plain",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one street scene; the same arguments give the same pixels.
 
@@ -37,36 +50,46 @@ def draw_scene(
         size: width and height of the picture, pixels.
         light: "day" or "dusk", in which the city is photographed; the game is always in daylight.
             The scene is the same in both.
+        game: "plain", or "varied": with a wide range of lights, materials and houses, as a source
+            for photographs. The city is the same with both.
 
     Returns:
         image (H, W, 3) uint8 RGB and label ids (H, W) uint8 in Cityscapes' numbering, 0..33.
 
     Raises:
-        ConfigError: domain, split or light is unknown, or the size is below 64x32.
+        ConfigError: domain, split, light or game is unknown, or the size is below 64x32.
     """
-    _check(domain, split, size, light)
+    _check(domain, split, size, light, game)
     rng = np.random.default_rng([seed, DOMAINS.index(domain), SPLITS.index(split), index])
-    look = draw_look(domain, rng)
+    varied = domain == "game" and game == "varied"
+    look = draw_varied_look(rng) if varied else draw_look(domain, rng)
     if light == "dusk" and domain == "city":  # drawn apart: the scene stays as by day
         place = [seed, len(DOMAINS), SPLITS.index(split), index]
         look = at_dusk(look, np.random.default_rng(place))
     feature = FEATURES[index % len(FEATURES)]
     tracks = feature == "train" or (not look.is_game and rng.random() < 0.12)
-    scene = Scene(draw_street(rng, game=look.is_game, tracks=tracks), look, feature)
+    street = draw_street(rng, game=look.is_game, tracks=tracks)
+    if varied:
+        street = draw_varied_street(street, rng)
+    scene = Scene(street, look, feature)
     camera = draw_camera(rng, look, scene.street, size)
+    if varied:
+        camera = draw_varied_camera(camera, rng)
     furnish(scene, rng)
     canvas = Canvas(camera, look)
     _paint(canvas, scene, rng)
     return develop(canvas.data, camera, look, rng)
 
 
-def _check(domain: str, split: str, size: tuple[int, int], light: str) -> None:
+def _check(domain: str, split: str, size: tuple[int, int], light: str, game: str) -> None:
     if domain not in DOMAINS:
         raise ConfigError(f"unknown demo domain {domain!r}: choose one of {', '.join(DOMAINS)}")
     if split not in SPLITS:
         raise ConfigError(f"unknown demo split {split!r}: choose one of {', '.join(SPLITS)}")
     if light not in LIGHTS:
         raise ConfigError(f"unknown light {light!r}: choose one of {', '.join(LIGHTS)}")
+    if game not in GAMES:
+        raise ConfigError(f"unknown game {game!r}: choose one of {', '.join(GAMES)}")
     if size[0] < 64 or size[1] < 32:
         raise ConfigError(f"demo pictures of {size[0]}x{size[1]} are too small: 64x32 at least")
 
@@ -95,6 +118,8 @@ def _paint(canvas: Canvas, scene: Scene, rng: Rng) -> None:
     paint_sky(canvas)
     paint_skyline(canvas, rng)
     paint_ground(canvas, rng, scene.street)
+    if scene.look.variety is not None:
+        paint_varied_marks(canvas, rng, scene.street)
     contrast = scene.look.contrast
     if contrast > 0.35:
         canvas.shadow(scene.shadows, 0.62 * contrast, 0.3)
@@ -102,7 +127,7 @@ def _paint(canvas: Canvas, scene: Scene, rng: Rng) -> None:
     for things in (scene.rows, scene.items):
         for _, paint in sorted(things, key=lambda thing: -thing[0]):
             paint(canvas, rng)
-    if not scene.look.is_game:
+    if not scene.look.is_game and scene.look.variety is None:
         paint_bonnet(canvas, rng)
         rim = SUPERSAMPLING
         for edge in (canvas.data[:rim], canvas.data[:, :rim], canvas.data[:, -rim:]):

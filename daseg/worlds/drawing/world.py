@@ -11,7 +11,7 @@ from daseg.utils.json_files import read_json
 from daseg.utils.progress import track
 from daseg.utils.writable import check_folder
 from daseg.worlds.drawing.files import Sample, write_bytes
-from daseg.worlds.drawing.looks import LIGHTS
+from daseg.worlds.drawing.looks import GAMES, LIGHTS
 
 VERSION = 1  # raise it when the pictures change, so that old worlds are not taken for new ones
 MANIFEST = "demo_world.json"
@@ -31,6 +31,7 @@ def make_world(
     num_test: int = 60,
     seed: int = 0,
     light: str = "day",
+    game: str = "plain",
     workers: int | None = None,
     progress: bool = True,
     force: bool = False,
@@ -49,6 +50,8 @@ def make_world(
         num_test: "city" pictures of the split test, again from other cities: to report on.
         seed: seed of the whole world.
         light: "day" or "dusk", in which the city is photographed; the game is in daylight.
+        game: "plain", or "varied": each picture with a light, materials and houses of its own, as a
+            source for photographs.
         workers: processes that draw; None takes one a core.
         progress: show a line with the time left on stderr.
         force: replace a world with other settings.
@@ -59,12 +62,13 @@ def make_world(
     """
     root = check_folder(root, "--root")
     counts = {"source": num_source, "target": num_target, "val": num_val, "test": num_test}
-    _check(size, counts, light, workers)
-    settings = {"version": VERSION, "size": list(size), "seed": seed, "light": light, **counts}
+    _check(size, counts, light, game, workers)
+    settings = {"version": VERSION, "size": list(size), "seed": seed, "light": light, "game": game}
+    settings |= counts
     if force:
         remove_world(root)
     _claim(root, settings)
-    samples = [Sample("game", "train", index) for index in range(num_source)]
+    samples = [Sample("game", "train", index, game=game) for index in range(num_source)]
     for split, count in (("train", num_target), ("val", num_val), ("test", num_test)):
         samples += [Sample("city", split, index, light) for index in range(count)]
     missing = [sample for sample in samples if not sample.is_drawn(root)]
@@ -92,7 +96,9 @@ def remove_world(root: Path) -> None:
         (root / name).unlink(missing_ok=True)
 
 
-def _check(size: tuple[int, int], counts: dict[str, int], light: str, workers: int | None) -> None:
+def _check(
+    size: tuple[int, int], counts: dict[str, int], light: str, game: str, workers: int | None
+) -> None:
     if size[0] < 64 or size[1] < 32:
         raise ConfigError(f"size: {size[0]}x{size[1]} is too small, 64x32 is the least")
     for name, count in counts.items():
@@ -101,6 +107,8 @@ def _check(size: tuple[int, int], counts: dict[str, int], light: str, workers: i
             raise ConfigError(f"num_{name}: {count} is not in {least}..99999")
     if light not in LIGHTS:
         raise ConfigError(f"light: {light!r} is not one of {', '.join(LIGHTS)}")
+    if game not in GAMES:
+        raise ConfigError(f"game: {game!r} is not one of {', '.join(GAMES)}")
     if workers is not None and workers < 1:
         raise ConfigError(f"workers: {workers} is less than 1")
 
@@ -138,7 +146,8 @@ def _read_settings(root: Path) -> dict[str, object] | None:
         hint = f"delete {root} and draw anew"
         content = read_json(path, "the record of a demo world", shape, hint=hint)
         settings = content["settings"] if name == MANIFEST else content
-        return {"light": "day", **settings}  # the only one that there was at first
+        at_first = {"light": "day", "game": "plain"}  # when there was no other
+        return {**at_first, **settings}
     return None
 
 

@@ -1,0 +1,142 @@
+"""Cars with curved bodywork, for the varied game: a side profile that is drawn across the width."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from daseg.worlds.drawing import labels
+from daseg.worlds.drawing.canvas import Canvas
+from daseg.worlds.drawing.looks import Colour, Look, Rng, pick
+from daseg.worlds.drawing.solids import Box, Place
+from daseg.worlds.drawing.vehicles import DARK, HEAD, PLATE, TAIL, Vehicle
+
+BELT = 0.62  # height of the windows' lower edge, as a share of the car's
+# Side profiles from the rear bumper over the roof to the front bumper: share of the length, share
+# of the height. Rear and front window are the two steps that cross the belt line.
+PROFILES = dict(
+    hatch=[(0.01, 0.16), (0.0, 0.45), (0.02, 0.64), (0.13, 0.95), (0.3, 1.0), (0.5, 0.98),
+           (0.58, 0.93), (0.76, 0.65), (0.96, 0.52), (1.0, 0.38), (0.99, 0.16)],
+    saloon=[(0.01, 0.16), (0.0, 0.45), (0.01, 0.62), (0.16, 0.66), (0.28, 0.93), (0.4, 1.0),
+            (0.52, 0.98), (0.58, 0.93), (0.73, 0.66), (0.96, 0.52), (1.0, 0.38), (0.99, 0.16)],
+    estate=[(0.01, 0.16), (0.0, 0.45), (0.01, 0.64), (0.07, 0.95), (0.3, 1.0), (0.5, 0.98),
+            (0.58, 0.93), (0.73, 0.65), (0.96, 0.52), (1.0, 0.38), (0.99, 0.16)],
+    van=[(0.0, 0.12), (0.0, 0.4), (0.0, 0.6), (0.02, 0.97), (0.3, 1.0), (0.66, 1.0), (0.73, 0.96),
+         (0.86, 0.6), (0.98, 0.48), (1.0, 0.3), (0.99, 0.12)],
+)  # fmt: skip
+SIZES = dict(  # length and height in metres
+    hatch=(3.8, 1.45), saloon=(4.5, 1.42), estate=(4.5, 1.5), van=(4.9, 2.1)
+)
+
+
+@dataclass(frozen=True)
+class Car(Vehicle):
+    """A car whose body follows a side profile (V, 2): z and y in metres."""
+
+    profile: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    paint_colour: Colour = (0, 0, 0)
+    glass: Colour = (0, 0, 0)
+    gloss: float = 0.0  # share of the sky that faces looking up reflect, 0..1
+
+    def paint(self, canvas: Canvas, place: Place) -> None:
+        if not canvas.camera.sees(place.x, place.z, self.length + 1):
+            return
+        near = canvas.camera.pixels(self.radius, place.z) > 4
+        faces = self._sides() + self._bands()
+        eye = np.array([canvas.camera.x, canvas.camera.y, 0.0])
+        shown = []
+        for outline, normal, colour, parts in faces:
+            points, facing = place.move(outline), np.array(place.turn(normal))
+            if (points.mean(0) - eye) @ facing < 0:
+                shown.append((points, facing, colour, parts))
+        for points, facing, colour, parts in sorted(shown, key=lambda face: -face[0][:, 2].mean()):
+            gain = canvas.look.shade(facing)
+            sky = np.array(canvas.look.palette.sky_bottom) * self.gloss * max(facing[1], 0)
+            canvas.fill(points, np.array(colour) + sky, self.label, gain=gain)
+            for part, tone in parts if near else parts[:1]:
+                canvas.fill(place.move(part), tone, self.label, gain=gain)
+        if near:
+            self._paint_wheels(canvas, place)
+
+    def _across(self, y: np.ndarray) -> np.ndarray:
+        """Half the width at heights ``y``: the cabin leans inwards."""
+        top = self.profile[:, 1].max()
+        return self.half * (1 - 0.2 * np.clip((y / top - BELT) / (1 - BELT), 0, 1))
+
+    def _sides(self) -> list:
+        z, y = self.profile.T
+        top = y.max()
+        centre = np.array([z.mean(), top * 0.78])
+        above = self.profile[y > BELT * top * 1.03]
+        window = centre + (above - centre) * [0.86, 0.8]
+        window = np.concatenate([[[window[0, 0] - 0.12, BELT * top * 1.02]], window])
+        window = np.concatenate([window, [[window[-1, 0] + 0.12, BELT * top * 1.02]]])
+        pillar = window[:, 0].min() + 0.48 * np.ptp(window[:, 0])
+        post = np.array([[-0.04, BELT], [0.04, BELT], [0.04, 0.97], [-0.04, 0.97]])
+        sill = np.array([[0.02, 0.16], [0.98, 0.16], [0.98, 0.24], [0.02, 0.24]])
+        faces = []
+        for side in (-1.0, 1.0):
+
+            def place(flat: np.ndarray, side: float = side) -> np.ndarray:
+                x = side * self._across(flat[:, 1])
+                return np.column_stack([x, flat[:, 1], flat[:, 0]])
+
+            parts = [
+                (place(window), self.glass),
+                (place(post * [1, top] + [pillar, 0]), self.paint_colour),
+                (place(sill * [self.length, top]), DARK),
+            ]
+            faces.append((place(self.profile), (side, 0.0, 0.0), self.paint_colour, parts))
+        return faces
+
+    def _bands(self) -> list:
+        """What lies between neighbouring points of the profile, across the car."""
+        faces, top = [], self.profile[:, 1].max()
+        for (z0, y0), (z1, y1) in zip(self.profile[:-1], self.profile[1:], strict=True):
+            one, two = self._across(np.array([y0, y1]))
+            outline = np.array([[-one, y0, z0], [one, y0, z0], [two, y1, z1], [-two, y1, z1]])
+            slope = np.array([0.0, z1 - z0, -(y1 - y0)])
+            normal = tuple(slope / (np.linalg.norm(slope) + 1e-9))
+            upright, rear = abs(y1 - y0) / top, z0 < self.length / 2
+            parts = []
+            if max(y0, y1) > 0.9 * top and upright > 0.15:
+                parts = [(_inner(outline, 0.08, 0.1, 0.92, 0.9), self.glass)]
+            elif upright > 0.15:
+                low, left = min(y0, y1) < 0.3 * top, 0.03 if rear else 0.05
+                lamp = DARK if low else TAIL if rear else HEAD
+                parts = [
+                    (_inner(outline, 0.36, 0.25, 0.64, 0.6), PLATE if low else DARK),
+                    (_inner(outline, left, 0.35, left + 0.17, 0.85), lamp),
+                    (_inner(outline, 0.83 - left, 0.35, 1 - left, 0.85), lamp),
+                ]
+            faces.append((outline, normal, self.paint_colour, parts))
+        return faces
+
+
+def _inner(face: np.ndarray, left: float, low: float, right: float, high: float) -> np.ndarray:
+    """A part of a face (4, 3), whose corners go round from the lower left one."""
+    u, v = np.array([left, right, right, left])[:, None], np.array([low, low, high, high])[:, None]
+    bottom, upper = face[0] * (1 - u) + face[1] * u, face[3] * (1 - u) + face[2] * u
+    return bottom * (1 - v) + upper * v
+
+
+def varied_car(rng: Rng, look: Look) -> Car:
+    """A hatchback, saloon, estate or van."""
+    kind = str(rng.choice(list(PROFILES), p=[0.4, 0.25, 0.2, 0.15]))
+    length, height = np.array(SIZES[kind]) * rng.uniform(0.93, 1.07, 2)
+    profile = np.array(PROFILES[kind]) + rng.normal(0, 0.008, (len(PROFILES[kind]), 2))
+    profile = profile * [length, height]
+    half = 0.86 * rng.uniform(0.95, 1.07)
+    body = Box((-half, 0.2, 0), (half, float(height), float(length)), (0, 0, 0))
+    glass = np.array(pick(rng, ((34, 40, 46), (52, 64, 74), (18, 20, 22), (90, 104, 112))))
+    return Car(
+        labels.CAR,
+        [body],
+        (0.19 * float(length), 0.81 * float(length)),
+        0.3,
+        half,
+        float(length),
+        profile=profile,
+        paint_colour=pick(rng, look.palette.cars),
+        glass=tuple(glass.tolist()),
+        gloss=float(rng.uniform(0, 0.35)),
+    )
