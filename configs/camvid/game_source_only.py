@@ -14,7 +14,7 @@ _base_ = ['../_base_/datasets/camvid_game_to_day.py', '../_base_/schedules/sgd_p
           '../_base_/runtime.py']
 
 fit_labels = dict(type='Supervised', loss=dict(type='CrossEntropyLoss', class_weights=[
-    0.253, 0.269, 0.87, 0.221, 0.535, 0.45, 1.896, 1.775, 0.452, 2.289, 1.991]))
+    0.406, 0.333, 1.094, 0.275, 0.721, 0.486, 2.291, 1.581, 0.719, 1.562, 1.531]))
 model = dict(
     type='DomainAdapter',
     segmentor=dict(

@@ -184,3 +184,21 @@ def paint_fence(canvas: Canvas, rng: Rng, x: float, start: float, end: float) ->
         canvas.fill(rail, colour * 0.9, labels.FENCE, gain=gain)
     for z in np.arange(start, end, 2.5):
         canvas.fill(_rectangle((x, z), (x, z + 0.1), 0, height + 0.1), colour * 0.8, labels.FENCE)
+
+
+def paint_railing(canvas: Canvas, rng: Rng, x: float, start: float, end: float) -> None:
+    """Thin iron bars, often on a low wall. What shows between the bars is labelled fence."""
+    start, base = max(start, NEAR), float(rng.choice([0.05, rng.uniform(0.3, 0.9)]))
+    height, step = base + rng.uniform(0.8, 1.8), rng.uniform(0.12, 0.22)
+    gain = canvas.look.shade(np.array([-np.sign(x), 0, 0]))
+    if base > 0.1:
+        wall = np.array(pick(rng, canvas.look.palette.facades)) * rng.uniform(0.5, 1.0)
+        foot = _rectangle((x, start), (x, end), 0, base)
+        canvas.fill(foot, tuple(wall.tolist()), labels.WALL, gain=gain)
+    canvas.tag(_rectangle((x, start), (x, end), base, height), labels.FENCE)
+    iron = np.array((38, 40, 42)) * rng.uniform(0.5, 2.0)
+    places = np.arange(start, min(end, 50), step)
+    bars = [_rectangle((x, z), (x, z + 0.025), base, height) for z in places]
+    bars += [_rectangle((x, start), (x, end), y, y + 0.05) for y in (base + 0.1, height - 0.15)]
+    for bar in bars:
+        canvas.fill(bar, iron, labels.FENCE, gain=gain)

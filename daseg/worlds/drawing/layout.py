@@ -99,6 +99,8 @@ def _add_garden(
     painters: dict[str, Callable[..., None]] = dict(
         wall=buildings.paint_wall, fence=buildings.paint_fence, hedge=nature.paint_hedge
     )
+    if scene.look.variety is not None and rng.random() < 0.7:
+        painters["fence"] = buildings.paint_railing
     if kind != "open":
         options = dict(height=rng.uniform(0.9, 2.2)) if kind == "hedge" else {}
         scene.rows.append((z, partial(painters[kind], x=x, start=z, end=end, **options)))
@@ -133,7 +135,7 @@ def _add_railing(scene: Scene, rng: Rng, side: float) -> None:
     x = side * (street.kerb + 0.3 if rng.random() < 0.4 else street.edge - 0.1)
     z, length = rng.uniform(2, 25), rng.uniform(4, 25)
     if not street.blocked(z, length):
-        scene.rows.append((z, partial(buildings.paint_fence, x=x, start=z, end=z + length)))
+        scene.rows.append((z, partial(buildings.paint_railing, x=x, start=z, end=z + length)))
 
 
 def _add_people(scene: Scene, rng: Rng, side: float) -> None:
