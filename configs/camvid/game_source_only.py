@@ -1,9 +1,10 @@
-"""From the drawn game to CamVid by day, source-only: trained on the game alone.
+r"""From the drawn game to CamVid by day, source-only: trained on the game alone.
 
-    daseg make-demo --root data/game --size 480 360 --num-target 1 --num-val 1 --num-test 1
+    daseg make-demo --root data/game --game varied --size 480 360 \
+        --num-target 1 --num-val 1 --num-test 1
     daseg train camvid/game_source_only
-    daseg test camvid/game_source_only work_dirs/game_source_only/iter_90.pth
-    daseg test camvid/game_source_only work_dirs/game_source_only/iter_90.pth --adabn
+    daseg test camvid/game_source_only work_dirs/game_source_only/iter_200.pth
+    daseg test camvid/game_source_only work_dirs/game_source_only/iter_200.pth --adabn
 
 A pyramid head on EfficientNet-Lite0 from ImageNet weights. The class weights are those of the game,
 by `daseg class-weights camvid/game_source_only --rule sqrt`. The unlabelled photographs are loaded,
@@ -25,7 +26,7 @@ model = dict(
         head=dict(type='FPNHead')),
     objectives=[fit_labels])
 
-train_cfg = dict(max_iters=90, val_interval=90)
+train_cfg = dict(max_iters=200, val_interval=200)
 optim_wrapper = dict(segmentor=dict(optimizer=dict(lr=0.01), lr_mult=dict(head=10)))
 param_scheduler = [dict(type='PolyDecay'), dict(type='LinearRamp', end=10)]
-default_hooks = dict(checkpoint=dict(interval=90, max_keep_ckpts=1))
+default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=1))
