@@ -267,13 +267,17 @@ def test_the_place_of_a_study_is_no_setting_of_it(study_file, tmp_path):
 
 
 # Studies of data sets that are small already: a world has nothing to put in their place.
+OF_THE_DEMO = ("demo", "demo_methods", "demo_methods_dusk")
 SMALL = dict.fromkeys(
-    [(f"{name}.py", "demo") for name in ("demo", "demo_methods")]
+    [(f"{name}.py", "demo") for name in OF_THE_DEMO]
     + [(f"{name}.py", w) for name in ("game_to_day", "day_to_dusk") for w in ("demo", "camvid")],
     "leave --world out",
 )
 OTHER_CLASSES = "class_weights has 19 entries, but the world has 11 classes"
-SMALL |= {(f"{name}.py", "camvid"): OTHER_CLASSES for name in ("demo", "demo_methods")}
+SMALL |= {
+    (f"{name}.py", "camvid"): OTHER_CLASSES
+    for name in ("demo", "demo_methods", "demo_methods_dusk")
+}
 
 
 @pytest.mark.parametrize("world", [None, "demo", pytest.param("camvid", marks=pytest.mark.slow)])
