@@ -25,6 +25,8 @@ rows = [
          **ends, cfg_options=start),
     dict(name='daformer', data='day + dusk (unlabelled)',
          config='configs/camvid/day_to_dusk_daformer.py', **ends, cfg_options=start),
+    dict(name='masked', data='day + dusk (unlabelled)',
+         config='configs/camvid/day_to_dusk_masked.py', **ends, cfg_options=start),
     dict(name='hrda_source_only', data='day',
          config='configs/camvid/day_to_dusk_hrda_source_only.py', **ends),
     dict(name='hrda', data='day + dusk (unlabelled)', config='configs/camvid/day_to_dusk_hrda.py',
@@ -38,7 +40,8 @@ rows = [
 ]
 
 claims = [
-    dict(title='Adaptation helps beyond its iterations', checks=['classmix > longer']),
+    dict(title='Adaptation helps beyond its iterations', checks=[
+        'classmix > longer', 'masked > longer', 'masked > classmix']),
     dict(title='Two resolutions help', checks=[
         'hrda_source_only > source_only', 'hrda > daformer']),
     dict(title='Adaptation helps the network of two resolutions', checks=[
