@@ -56,7 +56,7 @@ def paint_house(canvas: Canvas, rng: Rng, house: House) -> None:
     start = max(house.start, NEAR)
     front = _rectangle((house.x, start), (house.x, house.end), 0, house.height)
     gable = _rectangle((house.x, start), (house.x + away, start), 0, house.height)
-    varied = canvas.look.variety is not None
+    varied = canvas.look.is_varied
     if varied:
         top = house.height + (3.4 if house.pitched else 0)
         paint_chimneys(canvas, rng, house.x + away / 2, start, house.end, top)

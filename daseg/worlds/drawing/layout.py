@@ -48,7 +48,7 @@ def furnish(scene: Scene, rng: Rng) -> None:
         _add_furniture(scene, rng, side)
         _add_people(scene, rng, side)
         _add_parked(scene, rng, side)
-        if scene.look.variety is not None and rng.random() < 0.35:
+        if scene.look.is_varied and rng.random() < 0.35:
             _add_railing(scene, rng, side)
     _add_signals(scene, rng)
     _add_traffic(scene, rng)
@@ -94,12 +94,12 @@ def _add_garden(
         if place.z > 5:
             paint = nature.paint_tree if rng.random() < 0.7 else nature.paint_bush
             scene.rows.append((place.z, partial(paint, place=place)))
-    shares = [0.18, 0.26, 0.26, 0.3] if scene.look.variety is None else [0.15, 0.5, 0.2, 0.15]
+    shares = [0.15, 0.5, 0.2, 0.15] if scene.look.is_varied else [0.18, 0.26, 0.26, 0.3]
     kind = wanted or rng.choice(["wall", "fence", "hedge", "open"], p=shares)
     painters: dict[str, Callable[..., None]] = dict(
         wall=buildings.paint_wall, fence=buildings.paint_fence, hedge=nature.paint_hedge
     )
-    if scene.look.variety is not None and rng.random() < 0.7:
+    if scene.look.is_varied and rng.random() < 0.7:
         painters["fence"] = buildings.paint_railing
     if kind != "open":
         options = dict(height=rng.uniform(0.9, 2.2)) if kind == "hedge" else {}
@@ -140,7 +140,7 @@ def _add_railing(scene: Scene, rng: Rng, side: float) -> None:
 
 def _add_people(scene: Scene, rng: Rng, side: float) -> None:
     """People on the sidewalk, bicycles leaning about."""
-    street, game = scene.street, scene.look.is_game and scene.look.variety is None
+    street, game = scene.street, scene.look.is_game and not scene.look.is_varied
     for _ in range(rng.poisson(1.3 if game else 4.2)):
         z = rng.uniform(5, 14) if rng.random() < 0.3 else rng.uniform(8, 55)
         place = Place(side * rng.uniform(street.kerb + 0.4, street.edge - 0.3), z, y=KERB)
@@ -168,7 +168,7 @@ def _add_parked(scene: Scene, rng: Rng, side: float) -> None:
 
 
 def _draw_car(rng: Rng, look: Look) -> vehicles.Vehicle:
-    varied = look.variety is not None and rng.random() < 0.75
+    varied = look.is_varied and rng.random() < 0.75
     return varied_car(rng, look) if varied else vehicles.car(rng, look)
 
 
@@ -210,7 +210,7 @@ def _add_traffic(scene: Scene, rng: Rng) -> None:
     for lane in range(2 * street.lanes):
         x = (lane - street.lanes + 0.5) * street.lane
         z = rng.uniform(8, 32) if x > 0 else rng.uniform(4, 18)
-        if scene.look.variety is not None:
+        if scene.look.is_varied:
             z *= rng.uniform(1, 4)
         while z < 110:
             kind = scene.feature
@@ -227,7 +227,7 @@ def _add_riders(scene: Scene, rng: Rng) -> None:
     """Cyclists at the edge of the road and motorcycles, ridden or parked at the kerb."""
     street, game = scene.street, scene.look.is_game
     wanted = int(scene.feature in ("rider", "motor_rider"))
-    often = 1.0 if scene.look.variety is not None else 0.08 if game else 0.3
+    often = 1.0 if scene.look.is_varied else 0.08 if game else 0.3
     for number in range(wanted + rng.poisson(often)):
         side = float(rng.choice([-1, 1]))
         motor = scene.feature == "motor_rider" if number < wanted else rng.random() < 0.25

@@ -135,6 +135,10 @@ class Look:
     def is_game(self) -> bool:
         return self.domain == "game"
 
+    @property
+    def is_varied(self) -> bool:
+        return self.variety is not None
+
     def shade(self, normal: Sequence[float] | np.ndarray) -> float:
         """Brightness of a face by its outward normal (3,): sky light plus sun."""
         x, y, z = (float(part) for part in normal)

@@ -118,7 +118,7 @@ def _paint(canvas: Canvas, scene: Scene, rng: Rng) -> None:
     paint_sky(canvas)
     paint_skyline(canvas, rng)
     paint_ground(canvas, rng, scene.street)
-    if scene.look.variety is not None:
+    if scene.look.is_varied:
         paint_varied_marks(canvas, rng, scene.street)
     contrast = scene.look.contrast
     if contrast > 0.35:
@@ -127,7 +127,7 @@ def _paint(canvas: Canvas, scene: Scene, rng: Rng) -> None:
     for things in (scene.rows, scene.items):
         for _, paint in sorted(things, key=lambda thing: -thing[0]):
             paint(canvas, rng)
-    if not scene.look.is_game and scene.look.variety is None:
+    if not scene.look.is_game and not scene.look.is_varied:
         paint_bonnet(canvas, rng)
         rim = SUPERSAMPLING
         for edge in (canvas.data[:rim], canvas.data[:, :rim], canvas.data[:, -rim:]):
