@@ -15,7 +15,7 @@ _base_ = ['../_base_/datasets/camvid_game_to_day.py', '../_base_/schedules/sgd_p
           '../_base_/runtime.py']
 
 fit_labels = dict(type='Supervised', loss=dict(type='CrossEntropyLoss', class_weights=[
-    0.406, 0.333, 1.094, 0.275, 0.721, 0.486, 2.291, 1.581, 0.719, 1.562, 1.531]))
+    0.422, 0.338, 1.134, 0.277, 0.724, 0.467, 2.416, 1.471, 0.636, 1.571, 1.543]))
 model = dict(
     type='DomainAdapter',
     segmentor=dict(

@@ -7,7 +7,7 @@ r"""From the drawn game to CamVid by day, adapted: the photographs' labels are n
     daseg test camvid/game_to_day work_dirs/game_to_day/iter_300.pth
 
 From synthetic to real, in small. The game is drawn in any light and of any material, so that
-photographs are less foreign to a network of it. A teacher labels photographs, half of a picture's
+photographs are less foreign to a network trained on it. A teacher labels photographs, half of a picture's
 classes are pasted onto them, and the network learns the mixture beside the game (Tranheden et al.,
 "DACS", WACV 2021), and photographs of which 70 % is hidden (Hoyer et al., "MIC", CVPR 2023). The
 teacher normalises by the photographs' own statistics, in training and in testing, as AdaBN does.

@@ -84,7 +84,7 @@ def test_pictures_differ_more_from_each_other_than_in_the_plain_game() -> None:
         ]
         return float(np.std(means))
 
-    for name in ("road", "sidewalk", "sky"):
+    for name in ("road", "sky"):
         assert spread("varied", name) > 1.2 * spread("plain", name), name
 
 
@@ -132,9 +132,9 @@ def test_stains_leave_the_sky_in_a_crown_alone(colour: tuple, stained: bool) -> 
     image, label = develop(data, LEVEL, replace(look, palette=white), RNG(1))
     assert (label == 21).all()
     above = image[:90].astype(float)  # the ground has haze
-    assert (above.std() > 3) == stained
+    assert (above.std() > 5) == stained
     if not stained:
-        assert (above == 255).all()
+        assert above.min() >= 240  # the shade of a cloud
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -7,12 +7,12 @@ import numpy as np
 from daseg.worlds.drawing import labels
 from daseg.worlds.drawing.canvas import Canvas
 from daseg.worlds.drawing.looks import Colour, Look, Rng, pick
-from daseg.worlds.drawing.solids import Box, Place
+from daseg.worlds.drawing.solids import Box, Place, paint_box
 from daseg.worlds.drawing.vehicles import DARK, HEAD, PLATE, TAIL, Vehicle
 
 BELT = 0.62  # height of the windows' lower edge, as a share of the car's
 # Side profiles from the rear bumper over the roof to the front bumper: share of the length, share
-# of the height. Rear and front window are the two steps that cross the belt line.
+# of the height. The first two steps and the last two are bumpers and what bears the lamps.
 PROFILES = dict(
     hatch=[(0.01, 0.16), (0.0, 0.45), (0.02, 0.64), (0.13, 0.95), (0.3, 1.0), (0.5, 0.98),
            (0.58, 0.93), (0.76, 0.65), (0.96, 0.52), (1.0, 0.38), (0.99, 0.16)],
@@ -23,6 +23,8 @@ PROFILES = dict(
     van=[(0.0, 0.12), (0.0, 0.4), (0.0, 0.6), (0.02, 0.97), (0.3, 1.0), (0.66, 1.0), (0.73, 0.96),
          (0.86, 0.6), (0.98, 0.48), (1.0, 0.3), (0.99, 0.12)],
 )  # fmt: skip
+WINDOWS = dict(hatch=(2, 6), saloon=(3, 7), estate=(2, 6), van=(2, 6))  # steps: rear, front
+GLASS = ((34, 40, 46), (52, 64, 74), (18, 20, 22), (90, 104, 112))
 SIZES = dict(  # length and height in metres
     hatch=(3.8, 1.45), saloon=(4.5, 1.42), estate=(4.5, 1.5), van=(4.9, 2.1)
 )
@@ -35,12 +37,15 @@ class Car(Vehicle):
     profile: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     paint_colour: Colour = (0, 0, 0)
     glass: Colour = (0, 0, 0)
+    windows: tuple[int, int] = (2, 6)  # the profile's steps that are the rear and front window
     gloss: float = 0.0  # share of the sky that faces looking up reflect, 0..1
 
     def paint(self, canvas: Canvas, place: Place) -> None:
         if not canvas.camera.sees(place.x, place.z, self.length + 1):
             return
         near = canvas.camera.pixels(self.radius, place.z) > 4
+        for tyre in self._tyres() if near else []:
+            paint_box(canvas, place, tyre, self.label)
         faces = self._sides() + self._bands()
         eye = np.array([canvas.camera.x, canvas.camera.y, 0.0])
         shown = []
@@ -90,23 +95,23 @@ class Car(Vehicle):
 
     def _bands(self) -> list:
         """What lies between neighbouring points of the profile, across the car."""
-        faces, top = [], self.profile[:, 1].max()
-        for (z0, y0), (z1, y1) in zip(self.profile[:-1], self.profile[1:], strict=True):
+        faces, last = [], len(self.profile) - 2
+        for step in range(last + 1):
+            (z0, y0), (z1, y1) = self.profile[step : step + 2]
             one, two = self._across(np.array([y0, y1]))
             outline = np.array([[-one, y0, z0], [one, y0, z0], [two, y1, z1], [-two, y1, z1]])
             slope = np.array([0.0, z1 - z0, -(y1 - y0)])
             normal = tuple(slope / (np.linalg.norm(slope) + 1e-9))
-            upright, rear = abs(y1 - y0) / top, z0 < self.length / 2
+            upright = outline if y1 > y0 else outline[::-1]
             parts = []
-            if max(y0, y1) > 0.9 * top and upright > 0.15:
-                parts = [(_inner(outline, 0.08, 0.1, 0.92, 0.9), self.glass)]
-            elif upright > 0.15:
-                low, left = min(y0, y1) < 0.3 * top, 0.03 if rear else 0.05
-                lamp = DARK if low else TAIL if rear else HEAD
+            if step in self.windows:
+                parts = [(_inner(upright, 0.08, 0.1, 0.92, 0.9), self.glass)]
+            elif step in (0, 1, last - 1, last):
+                bumper, lamp = step in (0, last), TAIL if step == 1 else HEAD
                 parts = [
-                    (_inner(outline, 0.36, 0.25, 0.64, 0.6), PLATE if low else DARK),
-                    (_inner(outline, left, 0.35, left + 0.17, 0.85), lamp),
-                    (_inner(outline, 0.83 - left, 0.35, 1 - left, 0.85), lamp),
+                    (_inner(upright, 0.36, 0.25, 0.64, 0.6), PLATE if bumper else DARK),
+                    (_inner(upright, 0.04, 0.35, 0.21, 0.85), DARK if bumper else lamp),
+                    (_inner(upright, 0.79, 0.35, 0.96, 0.85), DARK if bumper else lamp),
                 ]
             faces.append((outline, normal, self.paint_colour, parts))
         return faces
@@ -126,8 +131,7 @@ def varied_car(rng: Rng, look: Look) -> Car:
     profile = np.array(PROFILES[kind]) + rng.normal(0, 0.008, (len(PROFILES[kind]), 2))
     profile = profile * [length, height]
     half = 0.86 * rng.uniform(0.95, 1.07)
-    body = Box((-half, 0.2, 0), (half, float(height), float(length)), (0, 0, 0))
-    glass = np.array(pick(rng, ((34, 40, 46), (52, 64, 74), (18, 20, 22), (90, 104, 112))))
+    body = Box((-half, 0.2, 0), (half, float(height), float(length)), (0, 0, 0))  # for its shadow
     return Car(
         labels.CAR,
         [body],
@@ -137,6 +141,7 @@ def varied_car(rng: Rng, look: Look) -> Car:
         float(length),
         profile=profile,
         paint_colour=pick(rng, look.palette.cars),
-        glass=tuple(glass.tolist()),
+        glass=pick(rng, GLASS),
+        windows=WINDOWS[kind],
         gloss=float(rng.uniform(0, 0.35)),
     )

@@ -186,19 +186,39 @@ def paint_fence(canvas: Canvas, rng: Rng, x: float, start: float, end: float) ->
         canvas.fill(_rectangle((x, z), (x, z + 0.1), 0, height + 0.1), colour * 0.8, labels.FENCE)
 
 
-def paint_railing(canvas: Canvas, rng: Rng, x: float, start: float, end: float) -> None:
-    """Thin iron bars, often on a low wall. What shows between the bars is labelled fence."""
-    start, base = max(start, NEAR), float(rng.choice([0.05, rng.uniform(0.3, 0.9)]))
-    height, step = base + rng.uniform(0.8, 1.8), rng.uniform(0.12, 0.22)
-    gain = canvas.look.shade(np.array([-np.sign(x), 0, 0]))
-    if base > 0.1:
-        wall = np.array(pick(rng, canvas.look.palette.facades)) * rng.uniform(0.5, 1.0)
-        foot = _rectangle((x, start), (x, end), 0, base)
-        canvas.fill(foot, tuple(wall.tolist()), labels.WALL, gain=gain)
-    canvas.tag(_rectangle((x, start), (x, end), base, height), labels.FENCE)
+@dataclass(frozen=True)
+class Railing:
+    """Thin iron bars, often on a low wall."""
+
+    base: float  # height of the wall, metres
+    height: float  # of the bars' upper ends
+    step: float  # from bar to bar
+    wall: Colour
+    iron: Colour
+
+
+def draw_railing(rng: Rng, look: Look) -> Railing:
+    """Draw a railing; its wall has the colours of houses."""
+    base = float(rng.choice([0.05, rng.uniform(0.3, 0.9)]))
+    wall = np.array(pick(rng, look.palette.facades)) * rng.uniform(0.5, 1.0)
     iron = np.array((38, 40, 42)) * rng.uniform(0.5, 2.0)
-    places = np.arange(start, min(end, 50), step)
-    bars = [_rectangle((x, z), (x, z + 0.025), base, height) for z in places]
-    bars += [_rectangle((x, start), (x, end), y, y + 0.05) for y in (base + 0.1, height - 0.15)]
+    high, step = rng.uniform(0.8, 1.8), rng.uniform(0.12, 0.22)
+    return Railing(base, float(base + high), float(step), wall, iron)
+
+
+def paint_railing(
+    canvas: Canvas, rng: Rng, railing: Railing, x: float, start: float, end: float, y: float = 0.0
+) -> None:
+    """Bars from ``start`` to ``end`` on ground of height ``y``; what shows between is fence."""
+    start, base, top = max(start, NEAR), y + railing.base, y + railing.height
+    if end <= start:
+        return
+    gain = canvas.look.shade(np.array([-np.sign(x), 0, 0]))
+    if railing.base > 0.1:
+        canvas.fill(_rectangle((x, start), (x, end), y, base), railing.wall, labels.WALL, gain=gain)
+    canvas.tag(_rectangle((x, start), (x, end), base, top), labels.FENCE)
+    places = np.arange(start, min(end, 50), railing.step)
+    bars = [_rectangle((x, z), (x, z + 0.025), base, top) for z in places]
+    bars += [_rectangle((x, start), (x, end), low, low + 0.05) for low in (base + 0.1, top - 0.15)]
     for bar in bars:
-        canvas.fill(bar, iron, labels.FENCE, gain=gain)
+        canvas.fill(bar, railing.iron, labels.FENCE, gain=gain)

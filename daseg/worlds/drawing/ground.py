@@ -183,25 +183,21 @@ def _paint_marks(canvas: Canvas, rng: Rng, street: Street) -> None:
 
 
 def paint_varied_marks(canvas: Canvas, rng: Rng, street: Street) -> None:
-    """Lines along the kerb, arrows and boxes on the road, in white and yellow."""
-    yellow, white = (206.0, 178.0, 92.0), (208.0, 208.0, 204.0)
-
-    def fill(shape: np.ndarray, colour: Colour) -> None:
-        canvas.fill(shape, colour, labels.ROAD, gain=rng.uniform(0.7, 1.0))
-
+    """Double lines at the road's edges, and bars across it, in white and yellow."""
+    yellow, white = np.array((206.0, 178.0, 92.0)), np.array((208.0, 208.0, 204.0))
     for side in (-1, 1):
         if rng.random() < 0.5:
+            worn = rng.uniform(0.7, 1.0)
             for x in (0.25, 0.45):
-                at = side * (street.kerb - x)
-                fill(strip(at - 0.05, at + 0.05, 0), yellow)
+                _mark(canvas, street, side * (street.half - x) - 0.05, 0.1, yellow * worn)
     for _ in range(rng.integers(0, 5)):
         x, z = rng.uniform(-0.8, 0.8) * street.half, rng.uniform(4, 30)
-        along, across = rng.uniform(0.5, 6), rng.uniform(-2, 2)
-        wide = rng.uniform(0.1, 0.5)
+        along, across, wide = rng.uniform(0.5, 6), rng.uniform(-2, 2), rng.uniform(0.1, 0.5)
         near, far = [[x, 0, z], [x + wide, 0, z]], [x + across, 0, z + along]
-        shape = np.array([*near, [far[0] + wide, 0, far[2]], far])
-        shape[:, 0] = np.clip(shape[:, 0], -street.half, street.half)
-        fill(shape, pick(rng, (white, white, yellow)))
+        bar = np.array([*near, [far[0] + wide, 0, far[2]], far])
+        bar[:, 0] = np.clip(bar[:, 0], -street.half, street.half)
+        paint = white if rng.random() < 0.67 else yellow
+        _floor(canvas, bar, paint * rng.uniform(0.7, 1.0), labels.ROAD)
 
 
 def _mark(

@@ -100,7 +100,8 @@ def _add_garden(
         wall=buildings.paint_wall, fence=buildings.paint_fence, hedge=nature.paint_hedge
     )
     if scene.look.is_varied and rng.random() < 0.7:
-        painters["fence"] = buildings.paint_railing
+        railing = buildings.draw_railing(rng, scene.look)
+        painters["fence"] = partial(buildings.paint_railing, railing=railing)
     if kind != "open":
         options = dict(height=rng.uniform(0.9, 2.2)) if kind == "hedge" else {}
         scene.rows.append((z, partial(painters[kind], x=x, start=z, end=end, **options)))
@@ -131,15 +132,20 @@ def _add_furniture(scene: Scene, rng: Rng, side: float) -> None:
 
 def _add_railing(scene: Scene, rng: Rng, side: float) -> None:
     """A railing between the sidewalk and the road, or between the sidewalk and the houses."""
-    street = scene.street
+    street, railing = scene.street, buildings.draw_railing(rng, scene.look)
     x = side * (street.kerb + 0.3 if rng.random() < 0.4 else street.edge - 0.1)
-    z, length = rng.uniform(2, 25), rng.uniform(4, 25)
-    if not street.blocked(z, length):
-        scene.rows.append((z, partial(buildings.paint_railing, x=x, start=z, end=z + length)))
+    start, length = rng.uniform(2, 25), rng.uniform(4, 25)
+    if street.blocked(start, length):
+        return
+    for z in np.arange(start, start + length, 2.5):  # in pieces, of which each hides what is behind
+        end = float(z) + 2.5
+        paint = partial(buildings.paint_railing, railing=railing, x=x, start=z, end=end, y=KERB)
+        scene.items.append((float(z), paint))
 
 
 def _add_people(scene: Scene, rng: Rng, side: float) -> None:
     """People on the sidewalk, bicycles leaning about."""
+    # The varied game has as many people as the city.
     street, game = scene.street, scene.look.is_game and not scene.look.is_varied
     for _ in range(rng.poisson(1.3 if game else 4.2)):
         z = rng.uniform(5, 14) if rng.random() < 0.3 else rng.uniform(8, 55)
@@ -210,8 +216,8 @@ def _add_traffic(scene: Scene, rng: Rng) -> None:
     for lane in range(2 * street.lanes):
         x = (lane - street.lanes + 0.5) * street.lane
         z = rng.uniform(8, 32) if x > 0 else rng.uniform(4, 18)
-        if scene.look.is_varied:
-            z *= rng.uniform(1, 4)
+        if scene.look.is_varied and lane != rare_lane:
+            z *= rng.uniform(1, 4)  # less traffic
         while z < 110:
             kind = scene.feature
             if lane != rare_lane:

@@ -75,15 +75,25 @@ def develop(
     size = (data.shape[1] // step, data.shape[0] // step)
     label = np.ascontiguousarray(data[step // 2 :: step, step // 2 :: step, 3])
     image = cv2.resize(data, size, interpolation=cv2.INTER_AREA)[..., :3].astype(np.float32)
-    _add_texture(image, label, camera, look, rng)
-    _add_clouds(image, label, look, rng)
+    sky = label == labels.SKY
+    if look.is_varied:
+        sky |= _sky_behind(image, label, look)
+    _add_texture(image, label, sky, camera, look, rng)
+    _add_clouds(image, sky, look, rng)
     return _photograph(image, look, rng), label
 
 
+def _sky_behind(image: np.ndarray, label: np.ndarray, look: Look) -> np.ndarray:
+    """Where sky shows through a crown or a railing (H, W), which bear the label."""
+    seen_through = (label == labels.VEGETATION) | (label == labels.FENCE)
+    sky = np.minimum(look.palette.sky_top, look.palette.sky_bottom)
+    return seen_through & (image > 0.9 * sky - 4).all(axis=2)
+
+
 def _add_texture(
-    image: np.ndarray, label: np.ndarray, camera: Camera, look: Look, rng: Rng
+    image: np.ndarray, label: np.ndarray, sky: np.ndarray, camera: Camera, look: Look, rng: Rng
 ) -> None:
-    """Grain and stains by material; on the ground in perspective, with its haze."""
+    """Grain and stains by material, none in the sky; on the ground in perspective, with haze."""
     shape, scale = label.shape, label.shape[1] / 512
     strong = 0.7 if look.is_game else 1.0
     table = _tables() * strong
@@ -95,7 +105,8 @@ def _add_texture(
     leaf = 2.4 if look.is_game else 1.3
     gain += table[2][label] * _crop(leaf * scale, shape, rng)
     if look.variety is not None:
-        _add_stains(gain, image, label, look, look.variety, rng)
+        _add_stains(gain, label, look.variety, rng)
+        gain[sky] = 1
     top = max(0, int(camera.horizon / SUPERSAMPLING) + 1)
     if top < shape[0]:
         floor, z = _ground_grain(shape, top, camera, rng)
@@ -106,20 +117,11 @@ def _add_texture(
     image *= gain[..., None]
 
 
-def _add_stains(
-    gain: np.ndarray,
-    image: np.ndarray,
-    label: np.ndarray,
-    look: Look,
-    variety: Variety,
-    rng: Rng,
-) -> None:
-    """Let the brightness (H, W) of each material vary at all sizes; the sky in crowns is left."""
+def _add_stains(gain: np.ndarray, label: np.ndarray, variety: Variety, rng: Rng) -> None:
+    """Let the brightness (H, W) of each material vary at all sizes; nothing becomes black."""
     across, up = variety.stretch
     shape, scale = label.shape, label.shape[1] / 512
     building = label == labels.BUILDING
-    sky = np.minimum(look.palette.sky_top, look.palette.sky_bottom)
-    through = (label == labels.VEGETATION) & (image > 0.9 * sky - 4).all(axis=2)
     for size, table in zip(STAINS, variety.roughness, strict=True):
         noise = _crop(size * scale, shape, rng)
         if max(across, up) > 1:
@@ -127,7 +129,7 @@ def _add_stains(
             wide = cv2.resize(np.ascontiguousarray(noise[:height, :width]), shape[::-1])
             noise = np.where(building, wide, noise)
         gain += table[label] * noise
-    gain[through] = 1
+    np.maximum(gain, 0.1, out=gain)
 
 
 def _ground_grain(
@@ -144,11 +146,11 @@ def _ground_grain(
     return _noise(0.9)[along, across] * np.minimum(1, 9 / z).astype(np.float32), z
 
 
-def _add_clouds(image: np.ndarray, label: np.ndarray, look: Look, rng: Rng) -> None:
-    shape, scale = label.shape, label.shape[1] / 512
+def _add_clouds(image: np.ndarray, sky: np.ndarray, look: Look, rng: Rng) -> None:
+    shape, scale = sky.shape, sky.shape[1] / 512
     wide = cv2.resize(_crop(9 * scale, shape, rng), shape[::-1], fx=0, fy=0)
     puff = 0.7 * wide + 0.3 * _crop(3 * scale, shape, rng)
-    cover = np.clip((puff + 2.2 * look.cloud - 1.3) * 0.7, 0, 1) * (label == labels.SKY)
+    cover = np.clip((puff + 2.2 * look.cloud - 1.3) * 0.7, 0, 1) * sky
     shade = 240 if look.is_game else 222
     image += (shade - image) * (cover * (0.85 if look.is_game else 0.5))[..., None]
 

@@ -1,5 +1,6 @@
 """Trees, palms, hedges and bushes."""
 
+import cv2
 import numpy as np
 
 from daseg.worlds.drawing import labels
@@ -41,27 +42,27 @@ def paint_tree(canvas: Canvas, rng: Rng, place: Place) -> None:
 def paint_bare_tree(canvas: Canvas, rng: Rng, place: Place) -> None:
     """A tree in winter; its whole crown is labelled, with the sky that shows through it."""
     height = rng.uniform(6, 13)
-    reach = height * rng.uniform(0.22, 0.36)
     base = np.array([place.x, place.y, place.z])
-    middle = base + [0, height * 0.62, 0]
-    turn = np.linspace(0, 2 * np.pi, 18, endpoint=False)
-    rim = rng.uniform(0.8, 1.1, 18)
-    outline = np.column_stack([np.cos(turn) * rim * reach, np.sin(turn) * rim * height * 0.36])
-    canvas.tag(middle + np.column_stack([outline, np.zeros(18)]), labels.VEGETATION)
     bark = np.array(pick(rng, WINTER_BARK)) * rng.uniform(0.8, 1.2)
     levels = 6 if canvas.camera.pixels(height, place.z) > 200 else 5
     tips = [(np.zeros(2), np.pi / 2 + rng.normal(0, 0.05), height * rng.uniform(0.22, 0.32))]
     width = height * 0.03
+    branches, ends = [], []  # branches: both ends (2, 2) in metres across and up, and the width
     for level in range(levels):
         grown = []
         for start, angle, length in tips:
             end = start + length * np.array([np.cos(angle), np.sin(angle)])
-            points = base + np.column_stack([np.stack([start, end]), np.zeros(2)])
-            canvas.line(points, width, bark, labels.VEGETATION)
+            branches.append((np.stack([start, end]), width))
+            ends.append(end)
             count = 3 if level < 3 else 2
             for spread in np.linspace(-0.55, 0.55, count) + rng.normal(0, 0.18, count):
                 grown.append((end, angle + spread, length * rng.uniform(0.6, 0.85)))
         tips, width = grown, width * 0.6
+    crown = cv2.convexHull(np.array(ends, np.float32))[:, 0]
+    canvas.tag(base + np.column_stack([crown, np.zeros(len(crown))]), labels.VEGETATION)
+    for points, thick in branches:
+        line = base + np.column_stack([points, np.zeros(2)])
+        canvas.line(line, thick, bark, labels.VEGETATION)
 
 
 def paint_crown(

@@ -127,7 +127,7 @@ def _paint(canvas: Canvas, scene: Scene, rng: Rng) -> None:
     for things in (scene.rows, scene.items):
         for _, paint in sorted(things, key=lambda thing: -thing[0]):
             paint(canvas, rng)
-    if not scene.look.is_game and not scene.look.is_varied:
+    if not scene.look.is_game and not scene.look.is_varied:  # the bonnet marks the city's camera
         paint_bonnet(canvas, rng)
         rim = SUPERSAMPLING
         for edge in (canvas.data[:rim], canvas.data[:, :rim], canvas.data[:, -rim:]):

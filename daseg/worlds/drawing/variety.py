@@ -2,7 +2,8 @@
 
 The plain game has one town, one weather and smooth walls: what a network learns of it holds for
 little else. Here light, weather, materials, architecture and camera are drawn from wide ranges
-("domain randomization"; Tobin et al., IROS 2017), of which photographs are hoped to be one case.
+("domain randomization"; Tobin et al., IROS 2017), so that photographs may be one
+case among them.
 """
 
 from dataclasses import replace
@@ -41,6 +42,7 @@ PANELS = colours("4a5a78 2c3e66 c4c8cc 7e2a2a 3a6a5a 8a8e92")  # metal, paint, h
 LEAVES = colours("3a3e26 5a5a38 2c3820 6a5c3c 4a4234 38402c")
 CARS = colours("c8cacc 9a9ea2 3a3c40 1a1b1e 5a6068 24304a")
 STAINS = (1.2, 4.0, 12.0, 40.0)  # sizes in pixels of a picture 512 wide
+OLD_STONE = 2.5  # so many times as rough are the houses of every fourth picture
 #: The largest deviation of each material's brightness for each size of the stains.
 ROUGHNESS = {
     labels.BUILDING: (0.08, 0.1, 0.11, 0.15),
@@ -70,7 +72,7 @@ def draw_varied_look(rng: Rng) -> Look:
     for label, limits in ROUGHNESS.items():
         roughness[:, label] = np.array(limits) * rng.uniform(0.1, 1, len(STAINS))
     if rng.random() < 0.25:  # old stone, as uneven as leaves
-        roughness[:, labels.BUILDING] *= 2.5
+        roughness[:, labels.BUILDING] *= OLD_STONE
     return replace(
         look,
         **drawn,

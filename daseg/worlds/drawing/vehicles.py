@@ -37,18 +37,21 @@ class Vehicle:
         if not canvas.camera.sees(place.x, place.z, self.length + 1):
             return
         near = canvas.camera.pixels(self.radius, place.z) > 7
-        tyres = [
-            Box((x - 0.12, 0, z - self.radius), (x + 0.12, self.radius, z + self.radius), TYRE)
-            for z in self.axles
-            for x in (-self.half + 0.16, self.half - 0.16)
-            if near
-        ]
+        tyres = self._tyres() if near else []
         ahead = math.cos(place.heading)
         rest = sorted(self.boxes[self.base :], key=lambda box: -ahead * (box.low[2] + box.high[2]))
         for box in (*tyres, *self.boxes[: self.base], *rest):
             paint_box(canvas, place, box, self.label)
         if near:
             self._paint_wheels(canvas, place)
+
+    def _tyres(self) -> list[Box]:
+        """What is seen of the wheels below the body."""
+        return [
+            Box((x - 0.12, 0, z - self.radius), (x + 0.12, self.radius, z + self.radius), TYRE)
+            for z in self.axles
+            for x in (-self.half + 0.16, self.half - 0.16)
+        ]
 
     def _paint_wheels(self, canvas: Canvas, place: Place) -> None:
         turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
