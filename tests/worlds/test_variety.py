@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,8 +15,10 @@ from cityscapes_table import CLASSES
 from daseg.utils.errors import ConfigError, DataError
 from daseg.worlds.drawing import draw_scene, make_world
 from daseg.worlds.drawing.bodywork import PROFILES, Car, varied_car
+from daseg.worlds.drawing.buildings import Railing, paint_railing
 from daseg.worlds.drawing.canvas import Camera, Canvas
-from daseg.worlds.drawing.facades import paint_shop
+from daseg.worlds.drawing.facades import decorate_face, paint_shop
+from daseg.worlds.drawing.ground import Street, paint_ground, paint_varied_marks
 from daseg.worlds.drawing.lens import develop
 from daseg.worlds.drawing.looks import PALETTES, draw_look
 from daseg.worlds.drawing.nature import paint_bare_tree
@@ -98,7 +101,7 @@ def test_the_sky_is_white_in_many_pictures_and_in_no_plain_one() -> None:
     assert 5 <= white("varied") <= 19
 
 
-def test_walls_and_leaves_are_uneven() -> None:
+def test_walls_are_uneven() -> None:
     def grain(game: str, name: str) -> float:
         """Mean step between neighbours of the class, as a share of their brightness."""
         images, labels = scenes(game)
@@ -110,17 +113,20 @@ def test_walls_and_leaves_are_uneven() -> None:
     assert grain("varied", "building") > 1.2 * grain("plain", "building")
 
 
-def test_a_bare_tree_is_labelled_with_the_sky_that_shows_through_it() -> None:
+@pytest.mark.parametrize("seed", range(6))
+def test_a_bare_trees_crown_is_the_hull_of_its_twigs(seed: int) -> None:
     canvas = Canvas(LEVEL, draw_varied_look(RNG(0)))
     canvas.data[..., :3] = 250
-    paint_bare_tree(canvas, RNG(1), Place(0, 14))
+    paint_bare_tree(canvas, RNG(seed), Place(0, 16))
     tree = canvas.data[..., 3] == 21
     sky = (canvas.data[..., :3] == 250).all(-1)
-    assert tree.sum() > 2000
+    assert sky[~tree].all()
     assert 0.3 < sky[tree].mean() < 0.95
-    assert sky[~tree].all()  # twigs beyond the crown are labelled too
-    columns = np.nonzero(tree.any(0))[0]
-    assert abs(columns.mean() - 400) < 40  # it stands straight ahead
+    rows, columns = np.nonzero(~sky)
+    spread = np.array([np.ptp(columns[rows == row]) for row in range(rows.min(), rows.max())])
+    crown = rows < rows.min() + np.flatnonzero(spread > 12).max()  # above the bare trunk
+    hull = cv2.convexHull(np.column_stack([columns[crown], rows[crown]]).astype(np.int32))
+    assert tree.sum() == pytest.approx(cv2.contourArea(hull), rel=0.2)
 
 
 @pytest.mark.parametrize(("colour", "stained"), [((255, 255, 255), False), ((60, 70, 40), True)])
@@ -153,6 +159,30 @@ def test_a_car_shows_its_tail_lamps_from_behind_only(turned: bool) -> None:
     assert all(count == 0 for count in red) if turned else all(count > 50 for count in red)
 
 
+def test_every_car_has_head_lamps_in_front() -> None:
+    look = draw_look("game", RNG(0))
+    for seed in range(20):
+        car = replace(varied_car(RNG(seed), look), paint_colour=(20, 60, 20), gloss=0.0)
+        lit = []
+        for place in (Place(0, 8), Place(0, 8 + car.length, np.pi)):
+            canvas = Canvas(LEVEL, look)
+            car.paint(canvas, place)
+            body = canvas.data[canvas.data[..., 3] == 26][:, :3].astype(int)
+            # the plate is bright as well, but bluer than the lamps
+            yellowish = (body.min(1) > 100) & (body[:, 0] - body[:, 2] > 8)
+            lit.append(int(yellowish.sum()))
+        assert lit[1] > lit[0] + 40
+
+
+def test_a_car_stands_on_the_road() -> None:
+    car = varied_car(RNG(0), draw_look("game", RNG(0)))
+    canvas = Canvas(LEVEL, draw_look("game", RNG(0)))
+    car.paint(canvas, Place(0, 10))
+    lowest = np.nonzero((canvas.data[..., 3] == 26).any(1))[0].max()
+    rear_tyre = 10 + car.axles[0] - car.radius
+    assert lowest == pytest.approx(200 + 300 * 1.5 / rear_tyre, abs=1.5)
+
+
 @pytest.mark.parametrize("kind", PROFILES)
 def test_a_car_is_as_large_as_its_measures_say(kind: str) -> None:
     """Straight ahead, 10 m away, seen from 1.5 m: its rear spans what a pinhole camera sees."""
@@ -177,6 +207,48 @@ def test_a_shop_stays_on_the_ground_floor() -> None:
     rows, columns = np.nonzero(canvas.data[..., 3] == 11)
     assert rows.min() >= 200 + 300 * (1.5 - 12 / 4) / 10 - 1  # below the first of four floors
     assert (columns.min(), columns.max()) == (400 - 120, 400 + 120)
+
+
+def test_nothing_on_a_wall_reaches_beyond_it() -> None:
+    face = np.array([[-4.0, 0, 10], [4, 0, 10], [4, 12, 10], [-4, 12, 10]])
+    for seed in range(30):
+        canvas = Canvas(LEVEL, draw_varied_look(RNG(seed)))
+        decorate_face(canvas, RNG(seed), face, (200, 180, 160), 4, 1.0)
+        rows, columns = np.nonzero(canvas.data[..., 3] == 11)
+        assert len(rows)
+        assert columns.min() >= 400 - 120
+        assert columns.max() <= 400 + 120
+        assert rows.max() <= 200 + 300 * 1.5 / 10
+
+
+def test_what_shows_between_the_bars_of_a_railing_is_fence_and_its_foot_is_wall() -> None:
+    canvas = Canvas(LEVEL, draw_varied_look(RNG(0)))
+    canvas.data[..., :3] = 250
+    railing = Railing(base=0.5, height=1.5, step=0.2, wall=(90, 40, 30), iron=(20, 20, 20))
+    paint_railing(canvas, RNG(0), railing, 3.0, 8.0, 16.0)
+    # By hand, at z 10 and x 3: column 400 + 90; ground at row 245, 0.5 m at 230, 1.5 m at 200.
+    column = canvas.data[:, 490]
+    assert (column[200:229, 3] == 13).all()
+    assert (column[232:244, 3] == 12).all()
+    assert not column[:198, 3].any()
+    assert not column[247:, 3].any()
+    fence = canvas.data[canvas.data[..., 3] == 13][:, :3]
+    assert 0.2 < (fence == 250).all(1).mean() < 0.9
+
+
+def test_marks_leave_parking_strips_and_side_streets_alone() -> None:
+    street = Street(1, 3.2, 2.2, 2.0, 0.0, (12.0, 20.0), tracks=False)
+    canvas = Canvas(LEVEL, draw_varied_look(RNG(0)))
+    paint_ground(canvas, RNG(0), street)
+    near = canvas.data[212:]  # up to 37 m; farther away a pixel is wider than a line
+    before = near.copy()
+    for seed in range(20):
+        paint_varied_marks(canvas, RNG(seed), street)
+    assert (near[..., 3] != before[..., 3]).sum() < 10  # a pixel of the road's rim here and there
+    parking, road = before[..., 3] == 9, before[..., 3] == 7
+    assert parking.any()
+    assert (near[parking] != before[parking]).any(1).sum() < 10
+    assert (near[road] != before[road]).any(1).sum() > 500
 
 
 def test_the_camera_is_drawn_anew_and_keeps_its_lane() -> None:
