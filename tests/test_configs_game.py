@@ -40,7 +40,8 @@ def test_the_game_is_read_in_camvids_classes():
 
 def test_only_supervised_training_opens_labels_of_photographs():
     for name, kinds in dict(
-        game_source_only=["Supervised"], game_to_day=["Supervised", "ClassMix"]
+        game_source_only=["Supervised"],
+        game_to_day=["Supervised", "ClassMix", "MaskedConsistency"],
     ).items():
         cfg = load_config(CONFIGS / f"camvid/{name}.py")
         assert [objective.type for objective in cfg.model.objectives] == kinds
