@@ -72,7 +72,7 @@ def test_adapters_alone_are_trained_and_saved(weights, tmp_path) -> None:
     again = segmentor(weights).eval()
     load_segmentor(again, tmp_path / "trained.pth")
     image = torch.rand(1, 3, 32, 48) * 255
-    # Not to the bit: where tensors lie in memory changes the order of sums on some processors.
+    # Up to the last bits, which differ on some processors.
     torch.testing.assert_close(again.predict(image), adapter.teacher.module.predict(image))
 
 
