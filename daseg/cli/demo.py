@@ -65,6 +65,11 @@ def run(args: Namespace) -> None:
     from daseg.utils.files import atomic_write_text
     from daseg.visualization.compare import show_models
 
+    if args.game != "plain":
+        raise ConfigError(
+            f"--game {args.game}: some of its pictures are furnished as the city is, which is the "
+            "demo's target; it is a source for photographs, drawn by daseg make-demo"
+        )
     folder, iters = Path(vars(args).pop("work_dir")), vars(args).pop("iters")
     os.environ["DASEG_DEMO"] = args.root
     runs = {model.row: folder / "runs" / model.row / "seed_0" for model in MODELS}

@@ -276,3 +276,11 @@ def test_it_is_drawn_by_the_command_and_not_taken_for_the_plain_one(tmp_path: Pa
         np.testing.assert_array_equal(np.asarray(file), expected)
     with pytest.raises(DataError, match=r"other settings \(game is varied, not plain\)"):
         make_world(tmp_path, workers=1, **TINY)
+
+
+def test_the_demo_refuses_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "daseg", "demo", "--game", "varied", "--root", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+    assert done.returncode == 2
+    assert "--game varied: some of its pictures are furnished as the city is" in done.stderr
+    assert not any(tmp_path.iterdir())
