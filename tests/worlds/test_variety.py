@@ -14,7 +14,7 @@ from PIL import Image
 from cityscapes_table import CLASSES
 from daseg.utils.errors import ConfigError, DataError
 from daseg.worlds.drawing import draw_scene, make_world
-from daseg.worlds.drawing.bodywork import PROFILES, Car, varied_car
+from daseg.worlds.drawing.bodywork import PROFILES, WINDOWS, Car, varied_car
 from daseg.worlds.drawing.buildings import Railing, paint_railing
 from daseg.worlds.drawing.canvas import Camera, Canvas
 from daseg.worlds.drawing.facades import decorate_face, paint_shop
@@ -187,7 +187,19 @@ def test_a_car_stands_on_the_road() -> None:
 def test_a_car_is_as_large_as_its_measures_say(kind: str) -> None:
     """Straight ahead, 10 m away, seen from 1.5 m: its rear spans what a pinhole camera sees."""
     profile = np.array(PROFILES[kind]) * [4.0, 1.5]
-    car = Car(26, [], (), 0.3, 0.8, 4.0, profile=profile, paint_colour=(200, 30, 30))
+    car = Car(
+        26,
+        [],
+        (),
+        0.3,
+        0.8,
+        4.0,
+        profile=profile,
+        paint_colour=(200, 30, 30),
+        glass=(0, 0, 0),
+        windows=WINDOWS[kind],
+        gloss=0.0,
+    )
     canvas = Canvas(LEVEL, draw_look("game", RNG(0)))
     car.paint(canvas, Place(0, 10))
     rows, columns = np.nonzero(canvas.data[..., 3] == 26)

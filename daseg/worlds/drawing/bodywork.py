@@ -1,6 +1,6 @@
 """Cars with curved bodywork, for the varied game: a side profile that is drawn across the width."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,15 +30,15 @@ SIZES = dict(  # length and height in metres
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Car(Vehicle):
     """A car whose body follows a side profile (V, 2): z and y in metres."""
 
-    profile: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
-    paint_colour: Colour = (0, 0, 0)
-    glass: Colour = (0, 0, 0)
-    windows: tuple[int, int] = (2, 6)  # the profile's steps that are the rear and front window
-    gloss: float = 0.0  # share of the sky that faces looking up reflect, 0..1
+    profile: np.ndarray
+    paint_colour: Colour
+    glass: Colour
+    windows: tuple[int, int]  # the profile's steps that are the rear and front window
+    gloss: float  # share of the sky that faces looking up reflect, 0..1
 
     def paint(self, canvas: Canvas, place: Place) -> None:
         if not canvas.camera.sees(place.x, place.z, self.length + 1):
@@ -49,14 +49,14 @@ class Car(Vehicle):
         faces = self._sides() + self._bands()
         eye = np.array([canvas.camera.x, canvas.camera.y, 0.0])
         shown = []
-        for outline, normal, colour, parts in faces:
+        for outline, normal, parts in faces:
             points, facing = place.move(outline), np.array(place.turn(normal))
             if (points.mean(0) - eye) @ facing < 0:
-                shown.append((points, facing, colour, parts))
-        for points, facing, colour, parts in sorted(shown, key=lambda face: -face[0][:, 2].mean()):
+                shown.append((points, facing, parts))
+        for points, facing, parts in sorted(shown, key=lambda face: -face[0][:, 2].mean()):
             gain = canvas.look.shade(facing)
             sky = np.array(canvas.look.palette.sky_bottom) * self.gloss * max(facing[1], 0)
-            canvas.fill(points, np.array(colour) + sky, self.label, gain=gain)
+            canvas.fill(points, np.array(self.paint_colour) + sky, self.label, gain=gain)
             for part, tone in parts if near else parts[:1]:
                 canvas.fill(place.move(part), tone, self.label, gain=gain)
         if near:
@@ -68,6 +68,7 @@ class Car(Vehicle):
         return self.half * (1 - 0.2 * np.clip((y / top - BELT) / (1 - BELT), 0, 1))
 
     def _sides(self) -> list:
+        """The two sides: outline (V, 3), normal, and windows, post and sill in their colours."""
         z, y = self.profile.T
         top = y.max()
         centre = np.array([z.mean(), top * 0.78])
@@ -90,11 +91,11 @@ class Car(Vehicle):
                 (place(post * [1, top] + [pillar, 0]), self.paint_colour),
                 (place(sill * [self.length, top]), DARK),
             ]
-            faces.append((place(self.profile), (side, 0.0, 0.0), self.paint_colour, parts))
+            faces.append((place(self.profile), (side, 0.0, 0.0), parts))
         return faces
 
     def _bands(self) -> list:
-        """What lies between neighbouring points of the profile, across the car."""
+        """What lies between neighbouring points of the profile, across the car; as `_sides`."""
         faces, last = [], len(self.profile) - 2
         for step in range(last + 1):
             (z0, y0), (z1, y1) = self.profile[step : step + 2]
@@ -113,7 +114,7 @@ class Car(Vehicle):
                     (_inner(upright, 0.04, 0.35, 0.21, 0.85), DARK if bumper else lamp),
                     (_inner(upright, 0.79, 0.35, 0.96, 0.85), DARK if bumper else lamp),
                 ]
-            faces.append((outline, normal, self.paint_colour, parts))
+            faces.append((outline, normal, parts))
         return faces
 
 

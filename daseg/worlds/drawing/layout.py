@@ -13,7 +13,13 @@ from daseg.worlds.drawing.ground import KERB, Street
 from daseg.worlds.drawing.looks import Look, Rng
 from daseg.worlds.drawing.solids import Place
 
-MAKERS = dict(truck=vehicles.truck, bus=vehicles.bus, train=vehicles.tram)
+
+def _draw_car(rng: Rng, look: Look) -> vehicles.Vehicle:
+    varied = look.is_varied and rng.random() < 0.75
+    return varied_car(rng, look) if varied else vehicles.car(rng, look)
+
+
+MAKERS = dict(car=_draw_car, truck=vehicles.truck, bus=vehicles.bus, train=vehicles.tram)
 Paint = Callable[[Canvas, Rng], None]
 
 
@@ -173,11 +179,6 @@ def _add_parked(scene: Scene, rng: Rng, side: float) -> None:
             _add_vehicle(scene, model, side * (street.half + 0.5 * street.parking), z, turned)
 
 
-def _draw_car(rng: Rng, look: Look) -> vehicles.Vehicle:
-    varied = look.is_varied and rng.random() < 0.75
-    return varied_car(rng, look) if varied else vehicles.car(rng, look)
-
-
 def _add_vehicle(scene: Scene, model: vehicles.Vehicle, x: float, z: float, turned: bool) -> None:
     """Put a vehicle with its nearest end at ``z``; ``turned`` looks towards the camera."""
     place = Place(x, z + model.length, np.pi) if turned else Place(x, z)
@@ -223,7 +224,7 @@ def _add_traffic(scene: Scene, rng: Rng) -> None:
             if lane != rare_lane:
                 kind = str(rng.choice(["car", "truck", "bus"], p=[0.95, 0.035, 0.015]))
             rare_lane = -1 if lane == rare_lane else rare_lane
-            model = (_draw_car if kind == "car" else MAKERS[kind])(rng, scene.look)
+            model = MAKERS[kind](rng, scene.look)
             _add_vehicle(scene, model, x + rng.normal(0, 0.15), z, x < 0)
             z += model.length + rng.uniform(6, 60)
     _add_riders(scene, rng)
