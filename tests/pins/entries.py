@@ -145,6 +145,8 @@ ENTRIES = {
     ),
     "gc_two_processes": train("style_transfer/gc_b1.py", *FIRST_STAGE, processes=2),
     "gc_source_only": train("style_transfer/source_only.py"),
+    # Iterations that change no weight: the same network on every machine.
+    "untrained": train("style_transfer/source_only.py", "optim_wrapper.segmentor.optimizer.lr=0.0"),
     "agc": train("style_transfer/agc_b1.py", needs=("translate_fourier",)),
     "multiaug": train(
         "augmentation/aagc_b2_multiaug.py", *FIRST_STAGE, needs=("translate_fourier",)
@@ -185,9 +187,7 @@ ENTRIES = {
     ),
     "timm": train("demo/source_only.py", leaf=TIMM, world=False),
     "cyclegan": translation("cyclegan/gta2cityscapes.py"),
-    "cyclegan_semantic": translation(
-        SEMANTIC, "model.segmentor_weights={gc_source_only}/iter_5.pth"
-    ),
+    "cyclegan_semantic": translation(SEMANTIC, "model.segmentor_weights={untrained}/iter_5.pth"),
     "resumed": Entry(
         "train", ADAPTSEG, (*OPTIONS, *VAL_OPTIONS), ("--resume",), needs=("multi_vanilla",)
     ),
