@@ -270,7 +270,11 @@ def test_the_place_of_a_study_is_no_setting_of_it(study_file, tmp_path):
 OF_THE_DEMO = ("demo", "demo_methods", "demo_methods_dusk")
 SMALL = dict.fromkeys(
     [(f"{name}.py", "demo") for name in OF_THE_DEMO]
-    + [(f"{name}.py", w) for name in ("game_to_day", "day_to_dusk") for w in ("demo", "camvid")],
+    + [
+        (f"{name}.py", w)
+        for name in ("game_to_day", "day_to_dusk", "day_to_dusk_long")
+        for w in ("demo", "camvid")
+    ],
     "leave --world out",
 )
 OTHER_CLASSES = "class_weights has 19 entries, but the world has 11 classes"
