@@ -84,19 +84,39 @@ def test_the_table_from_day_to_dusk_says_what_was_recorded():
             assert statistics.mean(classes) == pytest.approx(run["miou"], abs=0.01)
 
 
-def test_the_table_from_day_to_dusk_at_full_size_says_what_was_recorded():
-    rows = record("day_to_dusk_full_size.json")
-    shown = {row[0].strip("`"): row for row in table("results.md", width=7, seeds=3)}
-    assert list(shown) == list(rows)
-    for name, row in rows.items():
-        assert agrees(shown[name][2], mious(row))
-        seeds = [float(number) for number in shown[name][3].split(", ")]
-        assert seeds == pytest.approx(mious(row), abs=0.0501)
-        right = statistics.mean(run["pixacc"] for run in row["runs"].values())
-        assert float(shown[name][4]) == pytest.approx(right, abs=0.0501)
-        for seed, run in row["runs"].items():
-            assert run["card"]["config"].startswith(row["config"])
+@pytest.mark.parametrize(("name", "width"), [("day_to_dusk_full_size", 7), ("day_to_dusk_long", 8)])
+def test_the_tables_from_day_to_dusk_at_full_size_say_what_was_recorded(name, width):
+    recorded = record(f"{name}.json")
+    shown = {row[0].strip("`"): row[2:] for row in table("results.md", width, seeds=3)}
+    assert list(shown) == list(recorded)
+    for row, (mean, seeds, *gap, right, _, _) in shown.items():
+        values, runs = mious(recorded[row]), recorded[row]["runs"]
+        assert agrees(mean, values)
+        assert [float(number) for number in seeds.split(", ")] == pytest.approx(values, abs=0.0501)
+        assert gap == [str(recorded[row]["gap_closed"]) for _ in gap]
+        exact = statistics.mean(run["pixacc"] for run in runs.values())
+        assert float(right) == pytest.approx(exact, abs=0.0501)
+        for seed, run in runs.items():
+            assert run["card"]["config"].startswith(recorded[row]["config"])
             assert f"seed {seed}" in run["card"]["trained"]
+
+
+@pytest.mark.parametrize(
+    ("link", "name", "adapted", "supervised"),
+    [
+        ("results.md#four-times-as-long", "day_to_dusk_long", "masked", "supervised"),
+        ("results_game_to_day.md", "game_to_day", "adapted", "supervised"),
+        ("results_embedded_world.md#the-demo", "demo", "adapted", "supervised"),
+        ("results_study.md", "study_dusk", "gc_640x360_b1", "cityscapes_seg"),
+    ],
+)
+def test_the_table_of_the_readme_says_what_was_recorded(link, name, adapted, supervised):
+    text = (DOCS.parent / "README.md").read_text("utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("| ") and f"/{link})" in line]
+    rows = record(f"{name}.json")
+    cells = line.strip("|").split("|")[1:]
+    for cell, row in zip(cells, ("source_only", adapted, supervised), strict=True):
+        assert agrees(cell.strip(), mious(rows[row]))
 
 
 @pytest.mark.parametrize(
