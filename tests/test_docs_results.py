@@ -43,6 +43,12 @@ def agrees(shown: str, values: list[float]) -> bool:
     return abs(mean - exact[0]) < 0.056 and abs(deviation - exact[1]) < 0.061
 
 
+def check_mious(miou: str, seeds: str, values: list[float]) -> None:
+    """Mean and deviation, and the seeds' values, are those of the runs."""
+    assert agrees(miou, values)
+    assert [float(number) for number in seeds.split(", ")] == pytest.approx(values, abs=0.0501)
+
+
 def test_every_row_of_the_study_is_shown():
     assert SHOWN.keys() == STUDY.keys() == BY_DAY.keys()
     assert len(SHOWN) == 26
@@ -53,8 +59,7 @@ def test_a_row_of_the_study_says_what_was_recorded(row):
     shown_miou, shown_seeds, shown_gap, shown_by_day, shown_log = SHOWN[row]
     values, gap, log = mious(STUDY[row]), STUDY[row]["gap_closed"], STUDY[row]["log"]
 
-    assert agrees(shown_miou, values)
-    assert [float(n) for n in shown_seeds.split(", ")] == pytest.approx(values, abs=0.0501)
+    check_mious(shown_miou, shown_seeds, values)
     assert shown_gap == ("-" if gap is None else str(gap))
     assert agrees(shown_by_day, mious(BY_DAY[row]))
     assert shown_log == (f"{next(iter(log.values())):.2f}" if log else "-")
@@ -74,9 +79,7 @@ def test_the_table_from_day_to_dusk_says_what_was_recorded():
     shown = [row for row in table("results.md", width=5, seeds=3) if row[4] in DUSK]
     assert sorted(row[4] for row in shown) == sorted(DUSK)
     for _, config, miou, seeds, name in shown:
-        values = mious(DUSK[name])
-        assert [float(number) for number in seeds.split(", ")] == pytest.approx(values, abs=0.0501)
-        assert agrees(miou, values)
+        check_mious(miou, seeds, mious(DUSK[name]))
         for seed, run in DUSK[name]["runs"].items():
             assert run["card"]["config"].startswith(f"configs/{config.strip('`')} --world camvid (")
             assert f"seed {seed}" in run["card"]["trained"]
@@ -90,9 +93,8 @@ def test_the_tables_from_day_to_dusk_at_full_size_say_what_was_recorded(name, wi
     shown = {row[0].strip("`"): row[2:] for row in table("results.md", width, seeds=3)}
     assert list(shown) == list(recorded)
     for row, (mean, seeds, *gap, right, _, _) in shown.items():
-        values, runs = mious(recorded[row]), recorded[row]["runs"]
-        assert agrees(mean, values)
-        assert [float(number) for number in seeds.split(", ")] == pytest.approx(values, abs=0.0501)
+        runs = recorded[row]["runs"]
+        check_mious(mean, seeds, mious(recorded[row]))
         assert gap == [str(recorded[row]["gap_closed"]) for _ in gap]
         exact = statistics.mean(run["pixacc"] for run in runs.values())
         assert float(right) == pytest.approx(exact, abs=0.0501)
@@ -129,9 +131,8 @@ def test_the_tables_of_the_embedded_world_say_what_was_recorded(name, width, mio
     shown = {row[0].strip("`"): row[miou:] for row in rows}
     assert shown.keys() == recorded.keys()
     for row, (mean, seeds, gap, *others) in shown.items():
-        values, runs = mious(recorded[row]), recorded[row]["runs"].values()
-        assert agrees(mean, values)
-        assert [float(n) for n in seeds.split(", ")] == pytest.approx(values, abs=0.0501)
+        runs = recorded[row]["runs"].values()
+        check_mious(mean, seeds, mious(recorded[row]))
         assert gap == str(recorded[row]["gap_closed"])
         if name != "demo_methods":  # which has no column of right pixels
             right = statistics.mean(run["pixacc"] for run in runs)
@@ -146,8 +147,7 @@ def test_the_table_from_the_game_to_photographs_says_what_was_recorded():
     ends = [statistics.mean(mious(rows[name])) for name in ("source_only", "supervised")]
     for (_, miou, seeds, gap, *_), row in zip(shown, rows.values(), strict=True):
         values = mious(row)
-        assert agrees(miou, values)
-        assert [float(number) for number in seeds.split(", ")] == pytest.approx(values, abs=0.0501)
+        check_mious(miou, seeds, values)
         closed = (statistics.mean(values) - ends[0]) / (ends[1] - ends[0])
         assert float(gap) == pytest.approx(100 * closed, abs=0.51)
         for seed, run in row["runs"].items():

@@ -7,7 +7,8 @@ r"""Your own pair, adapted from the source-only network by class mixing with a t
     daseg score configs/own_pair/adapted.py work_dirs/adapted/iter_1000.pth \
         work_dirs/source_only/iter_1000.pth
 
-The demo's recipe, with its values (Tranheden et al., "DACS", WACV 2021): see docs/recipes.md.
+The recipe of `demo/adapted` without its class weights (Tranheden et al., "DACS", WACV 2021): see
+docs/recipes.md.
 """
 
 _base_ = ['./source_only.py']
